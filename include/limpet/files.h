@@ -1,0 +1,36 @@
+// Reading files of the host: /proc, /sys, certificates, logs.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "limpet/status.h"
+
+namespace limpet {
+
+class Files {
+ public:
+  /// Opens a file for reading. Returns a handle >= 0.
+  /// kNotFound, kDenied, kFull (no handle left), kIo with the errno.
+  virtual Result<int> Open(std::string_view path) = 0;
+
+  /// Reads up to into.size() bytes at the byte offset. Returns the count; 0 is the end.
+  /// Files of /proc are made anew by a read at offset 0, so a handle can be kept and read again.
+  virtual Result<size_t> ReadAt(int file, uint64_t offset, std::span<char> into) = 0;
+
+  virtual void Close(int file) = 0;
+
+ protected:
+  ~Files() = default;
+};
+
+/// Reads a whole file into `into` and closes it. Returns the text.
+/// kFull: the file is longer than the buffer. Otherwise as Open and ReadAt.
+Result<std::string_view> ReadWhole(Files& files, std::string_view path, std::span<char> into);
+
+/// The same for a file that is already open and stays so.
+Result<std::string_view> ReadWhole(Files& files, int file, std::span<char> into);
+
+}  // namespace limpet

@@ -1,0 +1,34 @@
+// The bounds that are not configuration. Each says who relies on it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace limpet {
+
+inline constexpr size_t kPathMax = 512;              // A path of ours or of the host, with its NUL.
+inline constexpr size_t kKiB = 1024;
+inline constexpr size_t kMiB = 1024 * kKiB;
+
+// Memory (spec.md section 3, `memory`).
+inline constexpr size_t kMemoryMin = 1 * kMiB;
+inline constexpr size_t kLibcPoolBytes = 128 * kKiB;  // libc's own buffers: fopen, resolver files.
+
+// Queue.
+inline constexpr size_t kBlockBytes = 512;            // A host cycle of 30 points is two of them.
+
+// Delivery.
+inline constexpr size_t kAnswerBodyMax = 64 * kKiB;   // spec.md section 5.
+inline constexpr size_t kIdempotencyKeyMax = 128;     // instance(36) start(16) signal(7) sequence(20) path(33).
+
+// Listeners.
+inline constexpr size_t kConnectionHeadBytes = 4 * kKiB;
+inline constexpr size_t kConnections = 8;             // [health] and the control socket together.
+inline constexpr size_t kPageBytes = 32 * kKiB;       // One answer of /metrics or /status.
+
+// Host metrics.
+inline constexpr size_t kCpusMax = 1024;
+inline constexpr size_t kInterfacesMax = 256;
+inline constexpr size_t kProcFileBytes = 64 * kKiB;   // /proc/stat of 512 CPUs.
+
+}  // namespace limpet

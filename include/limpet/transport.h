@@ -1,0 +1,64 @@
+// Sending one request to one destination: what port/curl does and tests/sim plays.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "limpet/batch.h"
+#include "limpet/status.h"
+#include "limpet/time.h"
+
+namespace limpet {
+
+struct Request {
+  Signal signal = Signal::kMetrics;
+  Encoding encoding = Encoding::kIdentity;
+  std::string_view idempotency_key;  ///< Without the quotes; empty: no such header. Must live
+                                     ///< until the answer.
+  const Body* body = nullptr;        ///< Must live until the answer.
+};
+
+/// How far a request came.
+enum class Sent : uint8_t {
+  kAnswered,  ///< A complete status line came back, whatever became of the rest.
+  kNotSent,   ///< Certain: no byte of the body left this host (no address, refused, TLS).
+  kUnknown,   ///< The connection was lost or timed out after bytes of the request had left.
+};
+
+struct Answer {
+  Sent sent = Sent::kNotSent;
+  int status = 0;                  ///< HTTP status when answered.
+  bool timed_out = false;          ///< No progress within `timeout`, or 10 minutes in all.
+  std::string_view retry_after;    ///< Header value as received, empty when absent.
+  std::string_view date;           ///< Likewise.
+  std::span<const uint8_t> body;   ///< The first 64 KiB of the answer's body.
+  bool body_complete = false;      ///< False: cut by the bound or by a broken connection.
+  std::string_view error;          ///< For people, when not answered: "connection refused", …
+  Duration round_trip;             ///< From Send to the status line, or to the failure.
+};
+
+class AnswerHandler {
+ public:
+  /// Called once for each Send that returned kOk, unless cancelled. The answer's views live until
+  /// it returns. It may call Send again.
+  virtual void OnAnswer(const Answer& answer) = 0;
+
+ protected:
+  ~AnswerHandler() = default;
+};
+
+/// One destination: one connection kept alive, one request at a time.
+class Transport {
+ public:
+  /// Starts a request. kFull: no memory for it now; nothing was started.
+  virtual Status Send(const Request& request, AnswerHandler& handler) = 0;
+
+  /// Abandons the request in flight, if any; its handler is not called.
+  virtual void Cancel() = 0;
+
+ protected:
+  ~Transport() = default;
+};
+
+}  // namespace limpet

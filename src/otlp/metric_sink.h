@@ -1,0 +1,60 @@
+// Where measured points go: the one interface between those who measure (collect/, the own metrics)
+// and those who write (the OTLP encoder, the Prometheus page, a test that remembers them).
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+#include <span>
+#include <string_view>
+
+namespace limpet {
+
+enum class Instrument : uint8_t { kGauge, kCounter, kUpDownCounter, kHistogram };
+
+/// A metric's identity: name and unit of the semantic conventions.
+struct Metric {
+  std::string_view name;
+  std::string_view unit;
+  Instrument instrument = Instrument::kGauge;
+};
+
+/// One attribute: a text, or a number when `text` has no data.
+struct Attribute {
+  constexpr Attribute(std::string_view k, std::string_view v) : key(k), text(v) {}
+  constexpr Attribute(std::string_view k, const char* v) : key(k), text(v) {}
+  template <typename Integer>
+    requires(__is_integral(Integer))
+  constexpr Attribute(std::string_view k, Integer v)
+      : key(k), number(static_cast<int64_t>(v)), is_number(true) {}
+
+  std::string_view key;
+  std::string_view text;
+  int64_t number = 0;
+  bool is_number = false;
+};
+
+class MetricSink {
+ public:
+  /// The points that follow, until the next Begin, belong to this metric.
+  virtual void Begin(const Metric& metric) = 0;
+  virtual void Int(std::span<const Attribute> attributes, int64_t value) = 0;
+  virtual void Double(std::span<const Attribute> attributes, double value) = 0;
+  /// buckets: counts between the bounds, one more than bounds.
+  virtual void Histogram(std::span<const Attribute> attributes, std::span<const double> bounds,
+                         std::span<const uint64_t> buckets, double sum) = 0;
+
+  // Short forms for no attribute or a braced list of them.
+  void Int(int64_t value) { Int(std::span<const Attribute>(), value); }
+  void Double(double value) { Double(std::span<const Attribute>(), value); }
+  void Int(std::initializer_list<Attribute> a, int64_t value) {
+    Int(std::span<const Attribute>(a.begin(), a.size()), value);
+  }
+  void Double(std::initializer_list<Attribute> a, double value) {
+    Double(std::span<const Attribute>(a.begin(), a.size()), value);
+  }
+
+ protected:
+  ~MetricSink() = default;
+};
+
+}  // namespace limpet

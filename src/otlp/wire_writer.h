@@ -1,0 +1,47 @@
+// Writes protobuf messages straight into a buffer: fields by nanopb's stream primitives, nested
+// messages in one pass. A nested message reserves one length byte; closing it writes the length and
+// moves the contents only when they are 128 bytes or longer. The output is what protoc would write.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+namespace limpet {
+
+/// When the buffer is full, ok() turns false and stays so until Rewind; nothing is written past it.
+class WireWriter {
+ public:
+  explicit WireWriter(std::span<uint8_t> buffer) : buffer_(buffer) {}
+
+  void Varint(uint32_t field, uint64_t value);
+  void Bool(uint32_t field, bool value) { Varint(field, value ? 1 : 0); }
+  void Fixed64(uint32_t field, uint64_t value);
+  void SignedFixed64(uint32_t field, int64_t value) { Fixed64(field, static_cast<uint64_t>(value)); }
+  void Double(uint32_t field, double value);
+  void String(uint32_t field, std::string_view text);
+  void Bytes(uint32_t field, std::span<const uint8_t> bytes);
+  /// Bytes that are already encoded fields.
+  void Raw(std::span<const uint8_t> encoded);
+
+  /// Opens a nested message; returns the mark for Close. Messages close in reverse order.
+  size_t Open(uint32_t field);
+  void Close(size_t mark);
+
+  bool ok() const { return ok_; }
+  size_t size() const { return size_; }
+  size_t room() const { return buffer_.size() - size_; }
+  std::span<const uint8_t> bytes() const { return buffer_.first(size_); }
+  /// Back to an earlier size(), with everything after it forgotten.
+  void Rewind(size_t size) { size_ = size, ok_ = true; }
+
+ private:
+  void Tag(uint32_t field, uint32_t wire_type);
+
+  std::span<uint8_t> buffer_;
+  size_t size_ = 0;
+  bool ok_ = true;
+};
+
+}  // namespace limpet
