@@ -1,0 +1,88 @@
+# How tests enter the build. GoogleTest is compiled here for each target, from the sources that
+# distributions install (Debian: googletest), or those LIMPET_GTEST_SOURCE names.
+
+find_path(LIMPET_GTEST_SOURCE NAMES src/gtest-all.cc
+  PATHS /usr/src/googletest/googletest /usr/src/gtest NO_DEFAULT_PATH NO_CMAKE_FIND_ROOT_PATH)
+if(NOT LIMPET_GTEST_SOURCE)
+  message(FATAL_ERROR "GoogleTest's sources are missing: run `tools/setup test`, or configure with -DLIMPET_TESTS=OFF")
+endif()
+
+# Compiled as the tests are, so that both see the same classes.
+add_library(limpet_gtest STATIC EXCLUDE_FROM_ALL
+  "${LIMPET_GTEST_SOURCE}/src/gtest-all.cc" "${LIMPET_GTEST_SOURCE}/src/gtest_main.cc")
+target_include_directories(limpet_gtest SYSTEM PUBLIC "${LIMPET_GTEST_SOURCE}/include")
+target_include_directories(limpet_gtest PRIVATE "${LIMPET_GTEST_SOURCE}")
+target_compile_options(limpet_gtest PRIVATE -w -fno-exceptions -fno-rtti -ffunction-sections -fdata-sections)
+find_package(Threads REQUIRED)
+target_link_libraries(limpet_gtest PUBLIC Threads::Threads)
+
+function(_limpet_list source)
+  get_filename_component(source "${source}" ABSOLUTE)
+  file(RELATIVE_PATH source "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/.." "${source}")
+  set_property(GLOBAL APPEND PROPERTY LIMPET_TEST_SOURCES "${source}")
+endfunction()
+
+# limpet_test(NAME [SOURCES file...] [LIBS target...] [DEFINITIONS ...] [LABEL unit] [TIMEOUT 120])
+function(limpet_test name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "LABEL;TIMEOUT" "SOURCES;LIBS;DEFINITIONS")
+  if(NOT arg_SOURCES)
+    set(arg_SOURCES ${arg_UNPARSED_ARGUMENTS})
+  endif()
+  if(NOT arg_SOURCES)
+    set(arg_SOURCES "${name}.cc")
+  endif()
+  if(NOT arg_LABEL)
+    set(arg_LABEL unit)
+  endif()
+  if(NOT arg_TIMEOUT)
+    set(arg_TIMEOUT 120)
+  endif()
+  add_executable(${name} ${arg_SOURCES})
+  target_link_libraries(${name} PRIVATE ${arg_LIBS} limpet_options limpet_gtest)
+  target_include_directories(${name} PRIVATE "${PROJECT_SOURCE_DIR}/tests")
+  target_compile_definitions(${name} PRIVATE
+    LIMPET_SOURCE_DIR="${PROJECT_SOURCE_DIR}" ${arg_DEFINITIONS})
+  add_test(NAME ${name} COMMAND ${name} --gtest_brief=1)
+  set_tests_properties(${name} PROPERTIES LABELS ${arg_LABEL} TIMEOUT ${arg_TIMEOUT})
+  foreach(source IN LISTS arg_SOURCES)
+    if(source MATCHES "_test\\.cc$")
+      _limpet_list("${source}")
+    endif()
+  endforeach()
+endfunction()
+
+# limpet_pytest(FILE [LABEL integration] [TIMEOUT 300]): a file for pytest, run with the Python of
+# tools/setup. It finds the program in the environment as LIMPET, the checkout as LIMPET_SOURCE_DIR.
+function(limpet_pytest file)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "LABEL;TIMEOUT" "")
+  if(NOT arg_LABEL)
+    set(arg_LABEL integration)
+  endif()
+  if(NOT arg_TIMEOUT)
+    set(arg_TIMEOUT 300)
+  endif()
+  _limpet_list("${file}")
+  if(NOT LIMPET_TEST_PYTHON OR NOT TARGET limpet)
+    return()  # Configured by hand, without tools/test.
+  endif()
+  get_filename_component(name "${file}" NAME_WE)
+  add_test(NAME ${name} COMMAND "${LIMPET_TEST_PYTHON}" -B -m pytest -q -p no:cacheprovider
+    "${CMAKE_CURRENT_SOURCE_DIR}/${file}")
+  set_tests_properties(${name} PROPERTIES
+    LABELS ${arg_LABEL}
+    TIMEOUT ${arg_TIMEOUT}
+    ENVIRONMENT "LIMPET=$<TARGET_FILE:limpet>;LIMPET_SOURCE_DIR=${PROJECT_SOURCE_DIR};LIMPET_BINARY_DIR=${PROJECT_BINARY_DIR}"
+    SKIP_RETURN_CODE 5)
+endfunction()
+set(LIMPET_TEST_PYTHON "" CACHE FILEPATH "The Python that has pytest and the OTLP messages")
+
+# One test that compares the folder with what was listed.
+function(limpet_test_list_check)
+  get_property(sources GLOBAL PROPERTY LIMPET_TEST_SOURCES)
+  list(JOIN sources "\n" sources)
+  file(WRITE "${CMAKE_CURRENT_BINARY_DIR}/listed.txt" "${sources}\n")
+  add_test(NAME test_list COMMAND "${CMAKE_COMMAND}"
+    -D FOLDER=${CMAKE_CURRENT_SOURCE_DIR} -D LISTED=${CMAKE_CURRENT_BINARY_DIR}/listed.txt
+    -P "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/check_list.cmake")
+  set_tests_properties(test_list PROPERTIES LABELS unit)
+endfunction()
