@@ -18,10 +18,15 @@ class WireWriter {
   void Varint(uint32_t field, uint64_t value);
   void Bool(uint32_t field, bool value) { Varint(field, value ? 1 : 0); }
   void Fixed64(uint32_t field, uint64_t value);
-  void SignedFixed64(uint32_t field, int64_t value) { Fixed64(field, static_cast<uint64_t>(value)); }
+  void SignedFixed64(uint32_t field, int64_t value) {
+    Fixed64(field, static_cast<uint64_t>(value));
+  }
   void Double(uint32_t field, double value);
   void String(uint32_t field, std::string_view text);
   void Bytes(uint32_t field, std::span<const uint8_t> bytes);
+  /// A packed repeated field; nothing when there are no values.
+  void PackedFixed64(uint32_t field, std::span<const uint64_t> values);
+  void PackedDouble(uint32_t field, std::span<const double> values);
   /// Bytes that are already encoded fields.
   void Raw(std::span<const uint8_t> encoded);
 
@@ -37,6 +42,8 @@ class WireWriter {
   void Rewind(size_t size) { size_ = size, ok_ = true; }
 
  private:
+  template <typename Encode>
+  void Put(Encode encode);
   void Tag(uint32_t field, uint32_t wire_type);
 
   std::span<uint8_t> buffer_;
