@@ -29,6 +29,10 @@ class Sockets {
   /// Bytes taken. kUnavailable: none can be taken now.
   virtual Result<size_t> Write(int connection, std::span<const char> bytes) = 0;
 
+  /// Says that nothing more will be written; reading goes on. An answer to a request that was not
+  /// read to its end is lost with a plain Close, since the peer's unread bytes turn it into a reset.
+  virtual void FinishWriting(int /*connection*/) {}
+
   virtual void Close(int handle) = 0;
 
  protected:
