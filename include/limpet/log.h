@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <string_view>
+#include <type_traits>
 
 namespace limpet {
 
@@ -14,7 +15,7 @@ struct LogField {
   constexpr LogField(std::string_view k, std::string_view v) : key(k), text(v) {}
   constexpr LogField(std::string_view k, const char* v) : key(k), text(v) {}
   template <typename Integer>
-    requires(__is_integral(Integer))
+    requires(std::is_integral_v<Integer>)
   constexpr LogField(std::string_view k, Integer v)
       : key(k), number(static_cast<int64_t>(v)), is_number(true) {}
 

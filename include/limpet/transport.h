@@ -40,8 +40,8 @@ struct Answer {
 
 class AnswerHandler {
  public:
-  /// Called once for each Send that returned kOk, unless cancelled. The answer's views live until
-  /// it returns. It may call Send again.
+  /// Called once for each Send that returned kOk, unless cancelled; from the loop, never from within
+  /// Send. The answer's views live until it returns. It may call Send again.
   virtual void OnAnswer(const Answer& answer) = 0;
 
  protected:

@@ -6,6 +6,7 @@
 #include <initializer_list>
 #include <span>
 #include <string_view>
+#include <type_traits>
 
 namespace limpet {
 
@@ -23,7 +24,7 @@ struct Attribute {
   constexpr Attribute(std::string_view k, std::string_view v) : key(k), text(v) {}
   constexpr Attribute(std::string_view k, const char* v) : key(k), text(v) {}
   template <typename Integer>
-    requires(__is_integral(Integer))
+    requires(std::is_integral_v<Integer>)
   constexpr Attribute(std::string_view k, Integer v)
       : key(k), number(static_cast<int64_t>(v)), is_number(true) {}
 

@@ -1,0 +1,106 @@
+// The open batches: one slab per signal in OTLP wire format, filled by the sources, closed by size,
+// items or age, compressed once, numbered, and handed to the queue. From then on immutable.
+//
+// Invariants:
+//  B1  What is open is a sequence of whole ResourceMetrics/-Logs/-Spans fields whenever control
+//      leaves the source that writes, so that it can be closed at any event.
+//  B2  Sequence numbers of a signal grow by one per queued batch.
+//  B3  Every item that was Added is held, or dropped with a reason, after Close.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+
+#include "batch/gzip.h"
+#include "config/config.h"
+#include "ledger/ledger.h"
+#include "limpet/batch.h"
+#include "limpet/log.h"
+#include "limpet/time.h"
+#include "otlp/wire_writer.h"
+#include "queue/batch_queue.h"
+
+namespace limpet {
+
+/// When something was measured or logged, and how far that wall time can be trusted.
+struct Stamp {
+  UnixTime wall;
+  MonoTime mono;
+  ClockTrust trust = ClockTrust::kTrusted;
+};
+
+struct BatcherOptions {
+  uint32_t items_max = 512;
+  uint32_t bytes_max = 64 * 1024;  ///< Before compression.
+  Duration delay;                  ///< An open batch is closed at this age.
+  Overflow overflow = Overflow::kDropOldest;
+  uint64_t start = 0;              ///< BatchHeader::start of all its batches.
+  BootId boot;
+};
+
+class Batcher {
+ public:
+  /// Bytes of one slab: the batch and room to close the messages that are open in it.
+  static constexpr size_t kCloseRoom = 64;
+  static constexpr size_t SlabBytes(size_t bytes_max) { return bytes_max + kCloseRoom; }
+
+  /// slabs: SlabBytes each. gzip: nullptr keeps batches as they are; else `packed` takes its output.
+  Batcher(const BatcherOptions& options, std::array<std::span<uint8_t>, kSignalCount> slabs,
+          GzipCompressor* gzip, std::span<uint8_t> packed, BatchQueue& queue, Ledger& ledger,
+          Log& log);
+
+  /// Where a source writes whole messages of the signal (B1).
+  WireWriter& writer(Signal signal) { return open_[Index(signal)].writer; }
+
+  /// May `items` more enter the open batch, whose writer has just taken their bytes?
+  bool Fits(Signal signal, uint32_t items) const;
+
+  /// Counts what was just written: from now on the items are collected and held.
+  void Added(Signal signal, uint32_t items, const Stamp& stamp);
+
+  /// Closes the open batch and queues it. A full queue drops by policy, counted.
+  void Close(Signal signal, MonoTime now);
+
+  /// Closes what is older than the delay. Returns when it wants to be called next.
+  MonoTime OnTime(MonoTime now);
+
+  /// True while `overflow = pause_sources` and the queue cannot take another full batch: sources
+  /// that cannot be read again wait instead of collecting.
+  bool Paused() const;
+
+  /// Items that could not be written at all (one larger than a batch): counted, never silent.
+  void DropUnwritable(Signal signal, uint32_t items);
+
+  uint64_t open_items(Signal signal) const { return open_[Index(signal)].items; }
+  /// Collection time of the oldest open item (kNever when there is none).
+  MonoTime oldest_open() const;
+  /// Items were dropped by a full queue within the last 10 s.
+  bool dropping() const { return dropping_; }
+
+ private:
+  struct Open {
+    WireWriter writer{std::span<uint8_t>()};
+    uint32_t items = 0;
+    uint64_t sequence = 0;  // Of the last queued batch.
+    Stamp first, last;
+    ClockTrust trust = ClockTrust::kTrusted;  // The worst of its items.
+  };
+
+  bool MakeRoom(size_t bytes, MonoTime now);
+  void Overflowed(Signal signal, uint64_t items, MonoTime now);
+
+  const BatcherOptions options_;
+  GzipCompressor* const gzip_;
+  const std::span<uint8_t> packed_;
+  BatchQueue& queue_;
+  Ledger& ledger_;
+  Log& log_;
+  std::array<Open, kSignalCount> open_;
+
+  bool dropping_ = false;  // An episode: it ends after 10 s without a drop.
+  MonoTime last_drop_;
+  uint64_t dropped_in_episode_ = 0;
+};
+
+}  // namespace limpet

@@ -1,0 +1,57 @@
+// Takes batches from the lines of the queue, one at a time, signals in turn, to the destination,
+// and books what became of them.
+//
+// Invariants:
+//  D1  Per signal batches go out in the order of their line; a retry is the head of the line again,
+//      the same bytes under the same key.
+//  D2  A batch leaves the queue exactly once, in the event that books its items as delivered,
+//      rejected or dropped.
+//  D3  The third refused batch of a signal in a row, and all after it, stay held until one is
+//      accepted: wrong settings must not eat the queue.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+#include "deliver/destination.h"
+#include "ledger/ledger.h"
+#include "queue/batch_queue.h"
+
+namespace limpet {
+
+class Delivery final : private OutcomeHandler {
+ public:
+  Delivery(const DestinationConfig& config, const Backoff::Options& retry,
+           std::string_view instance, Transport& transport, BatchQueue& queue, Ledger& ledger,
+           Clock& clock, Random& random, Log& log);
+
+  /// Begins the next attempt when it is time. Returns when it wants to be called next; an empty
+  /// queue and a request in flight wait for an event, not for time.
+  MonoTime OnTime(MonoTime now);
+
+  /// Drops all that is left, at the end of a graceful stop.
+  void DropAll(DropReason reason);
+
+  Destination& destination() { return destination_; }
+  const Destination& destination() const { return destination_; }
+
+ private:
+  void OnOutcome(const Outcome& outcome) override;
+  BatchId Next();
+
+  const SignalSet signals_;
+  const std::string_view instance_;
+  BatchQueue& queue_;
+  Ledger& ledger_;
+  Clock& clock_;
+  Log& log_;
+  Destination destination_;
+
+  BatchId in_flight_;
+  BatchQueue::Payload payload_;
+  size_t turn_ = 0;  // Index of the signal whose turn it is.
+  std::array<uint32_t, kSignalCount> refused_in_a_row_{};
+};
+
+}  // namespace limpet

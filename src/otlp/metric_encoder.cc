@@ -1,0 +1,172 @@
+#include "otlp/metric_encoder.h"
+
+#include "otlp/otlp.pb.h"
+
+namespace limpet {
+namespace {
+
+constexpr std::string_view kSchemaUrl = "https://opentelemetry.io/schemas/1.44.0";
+
+void WriteKeyValue(WireWriter& out, uint32_t field, const Attribute& attribute) {
+  const size_t pair = out.Open(field);
+  out.String(otlp_KeyValue_key_tag, attribute.key);
+  const size_t value = out.Open(otlp_KeyValue_value_tag);
+  if (attribute.is_number) {
+    out.Varint(otlp_AnyValue_int_value_tag, static_cast<uint64_t>(attribute.number));
+  } else {
+    out.String(otlp_AnyValue_string_value_tag, attribute.text);
+  }
+  out.Close(value);
+  out.Close(pair);
+}
+
+void WriteAttributes(WireWriter& out, uint32_t field, std::span<const Attribute> attributes) {
+  for (const Attribute& attribute : attributes) WriteKeyValue(out, field, attribute);
+}
+
+/// Number of the field of Metric that holds an instrument's data.
+uint32_t DataField(Instrument instrument) {
+  switch (instrument) {
+    case Instrument::kGauge: return otlp_Metric_gauge_tag;
+    case Instrument::kCounter:
+    case Instrument::kUpDownCounter: return otlp_Metric_sum_tag;
+    case Instrument::kHistogram: return otlp_Metric_histogram_tag;
+  }
+  return otlp_Metric_gauge_tag;
+}
+
+}  // namespace
+
+void MetricEncoder::Start(const Stamp& stamp, UnixTime start) {
+  stamp_ = stamp;
+  start_ = start;
+  points_ = 0;
+}
+
+void MetricEncoder::Begin(const limpet::Metric& metric) {
+  CloseMetric();
+  metric_ = metric;  // Opened with its first point: a metric without points leaves no trace.
+}
+
+void MetricEncoder::OpenScope() {
+  resource_mark_ = out().Open(otlp_ExportMetricsServiceRequest_resource_metrics_tag);
+  out().Bytes(otlp_ResourceMetrics_resource_tag, resource_);
+  scope_mark_ = out().Open(otlp_ResourceMetrics_scope_metrics_tag);
+  const size_t scope = out().Open(otlp_ScopeMetrics_scope_tag);
+  out().String(otlp_InstrumentationScope_name_tag, "limpet");
+  out().String(otlp_InstrumentationScope_version_tag, version_);
+  out().Close(scope);
+}
+
+void MetricEncoder::OpenMetric() {
+  if (scope_mark_ == 0) OpenScope();
+  metric_mark_ = out().Open(otlp_ScopeMetrics_metrics_tag);
+  out().String(otlp_Metric_name_tag, metric_.name);
+  out().String(otlp_Metric_unit_tag, metric_.unit);
+  data_mark_ = out().Open(DataField(metric_.instrument));
+}
+
+void MetricEncoder::CloseMetric() {
+  if (metric_mark_ == 0) return;
+  constexpr uint64_t kCumulative = 2;
+  if (metric_.instrument == Instrument::kHistogram) {
+    out().Varint(otlp_Histogram_aggregation_temporality_tag, kCumulative);
+  } else if (metric_.instrument != Instrument::kGauge) {
+    out().Varint(otlp_Sum_aggregation_temporality_tag, kCumulative);
+    if (metric_.instrument == Instrument::kCounter) out().Bool(otlp_Sum_is_monotonic_tag, true);
+  }
+  out().Close(data_mark_);
+  out().Close(metric_mark_);
+  metric_mark_ = data_mark_ = 0;
+}
+
+void MetricEncoder::CloseScope() {
+  CloseMetric();
+  if (scope_mark_ == 0) return;
+  out().String(otlp_ScopeMetrics_schema_url_tag, kSchemaUrl);
+  out().Close(scope_mark_);
+  out().Close(resource_mark_);
+  scope_mark_ = resource_mark_ = 0;
+}
+
+/// Writes one point, moving to a fresh batch when this one has no room for it.
+template <typename WritePoint>
+void MetricEncoder::Point(uint32_t point_field, WritePoint write) {
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    const size_t before = out().size();
+    const bool scope_was_open = scope_mark_ != 0;
+    const bool metric_was_open = metric_mark_ != 0;
+    if (!metric_was_open) OpenMetric();
+    const size_t point = out().Open(point_field);
+    write();
+    out().Close(point);
+    if (batcher_.Fits(Signal::kMetrics, 1)) {
+      batcher_.Added(Signal::kMetrics, 1, stamp_);
+      ++points_;
+      return;
+    }
+    // Back to the last whole point, then on into an empty batch.
+    out().Rewind(before);
+    if (!metric_was_open) metric_mark_ = data_mark_ = 0;
+    if (!scope_was_open) scope_mark_ = resource_mark_ = 0;
+    CloseScope();
+    batcher_.Close(Signal::kMetrics, stamp_.mono);
+  }
+  batcher_.DropUnwritable(Signal::kMetrics, 1);
+}
+
+void MetricEncoder::Int(std::span<const Attribute> attributes, int64_t value) {
+  static_assert(otlp_Gauge_data_points_tag == otlp_Sum_data_points_tag);
+  Point(otlp_Sum_data_points_tag, [&] {
+    if (metric_.instrument != Instrument::kGauge) {
+      out().SignedFixed64(otlp_NumberDataPoint_start_time_unix_nano_tag, start_.ns);
+    }
+    out().SignedFixed64(otlp_NumberDataPoint_time_unix_nano_tag, stamp_.wall.ns);
+    out().SignedFixed64(otlp_NumberDataPoint_as_int_tag, value);
+    WriteAttributes(out(), otlp_NumberDataPoint_attributes_tag, attributes);
+  });
+}
+
+void MetricEncoder::Double(std::span<const Attribute> attributes, double value) {
+  Point(otlp_Sum_data_points_tag, [&] {
+    if (metric_.instrument != Instrument::kGauge) {
+      out().SignedFixed64(otlp_NumberDataPoint_start_time_unix_nano_tag, start_.ns);
+    }
+    out().SignedFixed64(otlp_NumberDataPoint_time_unix_nano_tag, stamp_.wall.ns);
+    out().Double(otlp_NumberDataPoint_as_double_tag, value);
+    WriteAttributes(out(), otlp_NumberDataPoint_attributes_tag, attributes);
+  });
+}
+
+void MetricEncoder::Histogram(std::span<const Attribute> attributes,
+                              std::span<const double> bounds, std::span<const uint64_t> buckets,
+                              double sum) {
+  uint64_t count = 0;
+  for (const uint64_t bucket : buckets) count += bucket;
+  Point(otlp_Histogram_data_points_tag, [&] {
+    out().SignedFixed64(otlp_HistogramDataPoint_start_time_unix_nano_tag, start_.ns);
+    out().SignedFixed64(otlp_HistogramDataPoint_time_unix_nano_tag, stamp_.wall.ns);
+    out().Fixed64(otlp_HistogramDataPoint_count_tag, count);
+    out().Double(otlp_HistogramDataPoint_sum_tag, sum);
+    out().PackedFixed64(otlp_HistogramDataPoint_bucket_counts_tag, buckets);
+    out().PackedDouble(otlp_HistogramDataPoint_explicit_bounds_tag, bounds);
+    WriteAttributes(out(), otlp_HistogramDataPoint_attributes_tag, attributes);
+  });
+}
+
+uint32_t MetricEncoder::Finish() {
+  CloseScope();
+  return points_;
+}
+
+Result<std::span<const uint8_t>> EncodeResource(std::span<const ResourceAttribute> attributes,
+                                                std::span<uint8_t> out) {
+  WireWriter writer(out);
+  for (const ResourceAttribute& attribute : attributes) {
+    WriteKeyValue(writer, otlp_Resource_attributes_tag, Attribute(attribute.key, attribute.value));
+  }
+  if (!writer.ok()) return {Code::kFull, 0, "resource attributes"};
+  return writer.bytes();
+}
+
+}  // namespace limpet

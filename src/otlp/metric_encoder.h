@@ -1,0 +1,68 @@
+// Writes measured points as OTLP into the open metrics batch. When a point does not fit any more
+// (bytes or items), the messages are closed, the batch is handed on, and the point is written again
+// into the next one under the same resource, scope and metric: a cycle is cut between points.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "batch/batcher.h"
+#include "otlp/metric_sink.h"
+
+namespace limpet {
+
+class MetricEncoder final : public MetricSink {
+ public:
+  /// resource: an encoded Resource message. version: of the scope "limpet". Both must outlive it.
+  MetricEncoder(Batcher& batcher, std::span<const uint8_t> resource, std::string_view version)
+      : batcher_(batcher), resource_(resource), version_(version) {}
+
+  /// Begins a cycle: all its points carry this time. Counters and histograms carry `start`.
+  void Start(const Stamp& stamp, UnixTime start);
+
+  /// For the metrics that follow: since when their counters count.
+  void CountSince(UnixTime start) { start_ = start; }
+
+  void Begin(const Metric& metric) override;
+  void Int(std::span<const Attribute> attributes, int64_t value) override;
+  void Double(std::span<const Attribute> attributes, double value) override;
+  void Histogram(std::span<const Attribute> attributes, std::span<const double> bounds,
+                 std::span<const uint64_t> buckets, double sum) override;
+  using MetricSink::Double;
+  using MetricSink::Int;
+
+  /// Ends the cycle: what was written is whole messages in the open batch. Returns its points.
+  uint32_t Finish();
+
+ private:
+  template <typename WritePoint>
+  void Point(uint32_t point_field, WritePoint write);
+  void OpenScope();
+  void OpenMetric();
+  void CloseMetric();
+  void CloseScope();
+  WireWriter& out() { return batcher_.writer(Signal::kMetrics); }
+
+  Batcher& batcher_;
+  const std::span<const uint8_t> resource_;
+  const std::string_view version_;
+
+  Stamp stamp_;
+  UnixTime start_;
+  limpet::Metric metric_;
+  // Marks of the open messages, 0 = not open.
+  size_t resource_mark_ = 0, scope_mark_ = 0, metric_mark_ = 0, data_mark_ = 0;
+  uint32_t points_ = 0;
+};
+
+/// Encodes the Resource message of the given attributes into `out`.
+/// kFull: it does not fit.
+struct ResourceAttribute {
+  std::string_view key;
+  std::string_view value;
+};
+Result<std::span<const uint8_t>> EncodeResource(std::span<const ResourceAttribute> attributes,
+                                                std::span<uint8_t> out);
+
+}  // namespace limpet
