@@ -1,4 +1,4 @@
-#include "clock.h"
+#include "port/linux/clock.h"
 
 #include <cerrno>
 #include <ctime>

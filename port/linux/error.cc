@@ -1,4 +1,4 @@
-#include "error.h"
+#include "port/linux/error.h"
 
 #include <cerrno>
 

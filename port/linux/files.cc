@@ -1,4 +1,4 @@
-#include "files.h"
+#include "port/linux/files.h"
 
 #include <cerrno>
 #include <cstring>
@@ -6,7 +6,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "error.h"
+#include "port/linux/error.h"
 #include "limpet/limits.h"
 
 namespace limpet {

@@ -1,4 +1,4 @@
-#include "malloc.h"
+#include "port/linux/malloc.h"
 
 #include "limpet/limits.h"
 

@@ -1,4 +1,4 @@
-#include "random.h"
+#include "port/linux/random.h"
 
 #include <ctime>
 

@@ -1,4 +1,4 @@
-#include "stderr_log.h"
+#include "port/linux/stderr_log.h"
 
 #include <poll.h>
 #include <unistd.h>

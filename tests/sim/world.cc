@@ -1,0 +1,87 @@
+#include "sim/world.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace limpet::sim {
+
+Result<int> SimFiles::Open(std::string_view path) {
+  if (!contents.contains(std::string(path))) return {Code::kNotFound, 0, "open"};
+  open_[next_] = path;
+  return next_++;
+}
+
+Result<size_t> SimFiles::ReadAt(int file, uint64_t offset, std::span<char> into) {
+  ++reads;
+  const std::string& path = open_.at(file);
+  if (const auto it = failing.find(path); it != failing.end()) return {it->second, 5, "read"};
+  const auto it = contents.find(path);
+  if (it == contents.end()) return {Code::kNotFound, 0, "read"};
+  const std::string& text = it->second;
+  if (offset >= text.size()) return size_t{0};
+  const size_t count = std::min(into.size(), text.size() - static_cast<size_t>(offset));
+  std::memcpy(into.data(), text.data() + offset, count);
+  return count;
+}
+
+void SimLog::Write(Level level, const char* message, std::initializer_list<LogField> fields) {
+  static constexpr const char* kNames[] = {"error ", "warn ", "info ", "debug "};
+  std::string line = kNames[static_cast<size_t>(level)];
+  line += message;
+  for (const LogField& field : fields) {
+    line += " " + std::string(field.key) + "=" +
+            (field.is_number ? std::to_string(field.number) : std::string(field.text));
+  }
+  lines.push_back(std::move(line));
+}
+
+size_t SimLog::Count(std::string_view text) const {
+  return static_cast<size_t>(std::count_if(lines.begin(), lines.end(), [&](const std::string& l) {
+    return l.find(text) != std::string::npos;
+  }));
+}
+
+Status SimTransport::Send(const Request& request, AnswerHandler& handler) {
+  LIMPET_CHECK(!due_);
+  SimRequest seen{clock_.mono, request.signal, request.encoding,
+                  std::string(request.idempotency_key), {}};
+  while (seen.body.size() < request.body->size()) {
+    const std::span<const uint8_t> piece = request.body->At(seen.body.size());
+    LIMPET_CHECK(!piece.empty());
+    seen.body.insert(seen.body.end(), piece.begin(), piece.end());
+  }
+  pending_ = answer(seen);
+  if (pending_.refuse_memory) return {Code::kFull, 0, "out of memory"};
+  if (!keep_bodies) seen.body.clear();
+  requests.push_back(std::move(seen));
+  handler_ = &handler;
+  sent_at_ = clock_.mono;
+  due_ = clock_.mono + pending_.delay;
+  return {};
+}
+
+void SimTransport::OnTime(MonoTime now) {
+  if (!due_ || *due_ > now) return;
+  due_.reset();
+  const SimAnswer given = pending_;
+  handler_->OnAnswer(Answer{.sent = given.sent,
+                            .status = answer.status,
+                            .timed_out = false,
+                            .retry_after = answer.retry_after,
+                            .date = answer.date,
+                            .body = answer.body,
+                            .body_complete = true,
+                            .error = answer.error,
+                            .round_trip = now - sent_at_});
+}
+
+Status SimPoller::Wait(MonoTime until) {
+  const MonoTime next = std::min({until, transport_.next(), horizon});
+  LIMPET_CHECK(next != kNever);  // Nothing would ever happen again.
+  if (next > clock_.mono) clock_.mono = next;
+  if (next == until && next < transport_.next()) clock_.mono = clock_.mono + lateness();
+  transport_.OnTime(clock_.mono);
+  return {};
+}
+
+}  // namespace limpet::sim

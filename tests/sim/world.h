@@ -1,0 +1,134 @@
+// The other world: the port's interfaces with virtual time. Everything that happens is decided by
+// one seed, and a day passes in a second.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <optional>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "limpet/files.h"
+#include "limpet/log.h"
+#include "limpet/poller.h"
+#include "limpet/random.h"
+#include "limpet/time.h"
+#include "limpet/transport.h"
+
+namespace limpet::sim {
+
+/// Both clocks, turned by hand. Wall time is boot time plus an offset that tests may step.
+class SimClock final : public Clock {
+ public:
+  static constexpr UnixTime kStart{1'750'000'000'000'000'000};
+  MonoTime mono{Seconds(100).ns};
+  Duration wall_offset{kStart.ns - Seconds(100).ns};
+  ClockDiscipline discipline{.synchronized = true, .offset = {}, .max_error = {}};
+
+  MonoTime Monotonic() override { return mono; }
+  UnixTime Wall() override { return {mono.ns + wall_offset.ns}; }
+  Result<ClockDiscipline> Discipline() override { return discipline; }
+};
+
+class SimRandom final : public Random {
+ public:
+  explicit SimRandom(uint64_t seed) : generator_(seed) {}
+  uint64_t Next() override { return generator_(); }
+
+ private:
+  std::mt19937_64 generator_;
+};
+
+/// Files by path; a file may be absent, or fail when it is read.
+class SimFiles final : public Files {
+ public:
+  std::map<std::string, std::string> contents;
+  std::map<std::string, Code> failing;  ///< Reads of this path fail.
+  size_t reads = 0;
+
+  Result<int> Open(std::string_view path) override;
+  Result<size_t> ReadAt(int file, uint64_t offset, std::span<char> into) override;
+  void Close(int file) override { open_.erase(file); }
+  size_t open_files() const { return open_.size(); }
+
+ private:
+  std::map<int, std::string> open_;
+  int next_ = 3;
+};
+
+/// Remembers what was logged.
+class SimLog final : public Log {
+ public:
+  std::vector<std::string> lines;  ///< "warn message key=value …"
+  void Write(Level level, const char* message, std::initializer_list<LogField> fields) override;
+  /// How many lines contain the text.
+  size_t Count(std::string_view text) const;
+};
+
+/// A request as the destination saw it.
+struct SimRequest {
+  MonoTime at;
+  Signal signal;
+  Encoding encoding;
+  std::string key;
+  std::vector<uint8_t> body;
+};
+
+/// What the destination does with it.
+struct SimAnswer {
+  Sent sent = Sent::kAnswered;
+  int status = 200;
+  Duration delay = Milliseconds(5);
+  std::string retry_after, date, error;
+  std::vector<uint8_t> body;
+  bool refuse_memory = false;  ///< Send itself fails with kFull.
+};
+
+/// One destination whose answers a function decides.
+class SimTransport final : public Transport {
+ public:
+  explicit SimTransport(SimClock& clock) : clock_(clock) {}
+
+  std::function<SimAnswer(const SimRequest&)> answer = [](const SimRequest&) {
+    return SimAnswer{};
+  };
+  std::vector<SimRequest> requests;
+  bool keep_bodies = true;
+
+  Status Send(const Request& request, AnswerHandler& handler) override;
+  void Cancel() override { due_.reset(); }
+
+  /// When the answer in flight arrives; kNever when none is.
+  MonoTime next() const { return due_ ? *due_ : kNever; }
+  void OnTime(MonoTime now);
+
+ private:
+  SimClock& clock_;
+  std::optional<MonoTime> due_;
+  SimAnswer pending_;
+  AnswerHandler* handler_ = nullptr;
+  MonoTime sent_at_;
+};
+
+/// Waits by turning the clock to what comes first.
+class SimPoller final : public Poller {
+ public:
+  SimPoller(SimClock& clock, SimTransport& transport) : clock_(clock), transport_(transport) {}
+  Status Watch(int, uint8_t, PollHandler&) override { return {}; }
+  void Forget(int) override {}
+  Status Wait(MonoTime until) override;
+
+  /// A tick comes this much late.
+  std::function<Duration()> lateness = [] { return Duration{}; };
+  /// Never past this: a loop with nothing to do ends here.
+  MonoTime horizon = kNever;
+
+ private:
+  SimClock& clock_;
+  SimTransport& transport_;
+};
+
+}  // namespace limpet::sim
