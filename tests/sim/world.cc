@@ -65,13 +65,13 @@ void SimTransport::OnTime(MonoTime now) {
   due_.reset();
   const SimAnswer given = pending_;
   handler_->OnAnswer(Answer{.sent = given.sent,
-                            .status = answer.status,
+                            .status = given.status,
                             .timed_out = false,
-                            .retry_after = answer.retry_after,
-                            .date = answer.date,
-                            .body = answer.body,
+                            .retry_after = given.retry_after,
+                            .date = given.date,
+                            .body = given.body,
                             .body_complete = true,
-                            .error = answer.error,
+                            .error = given.error,
                             .round_trip = now - sent_at_});
 }
 

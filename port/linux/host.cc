@@ -1,0 +1,34 @@
+#include "port/linux/host.h"
+
+#include <cerrno>
+#include <cstring>
+
+#include <sys/utsname.h>
+#include <unistd.h>
+
+namespace limpet {
+
+HostFacts ReadHostFacts() {
+  HostFacts facts;
+  utsname names{};
+  if (uname(&names) == 0) {
+    std::strncpy(facts.machine, names.machine, sizeof facts.machine - 1);
+    std::strncpy(facts.name, names.nodename, sizeof facts.name - 1);
+  }
+  if (const long hz = sysconf(_SC_CLK_TCK); hz > 0) facts.user_hz = hz;
+  return facts;
+}
+
+bool WriteStdout(std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t written = write(1, text.data(), text.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) return false;
+    text.remove_prefix(static_cast<size_t>(written));
+  }
+  return true;
+}
+
+bool StdoutIsTerminal() { return isatty(1) == 1; }
+
+}  // namespace limpet

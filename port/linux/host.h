@@ -1,0 +1,20 @@
+// What the process is told about its host, and its standard output.
+#pragma once
+
+#include <string_view>
+
+namespace limpet {
+
+struct HostFacts {
+  char machine[65] = {};  ///< uname: "x86_64", "armv7l", …
+  char name[65] = {};     ///< uname: the host's name.
+  long user_hz = 100;     ///< Ticks of /proc/stat in a second.
+};
+HostFacts ReadHostFacts();
+
+/// Writes all of it to standard output. False: the other end is gone or the disk is full.
+bool WriteStdout(std::string_view text);
+
+bool StdoutIsTerminal();
+
+}  // namespace limpet

@@ -1,0 +1,54 @@
+// The command line: one table of commands, one of options.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "base/text.h"
+
+namespace limpet {
+
+enum class Command : uint8_t {
+  kRun,
+  kCheck,
+  kStatus,
+  kHealth,
+  kReload,
+  kSpool,
+  kDead,
+  kBackup,
+  kRestore,
+  kSink,
+  kVersion,
+  kHelp,
+};
+
+struct Args {
+  Command command = Command::kHelp;
+  bool help = false;  ///< -h: print the help of `command` and end with 0.
+  std::string_view config = "/etc/limpet/limpet.ini";
+  std::array<std::string_view, 64> sets{};  ///< --set section.key=value, in order.
+  size_t set_count = 0;
+  std::string_view state_dir;               ///< --state-dir, empty when not given.
+  std::string_view listen = "127.0.0.1:4318";
+  double fail_rate = 0;                     ///< --fail, 0 to 1.
+  bool json = false, watch = false, online = false;
+};
+
+/// Reads the arguments after the program's name. On a mistake writes one sentence to `error` and
+/// returns false.
+bool ParseArgs(std::span<const char* const> arguments, Args& args, TextWriter& error);
+
+/// The help of one command, or of all of them for kHelp.
+void WriteHelp(Command command, TextWriter& out);
+
+/// "run", "check", …
+std::string_view CommandName(Command command);
+
+/// False for commands whose feature this build does not have yet.
+bool CommandIsBuilt(Command command);
+
+}  // namespace limpet
