@@ -29,16 +29,17 @@ else()
   target_link_options(limpet_options INTERFACE -Wl,-z,relro,-z,now)
 endif()
 
-# limpet_program(TARGET): leaves the stripped program in the build folder's top and its symbols
-# beside it, as <name>.debug.
+# limpet_program(TARGET): leaves the program in the build folder's top. A release is stripped, and
+# <name>.debug beside it is the same program with its symbols. It is linked twice, since not every
+# toolchain has an objcopy for its target.
 function(limpet_program target)
-  find_program(LIMPET_OBJCOPY NAMES ${LIMPET_OBJCOPY_NAMES} objcopy llvm-objcopy)
-  set_target_properties(${target} PROPERTIES
-    RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}")
-  if(CMAKE_BUILD_TYPE STREQUAL "MinSizeRel" AND LIMPET_OBJCOPY)
-    add_custom_command(TARGET ${target} POST_BUILD
-      COMMAND "${LIMPET_OBJCOPY}" --only-keep-debug $<TARGET_FILE:${target}> $<TARGET_FILE:${target}>.debug
-      COMMAND "${LIMPET_OBJCOPY}" --strip-all $<TARGET_FILE:${target}>
-      VERBATIM)
+  set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}")
+  if(NOT CMAKE_BUILD_TYPE STREQUAL "MinSizeRel")
+    return()
   endif()
+  target_link_options(${target} PRIVATE -s)
+  add_executable(${target}.debug $<TARGET_PROPERTY:${target},SOURCES>)
+  target_link_libraries(${target}.debug PRIVATE $<TARGET_PROPERTY:${target},LINK_LIBRARIES>)
+  target_include_directories(${target}.debug PRIVATE $<TARGET_PROPERTY:${target},INCLUDE_DIRECTORIES>)
+  set_target_properties(${target}.debug PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}")
 endfunction()
