@@ -1,0 +1,100 @@
+#include "batch/gzip.h"
+
+#include <cstdint>
+#include <memory>
+
+#include <libdeflate.h>
+
+namespace limpet {
+namespace {
+
+constexpr int kLevel = 1;
+
+// libdeflate's hook carries no context, so the region of the construction going on stands here. Each
+// state is one block, taken once: there is nothing to give back.
+struct Region {
+  void* begin = nullptr;
+  size_t bytes = 0;
+  size_t asked = 0;
+};
+thread_local Region region;
+
+void* Take(size_t bytes) {
+  region.asked += bytes;
+  void* const block = std::align(alignof(std::max_align_t), bytes, region.begin, region.bytes);
+  if (block == nullptr) return nullptr;
+  region.begin = static_cast<std::byte*>(block) + bytes;
+  region.bytes -= bytes;
+  return block;
+}
+
+void GiveBack(void* /*block*/) {}
+
+libdeflate_options Options() {
+  libdeflate_options options{};
+  options.sizeof_options = sizeof options;
+  options.malloc_func = Take;
+  options.free_func = GiveBack;
+  return options;
+}
+
+libdeflate_compressor* NewCompressor(std::span<std::byte> memory) {
+  region = {memory.data(), memory.size(), 0};
+  const libdeflate_options options = Options();
+  return libdeflate_alloc_compressor_ex(kLevel, &options);
+}
+
+libdeflate_decompressor* NewDecompressor(std::span<std::byte> memory) {
+  region = {memory.data(), memory.size(), 0};
+  const libdeflate_options options = Options();
+  return libdeflate_alloc_decompressor_ex(&options);
+}
+
+/// What the attempt that just failed for lack of memory had asked for, at any alignment.
+size_t Asked() { return region.asked + alignof(std::max_align_t) - 1; }
+
+}  // namespace
+
+size_t GzipCompressor::BytesNeeded() {
+  LIMPET_CHECK(NewCompressor({}) == nullptr);
+  return Asked();
+}
+
+GzipCompressor::GzipCompressor(std::span<std::byte> memory) : compressor_(NewCompressor(memory)) {
+  LIMPET_CHECK(compressor_ != nullptr);
+}
+
+Result<size_t> GzipCompressor::Compress(std::span<const uint8_t> in, std::span<uint8_t> out) {
+  const size_t size =
+      libdeflate_gzip_compress(compressor_, in.data(), in.size(), out.data(), out.size());
+  if (size == 0) return {Code::kFull, 0, "gzip output"};
+  return size;
+}
+
+size_t GzipDecompressor::BytesNeeded() {
+  LIMPET_CHECK(NewDecompressor({}) == nullptr);
+  return Asked();
+}
+
+GzipDecompressor::GzipDecompressor(std::span<std::byte> memory)
+    : decompressor_(NewDecompressor(memory)) {
+  LIMPET_CHECK(decompressor_ != nullptr);
+}
+
+Result<size_t> GzipDecompressor::Decompress(std::span<const uint8_t> in, std::span<uint8_t> out) {
+  size_t written = 0;
+  do {  // Each member takes at least its header: the loop ends.
+    size_t used = 0;
+    size_t made = 0;
+    const std::span<uint8_t> rest = out.subspan(written);
+    const libdeflate_result result = libdeflate_gzip_decompress_ex(
+        decompressor_, in.data(), in.size(), rest.data(), rest.size(), &used, &made);
+    if (result == LIBDEFLATE_INSUFFICIENT_SPACE) return {Code::kFull, 0, "gzip output"};
+    if (result != LIBDEFLATE_SUCCESS) return {Code::kInvalid, 0, "gzip"};
+    in = in.subspan(used);
+    written += made;
+  } while (!in.empty());
+  return written;
+}
+
+}  // namespace limpet
