@@ -1,0 +1,99 @@
+// Reads one HTTP/1.x request out of bytes as they come, into fixed buffers. The grammar is the
+// http-parser library's, strict; the bounds and what a request means are ours.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+namespace limpet {
+
+struct HttpRequest {
+  std::string_view method;            ///< "GET", "POST", …; a HEAD comes as GET.
+  std::string_view path;              ///< Without the query.
+  std::string_view query;             ///< After the '?', or empty.
+  std::string_view accept, content_type, content_encoding, authorization;  ///< Empty when absent.
+  std::span<const uint8_t> body;
+  int listener = 0;                   ///< Index of the listener it came in on, by order of Listen.
+};
+
+/// Invariants:
+///  R1  The head stays where it was read, in one piece, until Next: the request's views point there.
+///  R2  A body of known length is read straight into its buffer and not a byte further; a chunked one
+///      passes through the head's buffer, behind the head.
+///  R3  Bytes behind the request stay in the head's buffer, for Next.
+class HttpParser {
+ public:
+  enum class State : uint8_t {
+    kHead,      ///< The request's line and headers are not complete.
+    kBody,      ///< The head is complete, the body is not.
+    kComplete,  ///< request() is there.
+    kRefused,   ///< The request cannot be taken: see refusal(). Nothing more can be read after it.
+  };
+
+  /// head: for the line and headers of one request, the bound of their size. body: likewise; empty:
+  /// a request with a body is refused. Both belong to the caller and outlive the parser.
+  HttpParser(std::span<char> head, std::span<char> body);
+  HttpParser(const HttpParser&) = delete;
+  HttpParser& operator=(const HttpParser&) = delete;
+
+  /// Where the next bytes of the peer go; never empty in kHead and kBody.
+  std::span<char> Space();
+  /// Looks at `count` more bytes, written to the front of Space().
+  State Take(size_t count);
+  /// Forgets the complete request and looks at what came behind it.
+  State Next();
+
+  State state() const { return state_; }
+  /// No byte of a request has come.
+  bool idle() const { return state_ == State::kHead && end_ == 0; }
+  /// True once, when the client waits for "100 Continue" before it sends its body.
+  bool TakeContinue();
+
+  const HttpRequest& request() const { return request_; }
+  bool is_head() const { return is_head_; }            ///< The answer must not have a body.
+  bool keep_alive() const { return keep_alive_; }      ///< The client wants the connection kept.
+  bool http_1_0() const { return http_1_0_; }
+  int refusal() const { return refusal_; }             ///< An HTTP status.
+  const char* refusal_reason() const { return refusal_reason_; }  ///< A literal for people.
+
+ private:
+  struct Grammar;  // The library's callbacks.
+
+  void Reset();
+  void Run();
+  size_t Execute(const char* data, size_t count);
+  void OnHead();
+  void OnHeader();
+  void OnTarget();
+  bool OnBody(const char* at, size_t count);
+  void Refuse(int status, const char* reason);
+
+  std::span<char> head_, body_;
+  alignas(8) std::byte library_[64];  // The library's parser.
+  size_t end_ = 0;          // Bytes in head_.
+  size_t parsed_ = 0;       // Those the library has seen.
+  size_t head_end_ = 0;     // Where the head ends in head_, once it is complete.
+  size_t body_size_ = 0;
+  size_t body_length_ = 0;  // As announced; unless chunked.
+  State state_ = State::kHead;
+  bool chunked_ = false;
+  bool coded_ = false;      // In another transfer coding than chunked.
+  bool expects_ = false;    // The client waits for "100 Continue".
+  bool in_value_ = false;   // The header at hand has come as far as its value.
+  bool is_head_ = false, keep_alive_ = false, http_1_0_ = false;
+  int hosts_ = 0;
+  int refusal_ = 0;
+  const char* refusal_reason_ = "";
+  std::string_view target_, field_, value_, expect_;
+  HttpRequest request_;
+};
+
+/// "OK", "Not Found", …; "Unknown" for a status that has no name.
+const char* HttpStatusText(int status);
+
+/// ASCII letters compare without their case.
+bool EqualsIgnoringCase(std::string_view a, std::string_view b);
+
+}  // namespace limpet
