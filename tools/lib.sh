@@ -6,12 +6,17 @@ LIMPET_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 : "${LIMPET_CACHE:=${XDG_CACHE_HOME:-$HOME/.cache}/limpet}"
 export LIMPET_CACHE
 : "${LIMPET_JOBS:=$(nproc 2>/dev/null || echo 2)}"
+LIMPET_VENV=$LIMPET_CACHE/venv
 
 say() { printf 'limpet: %s\n' "$*"; }
 
 die() {
   printf 'limpet: error: %s\n' "$*" >&2
   exit 1
+}
+
+usage() {  # The comment block at a script's head is its help.
+  sed -n '2,/^[^#]/{/^#/{s/^# \{0,1\}//;p;};}' "$0"
 }
 
 # The system's own interpreter, since its packages (python3-protobuf) are made for it.
@@ -29,3 +34,23 @@ deps_target() {
 
 # The hash of standard input, short enough for a file name.
 short_hash() { sha256sum | cut -c1-16; }
+
+presets() {  # The names that CMakePresets.json offers.
+  (cd "$LIMPET_ROOT" && cmake --list-presets 2>/dev/null) | sed -n 's/^ *"\([^"]*\)".*/\1/p'
+}
+
+# Configures build/PRESET with its libraries; the sources have to be there.
+configure() {  # preset
+  local prefix options=()
+  prefix=$("$LIMPET_ROOT/tools/build-deps" "$1") || return 1
+  options=("-DLIMPET_DEPS_PREFIX=$prefix")
+  if [ -d /usr/src/googletest ]; then
+    options+=(-DLIMPET_TESTS=ON)
+    if [ -x "$LIMPET_VENV/bin/python" ]; then
+      options+=("-DLIMPET_TEST_PYTHON=$LIMPET_VENV/bin/python")
+    fi
+  else
+    options+=(-DLIMPET_TESTS=OFF)
+  fi
+  (cd "$LIMPET_ROOT" && cmake --preset "$1" "${options[@]}" --log-level=WARNING) >/dev/null
+}
