@@ -11,7 +11,7 @@ target_compile_definitions(limpet_options INTERFACE
 
 # Warnings are for C++: the only C compiled here is generated.
 target_compile_options(limpet_options INTERFACE
-  $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion
+  $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Wno-missing-field-initializers
     -Wnon-virtual-dtor -Woverloaded-virtual -Wcast-align -Wformat=2 -Wimplicit-fallthrough>
   $<$<COMPILE_LANGUAGE:CXX>:-fno-exceptions -fno-rtti>
   -ffunction-sections -fdata-sections -fstack-protector-strong -fno-common)

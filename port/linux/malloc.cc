@@ -2,7 +2,7 @@
 
 #include "limpet/limits.h"
 
-#ifndef LIMPET_OWN_MALLOC
+#if !LIMPET_OWN_MALLOC
 
 namespace limpet {
 PoolUse LibcPoolUse() { return {"libc", 0, 0, 0, 0}; }

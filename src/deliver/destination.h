@@ -64,6 +64,9 @@ class Destination final : private AnswerHandler {
   /// Forgets pauses, for the last attempts of a graceful stop.
   void TryNow();
 
+  /// Was the last attempt a failure?
+  bool failing() const { return failures_ > 0; }
+
   /// The longest pause between two attempts.
   Duration longest_pause() const { return open_.longest(); }
 

@@ -1,0 +1,239 @@
+#include "agent/agent.h"
+
+#include <algorithm>
+
+#include "clock/trust.h"
+#include "serve/self_metrics.h"
+
+namespace limpet {
+namespace {
+
+constexpr Duration kClockCheck = Seconds(60);  // spec.md section 6: at least every minute.
+constexpr uint32_t kFailedCycles = 3;          // spec.md section 7: a source counts as failed.
+
+BatcherOptions MakeBatcherOptions(const Config& config, const AgentIdentity& identity) {
+  return {.items_max = config.queue.batch_items,
+          .bytes_max = config.queue.batch_bytes,
+          .delay = config.queue.batch_delay,
+          .overflow = config.overflow,
+          .start = identity.start,
+          .boot = identity.boot};
+}
+
+Backoff::Options MakeRetry(const Config& config) {
+  return {.initial = config.retry.initial,
+          .max = config.retry.max,
+          .multiplier = config.retry.multiplier,
+          .jitter = config.retry.jitter,
+          .least = {}};
+}
+
+std::string_view TrustName(ClockTrust trust) {
+  constexpr std::array<std::string_view, 3> kNames = {"trusted", "unsynchronized", "unset"};
+  return kNames[static_cast<size_t>(trust)];
+}
+
+}  // namespace
+
+Agent::Agent(const Config& config, const AgentIdentity& identity, const AgentMemory& memory,
+             const AgentPorts& ports, PoolReporter& pools)
+    : config_(config),
+      identity_(identity),
+      clock_(ports.clock),
+      log_(ports.log),
+      pools_(pools),
+      started_(ports.clock.Monotonic()),
+      queue_(memory.queue),
+      batcher_(MakeBatcherOptions(config, identity), {memory.slab, {}, {}}, memory.gzip,
+               memory.packed, queue_, ledger_, ports.log),
+      delivery_(config.destinations[0], MakeRetry(config), identity.instance, ports.transport,
+                queue_, ledger_, ports.clock, ports.random, ports.log),
+      host_({.groups = config.host.groups,
+             .root = config.host.root,
+             .exclude_interfaces = config.host.exclude_interfaces,
+             .user_hz = identity.user_hz},
+            ports.files, ports.clock, ports.log, memory.read_buffer),
+      encoder_(batcher_, identity.resource, identity.version),
+      host_tick_(config.host.present ? config.host.interval : Duration{}, started_),
+      self_tick_(config.self.interval, started_),
+      tick_delay_(kTickDelayBounds),
+      steps_(config.clock.step) {
+  if (config.host.present) {
+    host_source_ = &sources_[source_count_++];
+    host_source_->name = "host";
+  }
+  if (config.self.interval > Duration{}) {
+    self_source_ = &sources_[source_count_++];
+    self_source_->name = "self";
+  }
+  WatchClock(started_, true);
+}
+
+MonoTime Agent::OnTime(MonoTime now) {
+  if (stopped_) return kNever;
+  MonoTime next = kNever;
+  if (!stopping_) {
+    const bool host_due = host_source_ != nullptr && host_tick_.next() <= now;
+    const bool self_due = self_source_ != nullptr && self_tick_.next() <= now;
+    WatchClock(now, host_due);
+    if (host_due || self_due) Cycle(now, host_due, self_due);
+    if (host_source_ != nullptr) next = std::min(next, host_tick_.next());
+    if (self_source_ != nullptr) next = std::min(next, self_tick_.next());
+    next = std::min(next, next_clock_check_);
+  }
+  next = std::min(next, batcher_.OnTime(now));
+  next = std::min(next, delivery_.OnTime(now));
+  if (stopping_) {
+    if (now >= stop_deadline_) delivery_.DropAll(DropReason::kShutdown);
+    stopped_ = queue_.empty();
+    next = std::min(next, stop_deadline_);
+  }
+  const bool holding = oldest_held() != kNever;
+  if (!holding) held_since_ = kNever;
+  if (holding && held_since_ == kNever) held_since_ = now;
+  return next;
+}
+
+/// One collection: everything in it carries the same time, read once.
+void Agent::Cycle(MonoTime now, bool host_due, bool self_due) {
+  if (host_due) {
+    const Tick tick = host_tick_.Take(now);
+    tick_delay_.Add(tick.delay);
+    host_source_->skipped += tick.missed;
+  }
+  if (self_due) self_source_->skipped += self_tick_.Take(now).missed;
+  if (batcher_.Paused()) {
+    // overflow = pause_sources: nothing is measured that could not be kept.
+    if (host_due) ++host_source_->skipped;
+    if (self_due) ++self_source_->skipped;
+    return;
+  }
+
+  const Stamp stamp{clock_.Wall(), now, trust_};
+  if (boot_wall_ == UnixTime{}) {
+    // One start per boot, fixed when first sent: made anew after a clock step it would look like a
+    // reset of every counter.
+    boot_wall_ = stamp.wall - Duration{now.ns};
+    start_wall_ = stamp.wall - (now - started_);
+  }
+  encoder_.Start(stamp, boot_wall_);
+  if (host_due) {
+    const CollectResult result = host_.Collect(encoder_);
+    ++host_source_->cycles;
+    host_source_->failed_in_a_row = result.points > 0 ? 0 : host_source_->failed_in_a_row + 1;
+    host_problem_.Clear();
+    host_.WriteProblems(host_problem_);
+    host_source_->problem = host_problem_.text();
+  }
+  if (self_due) {
+    ++self_source_->cycles;
+    encoder_.CountSince(start_wall_);
+    ReportSelf();
+  }
+  encoder_.Finish();
+  batcher_.Close(Signal::kMetrics, now);
+}
+
+void Agent::ReportSelf() {
+  Snapshot snapshot;
+  Fill(snapshot);
+  EmitSelfMetrics(snapshot, encoder_);
+}
+
+/// Steps are seen at every turn; the kernel's word is asked at each cycle and once a minute.
+void Agent::WatchClock(MonoTime now, bool cycle) {
+  const UnixTime wall = clock_.Wall();
+  if (const std::optional<Duration> step = steps_.Update(now, wall)) {
+    log_.Warn("the clock was stepped", {{"milliseconds", step->ns / 1'000'000}});
+  }
+  if (!cycle && now < next_clock_check_) return;
+  next_clock_check_ = now + kClockCheck;
+  const Result<ClockDiscipline> discipline = clock_.Discipline();
+  synchronized_ = discipline.ok() && discipline.value().synchronized;
+  const ClockTrust trust = JudgeClock(wall, config_.clock.unset_before, synchronized_);
+  if (trust != trust_) log_.Info("clock", {{"state", TrustName(trust)}});
+  trust_ = trust;
+}
+
+void Agent::Stop(MonoTime now) {
+  if (stopping_) {
+    stop_deadline_ = now;
+    return;
+  }
+  stopping_ = true;
+  stop_deadline_ = now + config_.agent.shutdown_timeout;
+  for (const Signal signal : kSignals) {
+    if (batcher_.open_items(signal) > 0) batcher_.Close(signal, now);
+  }
+  delivery_.destination().TryNow();
+}
+
+Held Agent::held(Signal signal) const {
+  return {.open = batcher_.open_items(signal), .memory = queue_.items(signal), .spool = 0};
+}
+
+bool Agent::Balances() const {
+  return std::all_of(kSignals.begin(), kSignals.end(), [this](Signal signal) {
+    return ledger_.account(signal).Balances(held(signal));
+  });
+}
+
+MonoTime Agent::oldest_held() const { return std::min(batcher_.oldest_open(), queue_.oldest()); }
+
+void Agent::Fill(Snapshot& snapshot) {
+  const MonoTime now = clock_.Monotonic();
+  snapshot.version = identity_.version;
+  snapshot.instance = identity_.instance;
+  snapshot.uptime = now - started_;
+  snapshot.mono = now;
+  snapshot.wall = clock_.Wall();
+  for (const Signal signal : kSignals) {
+    snapshot.ledger[Index(signal)] = ledger_.account(signal);
+    snapshot.held[Index(signal)] = held(signal);
+  }
+  snapshot.queue.batches = queue_.batches();
+  snapshot.queue.bytes = queue_.use().used;
+  snapshot.queue.capacity_bytes = queue_.use().bytes;
+  snapshot.queue.oldest = oldest_held() == kNever ? Duration{} : now - oldest_held();
+  destination_view_ = delivery_.destination().View(now);
+  snapshot.destinations = std::span(&destination_view_, 1);
+  snapshot.sources = std::span(sources_).first(source_count_);
+  snapshot.clock.state = TrustName(trust_);
+  snapshot.clock.steps = steps_.count();
+  snapshot.clock.synchronized = synchronized_;
+  snapshot.pools = pools_.Report();
+  snapshot.tick_delay = tick_delay_.View();
+  FillHealth(snapshot);
+}
+
+void Agent::FillHealth(Snapshot& snapshot) {
+  HealthFacts facts;
+  facts.now = snapshot.mono;
+  facts.started = started_;
+  for (const Held& h : snapshot.held) facts.held += h.total();
+  facts.held_since = held_since_;
+  const Destination& destination = delivery_.destination();
+  facts.last_answer = destination.last_answer();
+  facts.last_accepted = destination.last_accepted();
+  facts.longest_pause = destination.longest_pause();
+  facts.delivering = !destination.failing();
+  facts.misconfigured = destination_view_.misconfigured;
+  facts.destination = destination_view_.name;
+  facts.last_error = destination_view_.last_error;
+  facts.dropping = batcher_.dropping();
+  // The own metrics cannot fail, so they do not count as a source here.
+  facts.all_sources_failed =
+      host_source_ != nullptr && host_source_->failed_in_a_row >= kFailedCycles;
+  facts.source_problem = host_source_ == nullptr ? "" : host_source_->problem;
+  health_.Judge(facts);
+
+  snapshot.health.ok = health_.ok();
+  snapshot.health.delivery = health_.delivery();
+  snapshot.health.reason_count = health_.reason_count();
+  for (size_t i = 0; i < health_.reason_count(); ++i) {
+    snapshot.health.reasons[i] = health_.reason(i);
+  }
+  snapshot.health.ready = host_source_ == nullptr || host_source_->cycles > 0;
+}
+
+}  // namespace limpet

@@ -1,0 +1,129 @@
+// The core in one piece: what collects, batches, queues and delivers, driven by one call a turn.
+// It owns no memory and knows no OS: main.cc gives it both, the simulator gives it others.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "agent/health.h"
+#include "batch/batcher.h"
+#include "clock/step_detector.h"
+#include "clock/ticker.h"
+#include "collect/host_collector.h"
+#include "config/config.h"
+#include "deliver/delivery.h"
+#include "ledger/ledger.h"
+#include "limpet/files.h"
+#include "limpet/random.h"
+#include "otlp/metric_encoder.h"
+#include "queue/batch_queue.h"
+#include "serve/snapshot.h"
+
+namespace limpet {
+
+/// The outside world as the core uses it.
+struct AgentPorts {
+  Clock& clock;
+  Files& files;
+  Random& random;
+  Transport& transport;
+  Log& log;
+};
+
+/// What is known of this process and host before the first cycle.
+struct AgentIdentity {
+  std::string_view version;
+  std::string_view instance;               ///< service.instance.id, first part of every key.
+  uint64_t start = 0;                      ///< 64 random bits of this process start.
+  BootId boot;
+  std::span<const uint8_t> resource;       ///< Encoded Resource message.
+  long user_hz = 100;
+};
+
+/// Memory out of the plan (memory_plan.h); all of it outlives the agent.
+struct AgentMemory {
+  std::span<uint8_t> slab;                 ///< The open metrics batch.
+  GzipCompressor* gzip = nullptr;          ///< nullptr: batches stay as they are.
+  std::span<uint8_t> packed;               ///< Output of gzip.
+  std::span<std::byte> queue;
+  std::span<char> read_buffer;             ///< One file of /proc.
+};
+
+/// Tells of the pools that the core does not own.
+class PoolReporter {
+ public:
+  virtual std::span<const PoolUse> Report() = 0;
+
+ protected:
+  ~PoolReporter() = default;
+};
+
+class Agent final : public SnapshotSource {
+ public:
+  Agent(const Config& config, const AgentIdentity& identity, const AgentMemory& memory,
+        const AgentPorts& ports, PoolReporter& pools);
+
+  /// Does what is due: a cycle, closing batches, the next request. Returns when it wants to be
+  /// called next; events of the transport call for a turn as well.
+  MonoTime OnTime(MonoTime now);
+
+  /// Begins a graceful stop: no more cycles, what is open is closed, deliveries go on until all is
+  /// delivered or `shutdown_timeout` has passed. A second call stops at once.
+  void Stop(MonoTime now);
+  /// True when the process may end; what was left has been dropped, counted as `shutdown`.
+  bool stopped() const { return stopped_; }
+
+  void Fill(Snapshot& snapshot) override;
+
+  /// Invariant L1 for every signal. Simulations ask after every event.
+  bool Balances() const;
+  Held held(Signal signal) const;
+  const Ledger& ledger() const { return ledger_; }
+  const BatchQueue& queue() const { return queue_; }
+  const Destination& destination() const { return delivery_.destination(); }
+
+ private:
+  void WatchClock(MonoTime now, bool cycle);
+  void Cycle(MonoTime now, bool host_due, bool self_due);
+  void ReportSelf();
+  void FillHealth(Snapshot& snapshot);
+  MonoTime oldest_held() const;
+
+  const Config& config_;
+  const AgentIdentity identity_;
+  Clock& clock_;
+  Log& log_;
+  PoolReporter& pools_;
+  const MonoTime started_;
+
+  Ledger ledger_;
+  BatchQueue queue_;
+  Batcher batcher_;
+  Delivery delivery_;
+  HostCollector host_;
+  MetricEncoder encoder_;
+
+  Ticker host_tick_, self_tick_;
+  Histogram<kTickDelayBounds.size()> tick_delay_;
+  StepDetector steps_;
+  ClockTrust trust_ = ClockTrust::kTrusted;
+  bool synchronized_ = false;
+  MonoTime next_clock_check_;
+  UnixTime boot_wall_, start_wall_;  // Fixed when first sent; 0 until then.
+
+  std::array<SourceView, 2> sources_{};
+  size_t source_count_ = 0;
+  SourceView* host_source_ = nullptr;
+  SourceView* self_source_ = nullptr;
+  TextBuffer<256> host_problem_;
+
+  Health health_;
+  MonoTime held_since_ = kNever;  // Since when something is held without a break.
+  DestinationView destination_view_;
+  bool stopping_ = false, stopped_ = false;
+  MonoTime stop_deadline_ = kNever;
+};
+
+}  // namespace limpet
