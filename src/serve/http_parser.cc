@@ -16,7 +16,7 @@ namespace {
 constexpr size_t kChunkSpace = 512;
 
 http_parser& Library(std::byte* storage) {
-  return *std::launder(reinterpret_cast<http_parser*>(storage));
+  return *std::launder(static_cast<http_parser*>(static_cast<void*>(storage)));
 }
 
 struct Known {

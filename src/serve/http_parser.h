@@ -44,6 +44,8 @@ class HttpParser {
   State Take(size_t count);
   /// Forgets the complete request and looks at what came behind it.
   State Next();
+  /// Forgets everything, for a new connection.
+  void Reset();
 
   State state() const { return state_; }
   /// No byte of a request has come.
@@ -61,7 +63,6 @@ class HttpParser {
  private:
   struct Grammar;  // The library's callbacks.
 
-  void Reset();
   void Run();
   size_t Execute(const char* data, size_t count);
   void OnHead();
