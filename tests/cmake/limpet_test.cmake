@@ -1,5 +1,6 @@
 # How tests enter the build. GoogleTest is compiled here for each target, from the sources that
-# distributions install (Debian: googletest), or those LIMPET_GTEST_SOURCE names.
+# distributions install (Debian: googletest), or those LIMPET_GTEST_SOURCE names. Each test leaves
+# a report in the build folder's reports/, from which tools/test counts.
 
 find_path(LIMPET_GTEST_SOURCE NAMES src/gtest-all.cc
   PATHS /usr/src/googletest/googletest /usr/src/gtest NO_DEFAULT_PATH NO_CMAKE_FIND_ROOT_PATH)
@@ -43,7 +44,8 @@ function(limpet_test name)
   target_compile_definitions(${name} PRIVATE
     LIMPET_SOURCE_DIR="${PROJECT_SOURCE_DIR}" ${arg_DEFINITIONS})
   add_test(NAME ${name} COMMAND ${name} --gtest_brief=1)
-  set_tests_properties(${name} PROPERTIES LABELS ${arg_LABEL} TIMEOUT ${arg_TIMEOUT})
+  set_tests_properties(${name} PROPERTIES LABELS ${arg_LABEL} TIMEOUT ${arg_TIMEOUT}
+    ENVIRONMENT "GTEST_OUTPUT=xml:${PROJECT_BINARY_DIR}/reports/${name}.xml")
   foreach(source IN LISTS arg_SOURCES)
     if(source MATCHES "_test\\.cc$")
       _limpet_list("${source}")
@@ -71,8 +73,10 @@ function(limpet_pytest file)
   set_tests_properties(${name} PROPERTIES
     LABELS ${arg_LABEL}
     TIMEOUT ${arg_TIMEOUT}
-    ENVIRONMENT "LIMPET=$<TARGET_FILE:limpet>;LIMPET_SOURCE_DIR=${PROJECT_SOURCE_DIR};LIMPET_BINARY_DIR=${PROJECT_BINARY_DIR}"
-    SKIP_RETURN_CODE 5)
+    ENVIRONMENT "LIMPET=$<TARGET_FILE:limpet>;LIMPET_SOURCE_DIR=${PROJECT_SOURCE_DIR};LIMPET_BINARY_DIR=${PROJECT_BINARY_DIR};PYTEST_ADDOPTS=--junitxml=${PROJECT_BINARY_DIR}/reports/${name}.xml")
+  if(arg_LABEL STREQUAL "budget")
+    set_tests_properties(${name} PROPERTIES RUN_SERIAL ON)  # What it measures is not to be shared.
+  endif()
 endfunction()
 set(LIMPET_TEST_PYTHON "" CACHE FILEPATH "The Python that has pytest and the OTLP messages")
 
