@@ -114,13 +114,14 @@ find_program(LIMPET_PYTHON NAMES python3 PATHS /usr/bin NO_DEFAULT_PATH)
 find_program(LIMPET_PYTHON NAMES python3 REQUIRED)
 
 # limpet_proto(TARGET file.proto): compiles a .proto, with file.options beside it, by nanopb into
-# TARGET, and lets TARGET and its users include "file.pb.h".
+# TARGET, and lets TARGET and its users include "folder/file.pb.h".
 function(limpet_proto target proto)
   get_filename_component(proto "${proto}" ABSOLUTE)
   get_filename_component(folder "${proto}" DIRECTORY)
   get_filename_component(name "${proto}" NAME_WE)
   set(options "${folder}/${name}.options")
-  set(out "${CMAKE_CURRENT_BINARY_DIR}/proto")
+  get_filename_component(part "${folder}" NAME)
+  set(out "${CMAKE_CURRENT_BINARY_DIR}/proto/${part}")
   file(MAKE_DIRECTORY "${out}")
   if(NOT EXISTS "${options}")
     set(options "")
@@ -138,6 +139,6 @@ function(limpet_proto target proto)
     COMMENT "nanopb ${name}.proto"
     VERBATIM)
   target_sources(${target} PRIVATE "${out}/${name}.pb.c" "${out}/${name}.pb.h")
-  target_include_directories(${target} SYSTEM PUBLIC "${out}")
+  target_include_directories(${target} SYSTEM PUBLIC "${CMAKE_CURRENT_BINARY_DIR}/proto")
   target_link_libraries(${target} PUBLIC dep::nanopb)
 endfunction()

@@ -34,7 +34,8 @@ TEST(StepDetector, Cases) {
   uint64_t steps = 0;
   for (const Case& c : cases) {
     SCOPED_TRACE(c.name);
-    const auto step = detector.Observe({{Milliseconds(c.mono_ms).ns}, {Milliseconds(c.wall_ms).ns}});
+    const ClockReading reading{{Milliseconds(c.mono_ms).ns}, {Milliseconds(c.wall_ms).ns}};
+    const std::optional<Duration> step = detector.Observe(reading);
     ASSERT_EQ(step.has_value(), c.step_ms != 0);
     if (step) {
       ++steps;

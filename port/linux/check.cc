@@ -1,18 +1,20 @@
-// The end of a process that has found a mistake of its own.
+// The end of a process that has found a mistake of its own. Stands alone, since everything needs it.
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 
 #include <unistd.h>
 
-#include "base/text.h"
 #include "limpet/status.h"
 
 namespace limpet {
 
 void CheckFailed(const char* expression, const char* file, int line) {
-  TextBuffer<512> text;
-  text << "limpet: internal error: " << file << ':' << line << ": " << expression << '\n';
-  [[maybe_unused]] const ssize_t written = write(2, text.text().data(), text.size());
+  char text[512];
+  const int size = std::snprintf(text, sizeof text, "limpet: internal error: %s:%d: %s\n", file,
+                                 line, expression);
+  const size_t length = size < 0 ? 0 : std::strlen(text);
+  [[maybe_unused]] const ssize_t written = write(2, text, length);
   abort();
 }
 

@@ -12,8 +12,8 @@ HostFacts ReadHostFacts() {
   HostFacts facts;
   utsname names{};
   if (uname(&names) == 0) {
-    std::strncpy(facts.machine, names.machine, sizeof facts.machine - 1);
-    std::strncpy(facts.name, names.nodename, sizeof facts.name - 1);
+    std::memcpy(facts.machine, names.machine, strnlen(names.machine, sizeof facts.machine - 1));
+    std::memcpy(facts.name, names.nodename, strnlen(names.nodename, sizeof facts.name - 1));
   }
   if (const long hz = sysconf(_SC_CLK_TCK); hz > 0) facts.user_hz = hz;
   return facts;

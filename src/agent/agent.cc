@@ -15,7 +15,7 @@ BatcherOptions MakeBatcherOptions(const Config& config, const AgentIdentity& ide
   return {.items_max = config.queue.batch_items,
           .bytes_max = config.queue.batch_bytes,
           .delay = config.queue.batch_delay,
-          .overflow = config.overflow,
+          .overflow = config.spool.overflow,
           .start = identity.start,
           .boot = identity.boot};
 }
@@ -54,31 +54,23 @@ Agent::Agent(const Config& config, const AgentIdentity& identity, const AgentMem
              .user_hz = identity.user_hz},
             ports.files, ports.clock, ports.log, memory.read_buffer),
       encoder_(batcher_, identity.resource, identity.version),
-      host_tick_(config.host.present ? config.host.interval : Duration{}, started_),
-      self_tick_(config.self.interval, started_),
-      tick_delay_(kTickDelayBounds),
       steps_(config.clock.step) {
-  if (config.host.present) {
-    host_source_ = &sources_[source_count_++];
-    host_source_->name = "host";
-  }
-  if (config.self.interval > Duration{}) {
-    self_source_ = &sources_[source_count_++];
-    self_source_->name = "self";
-  }
-  WatchClock(started_, true);
+  if (config.host.present) host_tick_.emplace(config.host.interval, started_);
+  if (config.self.interval > Duration{}) self_tick_.emplace(config.self.interval, started_);
+  WatchClock(ReadClocks(clock_), true);
 }
 
 MonoTime Agent::OnTime(MonoTime now) {
   if (stopped_) return kNever;
   MonoTime next = kNever;
   if (!stopping_) {
-    const bool host_due = host_source_ != nullptr && host_tick_.next() <= now;
-    const bool self_due = self_source_ != nullptr && self_tick_.next() <= now;
-    WatchClock(now, host_due);
-    if (host_due || self_due) Cycle(now, host_due, self_due);
-    if (host_source_ != nullptr) next = std::min(next, host_tick_.next());
-    if (self_source_ != nullptr) next = std::min(next, self_tick_.next());
+    const ClockReading reading = ReadClocks(clock_);
+    const bool host_due = host_tick_ && host_tick_->due() <= now;
+    const bool self_due = self_tick_ && self_tick_->due() <= now;
+    WatchClock(reading, host_due);
+    if (host_due || self_due) Cycle(reading, host_due, self_due);
+    if (host_tick_) next = std::min(next, host_tick_->due());
+    if (self_tick_) next = std::min(next, self_tick_->due());
     next = std::min(next, next_clock_check_);
   }
   next = std::min(next, batcher_.OnTime(now));
@@ -95,38 +87,34 @@ MonoTime Agent::OnTime(MonoTime now) {
 }
 
 /// One collection: everything in it carries the same time, read once.
-void Agent::Cycle(MonoTime now, bool host_due, bool self_due) {
-  if (host_due) {
-    const Tick tick = host_tick_.Take(now);
-    tick_delay_.Add(tick.delay);
-    host_source_->skipped += tick.missed;
-  }
-  if (self_due) self_source_->skipped += self_tick_.Take(now).missed;
+void Agent::Cycle(const ClockReading& reading, bool host_due, bool self_due) {
+  const MonoTime now = reading.mono;
+  if (host_due) host_source_.skipped += host_tick_->Take(now)->missed;
+  if (self_due) self_source_.skipped += self_tick_->Take(now)->missed;
   if (batcher_.Paused()) {
     // overflow = pause_sources: nothing is measured that could not be kept.
-    if (host_due) ++host_source_->skipped;
-    if (self_due) ++self_source_->skipped;
+    if (host_due) ++host_source_.skipped;
+    if (self_due) ++self_source_.skipped;
     return;
   }
 
-  const Stamp stamp{clock_.Wall(), now, trust_};
   if (boot_wall_ == UnixTime{}) {
     // One start per boot, fixed when first sent: made anew after a clock step it would look like a
     // reset of every counter.
-    boot_wall_ = stamp.wall - Duration{now.ns};
-    start_wall_ = stamp.wall - (now - started_);
+    boot_wall_ = reading.wall - Duration{now.ns};
+    start_wall_ = reading.wall - (now - started_);
   }
-  encoder_.Start(stamp, boot_wall_);
+  encoder_.Start({.wall = reading.wall, .mono = now, .trust = trust_}, boot_wall_);
   if (host_due) {
     const CollectResult result = host_.Collect(encoder_);
-    ++host_source_->cycles;
-    host_source_->failed_in_a_row = result.points > 0 ? 0 : host_source_->failed_in_a_row + 1;
+    ++host_source_.cycles;
+    host_source_.failed_in_a_row = result.points > 0 ? 0 : host_source_.failed_in_a_row + 1;
     host_problem_.Clear();
     host_.WriteProblems(host_problem_);
-    host_source_->problem = host_problem_.text();
+    host_source_.problem = host_problem_.text();
   }
   if (self_due) {
-    ++self_source_->cycles;
+    ++self_source_.cycles;
     encoder_.CountSince(start_wall_);
     ReportSelf();
   }
@@ -141,16 +129,15 @@ void Agent::ReportSelf() {
 }
 
 /// Steps are seen at every turn; the kernel's word is asked at each cycle and once a minute.
-void Agent::WatchClock(MonoTime now, bool cycle) {
-  const UnixTime wall = clock_.Wall();
-  if (const std::optional<Duration> step = steps_.Update(now, wall)) {
+void Agent::WatchClock(const ClockReading& reading, bool cycle) {
+  if (const std::optional<Duration> step = steps_.Observe(reading)) {
     log_.Warn("the clock was stepped", {{"milliseconds", step->ns / 1'000'000}});
   }
-  if (!cycle && now < next_clock_check_) return;
-  next_clock_check_ = now + kClockCheck;
+  if (!cycle && reading.mono < next_clock_check_) return;
+  next_clock_check_ = reading.mono + kClockCheck;
   const Result<ClockDiscipline> discipline = clock_.Discipline();
   synchronized_ = discipline.ok() && discipline.value().synchronized;
-  const ClockTrust trust = JudgeClock(wall, config_.clock.unset_before, synchronized_);
+  const ClockTrust trust = JudgeClock(reading.wall, config_.clock.unset_before, discipline);
   if (trust != trust_) log_.Info("clock", {{"state", TrustName(trust)}});
   trust_ = trust;
 }
@@ -197,12 +184,17 @@ void Agent::Fill(Snapshot& snapshot) {
   snapshot.queue.oldest = oldest_held() == kNever ? Duration{} : now - oldest_held();
   destination_view_ = delivery_.destination().View(now);
   snapshot.destinations = std::span(&destination_view_, 1);
-  snapshot.sources = std::span(sources_).first(source_count_);
+  size_t sources = 0;
+  if (host_tick_) sources_[sources++] = host_source_;
+  if (self_tick_) sources_[sources++] = self_source_;
+  snapshot.sources = std::span(sources_).first(sources);
   snapshot.clock.state = TrustName(trust_);
-  snapshot.clock.steps = steps_.count();
+  snapshot.clock.steps = steps_.steps();
   snapshot.clock.synchronized = synchronized_;
   snapshot.pools = pools_.Report();
-  snapshot.tick_delay = tick_delay_.View();
+  if (const std::optional<Ticker>& tick = host_tick_ ? host_tick_ : self_tick_) {
+    snapshot.tick_delay = ViewOf(tick->delay());
+  }
   FillHealth(snapshot);
 }
 
@@ -223,8 +215,8 @@ void Agent::FillHealth(Snapshot& snapshot) {
   facts.dropping = batcher_.dropping();
   // The own metrics cannot fail, so they do not count as a source here.
   facts.all_sources_failed =
-      host_source_ != nullptr && host_source_->failed_in_a_row >= kFailedCycles;
-  facts.source_problem = host_source_ == nullptr ? "" : host_source_->problem;
+      host_tick_.has_value() && host_source_.failed_in_a_row >= kFailedCycles;
+  facts.source_problem = host_source_.problem;
   health_.Judge(facts);
 
   snapshot.health.ok = health_.ok();
@@ -233,7 +225,7 @@ void Agent::FillHealth(Snapshot& snapshot) {
   for (size_t i = 0; i < health_.reason_count(); ++i) {
     snapshot.health.reasons[i] = health_.reason(i);
   }
-  snapshot.health.ready = host_source_ == nullptr || host_source_->cycles > 0;
+  snapshot.health.ready = !host_tick_ || host_source_.cycles > 0;
 }
 
 }  // namespace limpet

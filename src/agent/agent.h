@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -85,8 +86,8 @@ class Agent final : public SnapshotSource {
   const Destination& destination() const { return delivery_.destination(); }
 
  private:
-  void WatchClock(MonoTime now, bool cycle);
-  void Cycle(MonoTime now, bool host_due, bool self_due);
+  void WatchClock(const ClockReading& reading, bool cycle);
+  void Cycle(const ClockReading& reading, bool host_due, bool self_due);
   void ReportSelf();
   void FillHealth(Snapshot& snapshot);
   MonoTime oldest_held() const;
@@ -105,18 +106,15 @@ class Agent final : public SnapshotSource {
   HostCollector host_;
   MetricEncoder encoder_;
 
-  Ticker host_tick_, self_tick_;
-  Histogram<kTickDelayBounds.size()> tick_delay_;
+  std::optional<Ticker> host_tick_, self_tick_;  // Absent: the source is off.
   StepDetector steps_;
   ClockTrust trust_ = ClockTrust::kTrusted;
   bool synchronized_ = false;
   MonoTime next_clock_check_;
   UnixTime boot_wall_, start_wall_;  // Fixed when first sent; 0 until then.
 
-  std::array<SourceView, 2> sources_{};
-  size_t source_count_ = 0;
-  SourceView* host_source_ = nullptr;
-  SourceView* self_source_ = nullptr;
+  SourceView host_source_{.name = "host"}, self_source_{.name = "self"};
+  std::array<SourceView, 2> sources_{};  // What of them is on, for a snapshot.
   TextBuffer<256> host_problem_;
 
   Health health_;

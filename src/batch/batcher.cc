@@ -14,8 +14,9 @@ Batcher::Batcher(const BatcherOptions& options,
                  std::span<uint8_t> packed, BatchQueue& queue, Ledger& ledger, Log& log)
     : options_(options), gzip_(gzip), packed_(packed), queue_(queue), ledger_(ledger), log_(log) {
   for (const Signal signal : kSignals) {
-    LIMPET_CHECK(slabs[Index(signal)].size() >= SlabBytes(options.bytes_max));
-    open_[Index(signal)].writer = WireWriter(slabs[Index(signal)]);
+    const std::span<uint8_t> slab = slabs[Index(signal)];
+    LIMPET_CHECK(slab.empty() || slab.size() >= SlabBytes(options.bytes_max));
+    open_[Index(signal)].writer = WireWriter(slab);
   }
 }
 

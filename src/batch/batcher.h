@@ -45,7 +45,7 @@ class Batcher {
   static constexpr size_t kCloseRoom = 64;
   static constexpr size_t SlabBytes(size_t bytes_max) { return bytes_max + kCloseRoom; }
 
-  /// slabs: SlabBytes each. gzip: nullptr keeps batches as they are; else `packed` takes its output.
+  /// slabs: SlabBytes each, or empty for a signal that nothing here produces. gzip: nullptr keeps batches as they are; else `packed` takes its output.
   Batcher(const BatcherOptions& options, std::array<std::span<uint8_t>, kSignalCount> slabs,
           GzipCompressor* gzip, std::span<uint8_t> packed, BatchQueue& queue, Ledger& ledger,
           Log& log);

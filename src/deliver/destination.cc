@@ -60,10 +60,11 @@ void Destination::OnAnswer(const Answer& answer) {
   CountCode(answered ? answer.status : 0);
   if (answered) {
     last_answer_ = now;
-    duration_.Add(answer.round_trip);
+    duration_.Add(ToSeconds(answer.round_trip));
   }
   const AnswerClass answer_class = Classify(answer);
-  const AnswerBody body = ParseAnswerBody(answer.body, signal_, answer_class == AnswerClass::kAccepted);
+  const AnswerBody body =
+      ParseAnswerBody(answer.body, signal_, answer_class == AnswerClass::kAccepted);
   misconfigured_ = answer_class == AnswerClass::kMisconfigured;
 
   if (answer_class == AnswerClass::kAccepted) {
@@ -200,7 +201,7 @@ DestinationView Destination::View(MonoTime now) const {
   view.in_flight = in_flight_;
   view.next_attempt_in = in_flight_ ? Duration{} : std::max(next_attempt_ - now, Duration{});
   view.requests = std::span(codes_).first(code_count_);
-  view.duration = duration_.View();
+  view.duration = ViewOf(duration_);
   view.delivered = delivered_;
   view.rejected = rejected_;
   return view;

@@ -1,0 +1,104 @@
+#include "agent/memory_plan.h"
+
+#include <algorithm>
+
+#include "batch/batcher.h"
+#include "batch/gzip.h"
+#include "limpet/limits.h"
+#include "serve/http_server.h"
+
+namespace limpet {
+namespace {
+
+constexpr size_t kAlignment = 64;
+// Batches of full size that the queue holds at least: one in flight, one that waits.
+constexpr size_t kQueueBatchesMin = 2;
+
+constexpr size_t RoundUp(size_t bytes) { return (bytes + kAlignment - 1) & ~(kAlignment - 1); }
+
+bool AnyGzip(const Config& config) {
+  return std::any_of(config.destinations.begin(),
+                     config.destinations.begin() +
+                         static_cast<std::ptrdiff_t>(config.destination_count),
+                     [](const DestinationConfig& d) { return d.gzip; });
+}
+
+void WriteKiB(TextWriter& out, size_t bytes) {
+  out.Fixed(static_cast<double>(bytes) / 1024, 1) << " KiB";
+}
+
+}  // namespace
+
+Result<MemoryPlan> MemoryPlan::Make(const Config& config, const ForeignSizes& foreign,
+                                    TextWriter& error) {
+  MemoryPlan plan;
+  const size_t batch = config.queue.batch_bytes;
+  const auto set = [&plan](Holder holder, std::string_view name, size_t bytes,
+                           std::string_view holds, bool in_region = true) {
+    plan.shares_[static_cast<size_t>(holder)] = {name, RoundUp(bytes), in_region, holds};
+  };
+  const size_t destinations = std::max<size_t>(config.destination_count, 1);
+  set(Holder::kLibc, "libc", foreign.libc, "libc: files, directories, names", false);
+  set(Holder::kConfig, "config", foreign.config, "the configuration's text", false);
+  set(Holder::kCurl, "curl", foreign.curl * destinations, "libcurl and c-ares");
+  set(Holder::kTls, "tls", foreign.tls * destinations, "mbedTLS");
+  set(Holder::kSlab, "slab", Batcher::SlabBytes(batch), "the open batch");
+  set(Holder::kGzip, "gzip", AnyGzip(config) ? GzipCompressor::BytesNeeded() + kAlignment + batch : 0,
+      "the compressor and its output");
+  set(Holder::kListener, "listener", HttpServer::BytesNeeded({}),
+      "[health] and the control socket");
+  set(Holder::kBuffers, "buffers", foreign.buffers, "one file of /proc, one answer, the CA index");
+
+  size_t fixed = 0;
+  for (const Share& share : plan.shares_) fixed += share.bytes;
+  const size_t queue_min = kQueueBatchesMin * (batch + kBlockBytes);
+  if (fixed + queue_min > config.agent.memory_bytes) {
+    error << "agent.memory: ";
+    WriteKiB(error, config.agent.memory_bytes);
+    error << " is too little, ";
+    WriteKiB(error, fixed + queue_min);
+    error << " are needed: raise it, or lower queue.batch_bytes (now ";
+    WriteKiB(error, batch);
+    error << ", taken four times over)";
+    return {Code::kFull, 0, "memory plan"};
+  }
+  set(Holder::kQueue, "queue", 0, "closed batches, until they are delivered");
+  Share& queue = plan.shares_[static_cast<size_t>(Holder::kQueue)];
+  queue.bytes = (config.agent.memory_bytes - fixed) / kBlockBytes * kBlockBytes;
+  plan.total_ = fixed + queue.bytes;
+  return plan;
+}
+
+size_t MemoryPlan::region_bytes() const {
+  size_t bytes = 0;
+  for (const Share& share : shares_) bytes += share.in_region ? share.bytes : 0;
+  return bytes + kAlignment;
+}
+
+void MemoryPlan::Write(TextWriter& out) const {
+  out << "; memory plan: every pool, taken at start\n";
+  for (const Share& share : shares_) {
+    out << ";   " << share.name;
+    for (size_t i = share.name.size(); i < 10; ++i) out << ' ';
+    TextBuffer<24> bytes;
+    bytes << share.bytes;
+    for (size_t i = bytes.size(); i < 10; ++i) out << ' ';
+    out << bytes.text() << "  " << share.holds << '\n';
+  }
+  TextBuffer<24> total;
+  total << total_;
+  out << ";   total     ";
+  for (size_t i = total.size(); i < 10; ++i) out << ' ';
+  out << total.text() << "  bytes\n";
+}
+
+std::span<std::byte> Carver::Take(size_t bytes) {
+  const auto address = reinterpret_cast<uintptr_t>(rest_.data());
+  const size_t skip = RoundUp(address) - address;
+  LIMPET_CHECK(rest_.size() >= skip + bytes);
+  const std::span<std::byte> piece = rest_.subspan(skip, bytes);
+  rest_ = rest_.subspan(skip + bytes);
+  return piece;
+}
+
+}  // namespace limpet

@@ -1,0 +1,73 @@
+// Who gets how much of `[agent] memory`: a line for each holder, so that the sum can be checked.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <span>
+#include <string_view>
+
+#include "base/text.h"
+#include "config/config.h"
+#include "limpet/status.h"
+
+namespace limpet {
+
+enum class Holder : uint8_t {
+  kLibc,      ///< What libc and its malloc hand out. Static.
+  kConfig,    ///< The configuration's text. Static.
+  kCurl,      ///< libcurl and c-ares.
+  kTls,       ///< mbedTLS.
+  kSlab,      ///< Open batches.
+  kGzip,      ///< The compressor and its output.
+  kListener,  ///< Heads of connections and the page of an answer.
+  kBuffers,   ///< One file of /proc, the body of an answer, the CA index.
+  kQueue,     ///< Closed batches: what is left over.
+};
+inline constexpr size_t kHolderCount = 9;
+
+struct Share {
+  std::string_view name;
+  size_t bytes = 0;
+  bool in_region = true;   ///< Carved out of the region that is taken at start.
+  std::string_view holds;  ///< For people.
+};
+
+/// Sizes that are not the core's to know.
+struct ForeignSizes {
+  size_t libc = 0, config = 0;     ///< Static pools of the program.
+  size_t curl = 0, tls = 0;        ///< For one destination.
+  size_t buffers = 0;
+};
+
+class MemoryPlan {
+ public:
+  /// kFull: the configuration needs more than `memory`; the error says which line to change.
+  static Result<MemoryPlan> Make(const Config& config, const ForeignSizes& foreign,
+                                 TextWriter& error);
+
+  const Share& of(Holder holder) const { return shares_[static_cast<size_t>(holder)]; }
+  std::span<const Share> shares() const { return shares_; }
+  size_t total() const { return total_; }
+  /// What is to be taken from the system at start.
+  size_t region_bytes() const;
+
+  /// The plan as comments of an INI file.
+  void Write(TextWriter& out) const;
+
+ private:
+  std::array<Share, kHolderCount> shares_{};
+  size_t total_ = 0;
+};
+
+/// Cuts pools off the front of the region, each aligned to 64 bytes.
+class Carver {
+ public:
+  explicit Carver(std::span<std::byte> region) : rest_(region) {}
+  /// The plan has made sure that it is there.
+  std::span<std::byte> Take(size_t bytes);
+
+ private:
+  std::span<std::byte> rest_;
+};
+
+}  // namespace limpet

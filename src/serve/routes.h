@@ -1,0 +1,47 @@
+// Which page is where, on the [health] listener and on the control socket.
+#pragma once
+
+#include <string_view>
+
+#include "base/text.h"
+#include "limpet/status.h"
+#include "serve/http_server.h"
+#include "serve/snapshot.h"
+
+namespace limpet {
+
+class Reloader {
+ public:
+  /// Reads the configuration again and applies what it can. verdict: for people, lines.
+  /// kInvalid: the file is wrong, nothing was changed. kUnsupported: this build cannot.
+  virtual Status Reload(TextWriter& verdict) = 0;
+
+ protected:
+  ~Reloader() = default;
+};
+
+/// GET /health and /ready (200 or 503), /metrics, /status (JSON; `?text` for people, `&colour` with
+/// ANSI escapes); POST /reload on the control socket alone (200; 422: the file is wrong; 501; 500).
+class Routes final : public HttpHandler {
+ public:
+  static constexpr int kNoControl = -1;
+
+  /// control_listener: index of the control socket by order of HttpServer::Listen.
+  Routes(SnapshotSource& source, Reloader& reloader, int control_listener)
+      : source_(source), reloader_(reloader), control_listener_(control_listener) {}
+
+  /// With a token, the other listeners answer 401 unless it is given. It must outlive this.
+  void RequireToken(std::string_view token) { token_ = token; }
+
+  void OnRequest(const HttpRequest& request, HttpResponse& response) override;
+
+ private:
+  bool Allowed(const HttpRequest& request) const;
+
+  SnapshotSource& source_;
+  Reloader& reloader_;
+  const int control_listener_;
+  std::string_view token_;
+};
+
+}  // namespace limpet

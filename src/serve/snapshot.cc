@@ -1,0 +1,17 @@
+#include "serve/snapshot.h"
+
+namespace limpet {
+
+std::string_view BreakerStateName(BreakerState state) {
+  switch (state) {
+    case BreakerState::kClosed:
+      return "closed";
+    case BreakerState::kHalfOpen:
+      return "half_open";
+    case BreakerState::kOpen:
+      return "open";
+  }
+  return "";
+}
+
+}  // namespace limpet

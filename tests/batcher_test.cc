@@ -1,0 +1,215 @@
+// The way of a point into a closed batch: encoder, open batch, compression, numbering, policies.
+#include "batch/batcher.h"
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "otlp/metric_encoder.h"
+#include "otlp_points.h"
+#include "sim/world.h"
+
+namespace limpet {
+namespace {
+
+constexpr Metric kCounter{"test.counter", "By", Instrument::kCounter};
+constexpr Metric kGauge{"test.gauge", "1", Instrument::kGauge};
+
+struct Bench {
+  explicit Bench(const BatcherOptions& given, size_t queue_blocks = 400, bool with_gzip = true)
+      : options(given), slab(Batcher::SlabBytes(given.bytes_max)), packed(given.bytes_max),
+        arena(queue_blocks * kBlockBytes), gzip_memory(GzipCompressor::BytesNeeded()),
+        gzip(std::make_unique<GzipCompressor>(gzip_memory)), queue(arena),
+        batcher(options, {std::span<uint8_t>(slab), {}, {}}, with_gzip ? gzip.get() : nullptr,
+                packed, queue, ledger, log),
+        encoder(batcher, resource, "1.2.3") {}
+
+  uint32_t Cycle(int points, int64_t seconds, std::string_view text = "value") {
+    const Stamp stamp{UnixTime{} + Seconds(1000 + seconds), MonoTime{} + Seconds(seconds)};
+    encoder.Start(stamp, UnixTime{} + Seconds(10));
+    encoder.Begin(kCounter);
+    for (int i = 0; i < points; ++i) encoder.Int({{"n", i}, {"t", text}}, i);
+    const uint32_t written = encoder.Finish();
+    batcher.Close(Signal::kMetrics, stamp.mono);
+    return written;
+  }
+  std::vector<uint8_t> Raw(BatchId id) {
+    const BatchQueue::Payload payload(queue, id);
+    std::vector<uint8_t> stored;
+    while (stored.size() < payload.size()) {
+      const auto piece = payload.At(stored.size());
+      stored.insert(stored.end(), piece.begin(), piece.end());
+    }
+    if (queue.header(id).encoding == Encoding::kIdentity) return stored;
+    std::vector<uint8_t> raw = Inflate(stored);
+    EXPECT_EQ(queue.header(id).raw_bytes, raw.size());
+    return raw;
+  }
+  bool Balances() {
+    return ledger.account(Signal::kMetrics).Balances(
+        {.open = batcher.open_items(Signal::kMetrics), .memory = queue.items(Signal::kMetrics)});
+  }
+
+  BatcherOptions options;
+  std::vector<uint8_t> slab, packed;
+  alignas(8) std::vector<std::byte> arena;
+  std::vector<std::byte> gzip_memory;
+  std::unique_ptr<GzipCompressor> gzip;
+  std::vector<uint8_t> resource;
+  Ledger ledger;
+  sim::SimLog log;
+  BatchQueue queue;
+  Batcher batcher;
+  MetricEncoder encoder;
+};
+
+BatcherOptions Options(uint32_t items, uint32_t bytes, Overflow overflow = Overflow::kDropOldest) {
+  return {.items_max = items, .bytes_max = bytes, .delay = Seconds(1), .overflow = overflow,
+          .start = 0x77, .boot = {}};
+}
+
+TEST(Batcher, ClosesNumbersAndCompresses) {
+  Bench bench(Options(512, 64 * 1024));
+  EXPECT_EQ(bench.Cycle(30, 1), 30u);
+  EXPECT_EQ(bench.Cycle(30, 2), 30u);
+  const BatchId first = bench.queue.Head(Signal::kMetrics);
+  const BatchHeader& header = bench.queue.header(first);
+  EXPECT_EQ(header.sequence, 1u);
+  EXPECT_EQ(header.start, 0x77u);
+  EXPECT_EQ(header.items, 30u);
+  EXPECT_EQ(header.encoding, Encoding::kGzip);
+  EXPECT_LT(header.stored_bytes, header.raw_bytes / 2);
+  EXPECT_EQ(header.first_wall, UnixTime{} + Seconds(1001));
+  EXPECT_EQ(header.last_mono, MonoTime{} + Seconds(1));
+  EXPECT_FALSE(header.may_be_sent);
+  const std::vector<uint8_t> raw = bench.Raw(first);
+  const std::vector<SeenPoint> points = ReadPoints(raw);
+  ASSERT_EQ(points.size(), 30u);
+  EXPECT_EQ(points[7].metric, "test.counter");
+  EXPECT_EQ(points[7].value, 7);
+  EXPECT_EQ(points[7].attributes.at("n"), "7");
+  EXPECT_EQ(points[7].time, Seconds(1001).ns);
+  EXPECT_EQ(points[7].start, Seconds(10).ns);
+  EXPECT_EQ(bench.ledger.account(Signal::kMetrics).collected, 60u);
+  EXPECT_TRUE(bench.Balances());
+}
+
+// Cut anywhere: by items and by bytes, at every size, no point lost, each part a valid request.
+TEST(Batcher, ACycleThatOutgrowsABatchIsCutBetweenPoints) {
+  for (uint32_t items_max : {1u, 7u, 512u}) {
+    for (uint32_t bytes_max = 400; bytes_max < 1200; bytes_max += 13) {
+      SCOPED_TRACE(testing::Message() << items_max << " items, " << bytes_max << " bytes");
+      Bench bench(Options(items_max, bytes_max), 4000, bytes_max % 2 == 0);
+      ASSERT_EQ(bench.Cycle(40, 5), 40u);
+      uint64_t items = 0, sequence = 0;
+      while (const BatchId id = bench.queue.Head(Signal::kMetrics)) {
+        const std::vector<uint8_t> raw = bench.Raw(id);
+        ASSERT_LE(raw.size(), Batcher::SlabBytes(bytes_max));
+        const std::vector<SeenPoint> points = ReadPoints(raw);
+        ASSERT_EQ(points.size(), bench.queue.header(id).items);
+        ASSERT_LE(points.size(), items_max);
+        for (size_t i = 0; i < points.size(); ++i) {
+          ASSERT_EQ(points[i].value, static_cast<double>(items + i));
+        }
+        ASSERT_EQ(bench.queue.header(id).sequence, ++sequence);
+        ASSERT_EQ(bench.queue.header(id).first_mono, MonoTime{} + Seconds(5));
+        items += points.size();
+        bench.queue.Remove(id);
+        bench.ledger.Deliver(Signal::kMetrics, points.size());
+      }
+      ASSERT_EQ(items, 40u);
+      ASSERT_TRUE(bench.Balances());
+    }
+  }
+}
+
+TEST(Batcher, APointLargerThanABatchIsCountedAndSaid) {
+  Bench bench(Options(512, 4096));
+  const std::string large(5000, 'x');
+  bench.encoder.Start({}, {});
+  bench.encoder.Begin(kGauge);
+  bench.encoder.Double(1.0);
+  bench.encoder.Double({{"large", std::string_view(large)}}, 2.0);
+  bench.encoder.Double(3.0);
+  EXPECT_EQ(bench.encoder.Finish(), 2u);
+  bench.batcher.Close(Signal::kMetrics, {});
+  const Account& account = bench.ledger.account(Signal::kMetrics);
+  EXPECT_EQ(account.collected, 3u);
+  EXPECT_EQ(account.dropped_total(), 1u);
+  EXPECT_TRUE(bench.Balances());
+  EXPECT_EQ(bench.log.Count("larger than queue.batch_bytes"), 1u);
+}
+
+TEST(Batcher, WhatDeflateCannotShrinkStaysAsItIs) {
+  Bench bench(Options(512, 64 * 1024));
+  EXPECT_EQ(bench.Cycle(1, 1, "q"), 1u);
+  // One tiny point: gzip's own 18 bytes and a stored block may still win or not; both are valid.
+  const BatchId id = bench.queue.Head(Signal::kMetrics);
+  EXPECT_LE(bench.queue.header(id).stored_bytes, bench.queue.header(id).raw_bytes);
+  EXPECT_EQ(ReadPoints(bench.Raw(id)).size(), 1u);
+}
+
+TEST(Batcher, FullQueueDropsTheOldestAtRest) {
+  Bench bench(Options(512, 4096), 8, false);
+  for (int i = 1; i <= 3; ++i) bench.Cycle(20, i);  // More than 8 blocks.
+  EXPECT_GT(bench.ledger.account(Signal::kMetrics).dropped_total(), 0u);
+  EXPECT_EQ(bench.ledger.account(Signal::kMetrics).dropped[0], 20u * (3 - bench.queue.batches()));
+  EXPECT_GT(bench.queue.header(bench.queue.Head(Signal::kMetrics)).sequence, 1u);
+  EXPECT_TRUE(bench.Balances());
+  EXPECT_TRUE(bench.batcher.dropping());
+  EXPECT_EQ(bench.log.Count("the queue is full"), 1u);
+
+  // What is in flight is not dropped; then the new one has to go.
+  Bench one(Options(512, 4096), 4, false);
+  one.Cycle(20, 1);
+  one.queue.Launch(one.queue.Head(Signal::kMetrics), {});
+  one.Cycle(20, 2);
+  EXPECT_EQ(one.queue.header(one.queue.Head(Signal::kMetrics)).sequence, 1u);
+  EXPECT_EQ(one.ledger.account(Signal::kMetrics).dropped_total(), 20u);
+  EXPECT_TRUE(one.Balances());
+}
+
+TEST(Batcher, FullQueueDropsTheNewestOrPausesSources) {
+  Bench newest(Options(512, 4096, Overflow::kDropNewest), 8, false);
+  for (int i = 1; i <= 3; ++i) newest.Cycle(20, i);
+  EXPECT_EQ(newest.queue.header(newest.queue.Head(Signal::kMetrics)).sequence, 1u);
+  EXPECT_GT(newest.ledger.account(Signal::kMetrics).dropped_total(), 0u);
+  EXPECT_FALSE(newest.batcher.Paused());
+  EXPECT_TRUE(newest.Balances());
+
+  Bench pause(Options(512, 1024, Overflow::kPauseSources), 10, false);
+  int cycles = 0;
+  for (; !pause.batcher.Paused() && cycles < 100; ++cycles) pause.Cycle(5, cycles);
+  EXPECT_LT(cycles, 100);
+  EXPECT_EQ(pause.ledger.account(Signal::kMetrics).dropped_total(), 0u);
+}
+
+TEST(Batcher, AnEpisodeOfDropsEndsAfterTenQuietSeconds) {
+  Bench bench(Options(512, 4096, Overflow::kDropNewest), 6, false);
+  for (int i = 1; i <= 3; ++i) bench.Cycle(20, i);
+  ASSERT_TRUE(bench.batcher.dropping());
+  EXPECT_EQ(bench.batcher.OnTime(MonoTime{} + Seconds(4)), MonoTime{} + Seconds(13));
+  EXPECT_TRUE(bench.batcher.dropping());
+  EXPECT_EQ(bench.batcher.OnTime(MonoTime{} + Seconds(13)), kNever);
+  EXPECT_FALSE(bench.batcher.dropping());
+  EXPECT_EQ(bench.log.Count("the queue has room again dropped="), 1u);
+}
+
+TEST(Batcher, AnOpenBatchIsClosedAtItsAge) {
+  Bench bench(Options(512, 4096));
+  bench.encoder.Start({UnixTime{1}, MonoTime{} + Seconds(5)}, {});
+  bench.encoder.Begin(kGauge);
+  bench.encoder.Double(1.0);
+  bench.encoder.Finish();
+  EXPECT_EQ(bench.batcher.oldest_open(), MonoTime{} + Seconds(5));
+  EXPECT_EQ(bench.batcher.OnTime(MonoTime{} + Seconds(5)), MonoTime{} + Seconds(6));
+  EXPECT_TRUE(bench.queue.empty());
+  EXPECT_EQ(bench.batcher.OnTime(MonoTime{} + Seconds(6)), kNever);
+  EXPECT_EQ(bench.queue.batches(), 1u);
+  EXPECT_EQ(bench.batcher.oldest_open(), kNever);
+}
+
+}  // namespace
+}  // namespace limpet

@@ -1,0 +1,357 @@
+// What is shown of one made-up moment: each page in full, so that a change of a name is seen.
+#include "serve/pages.h"
+
+#include <array>
+#include <gtest/gtest.h>
+#include <set>
+#include <string>
+
+#include "serve/prometheus.h"
+#include "serve/routes.h"
+#include "serve/self_metrics.h"
+#include "serve_sample.h"
+
+namespace limpet {
+namespace {
+
+template <typename Write>
+std::string Text(Write write) {
+  static char page[64 * 1024];
+  TextWriter out(page);
+  write(out);
+  EXPECT_FALSE(out.overflowed());
+  return std::string(out.text());
+}
+
+std::string MetricsText(const Snapshot& snapshot, PrometheusFormat format) {
+  return Text([&](TextWriter& out) {
+    PrometheusSink sink(out, format);
+    EmitSelfMetrics(snapshot, sink);
+    sink.Finish();
+  });
+}
+
+/// A small reader of JSON that notes each name with its path, and fails on anything malformed.
+class JsonNames {
+ public:
+  explicit JsonNames(std::string_view text) : rest_(text) {
+    good_ = Value("") && rest_ == "\n";
+  }
+  bool good() const { return good_; }
+  bool has(const std::string& path) const { return names_.contains(path); }
+
+ private:
+  bool Take(char c) {
+    if (rest_.empty() || rest_[0] != c) return false;
+    rest_.remove_prefix(1);
+    return true;
+  }
+  bool String(std::string* into) {
+    if (!Take('"')) return false;
+    while (!rest_.empty() && rest_[0] != '"') {
+      if (rest_[0] == '\\') rest_.remove_prefix(1);
+      if (rest_.empty() || static_cast<unsigned char>(rest_[0]) < 0x20) return false;
+      *into += rest_[0];
+      rest_.remove_prefix(1);
+    }
+    return Take('"');
+  }
+  bool List(const std::string& path, bool object) {
+    const char end = object ? '}' : ']';
+    if (Take(end)) return true;
+    do {
+      std::string name;
+      if (object && (!String(&name) || !Take(':'))) return false;
+      const std::string inner = !object ? path + "[]" : path.empty() ? name : path + "." + name;
+      if (object && inner.find("[]") == std::string::npos && names_.contains(inner)) return false;
+      names_.insert(inner);
+      if (!Value(inner)) return false;
+    } while (Take(','));
+    return Take(end);
+  }
+  bool Value(const std::string& path) {
+    if (Take('{')) return List(path, true);
+    if (Take('[')) return List(path, false);
+    std::string ignored;
+    if (rest_.starts_with('"')) return String(&ignored);
+    for (const std::string_view word : {"true", "false", "null"}) {
+      if (!rest_.starts_with(word)) continue;
+      rest_.remove_prefix(word.size());
+      return true;
+    }
+    const size_t length = std::min(rest_.find_first_not_of("-0123456789."), rest_.size());
+    rest_.remove_prefix(length);
+    return length != 0;
+  }
+
+  std::string_view rest_;
+  std::set<std::string> names_;
+  bool good_ = false;
+};
+
+TEST(StatusJson, HasEveryNameOfTheSpecification) {
+  const Sample sample;
+  const std::string text =
+      Text([&](TextWriter& out) { WriteStatusJson(sample.snapshot, out); });
+  const JsonNames names(text);
+  ASSERT_TRUE(names.good()) << text;
+  for (const char* name :
+       {"version", "instance", "uptime_seconds", "health.ok", "health.delivery", "health.reasons",
+        "ledger.metrics.collected", "ledger.metrics.delivered", "ledger.metrics.rejected",
+        "ledger.metrics.dropped", "ledger.metrics.dead", "ledger.metrics.held",
+        "ledger.logs.collected", "ledger.traces.held", "held.open", "held.memory", "held.spool",
+        "queue.batches", "queue.bytes", "queue.capacity_bytes", "queue.oldest_seconds",
+        "spool.state", "spool.batches", "spool.bytes", "spool.max_bytes", "spool.written_bytes",
+        "spool.slowest_commit_seconds", "destinations[].name", "destinations[].url",
+        "destinations[].priority", "destinations[].active", "destinations[].breaker",
+        "destinations[].last_success", "destinations[].last_error", "sources[].name",
+        "clock.state", "clock.skew_seconds", "clock.steps", "pools[].name", "pools[].bytes",
+        "pools[].used", "pools[].peak", "sandbox"}) {
+    EXPECT_TRUE(names.has(name)) << name;
+  }
+}
+
+TEST(StatusJson, Text) {
+  const Sample sample;
+  EXPECT_EQ(
+      Text([&](TextWriter& out) { WriteStatusJson(sample.snapshot, out); }),
+      R"({"version":"1.2.3","instance":"7f3a","uptime_seconds":93784.500,)"
+      R"("time":"2023-11-14T22:13:20.000Z",)"
+      R"("health":{"ok":false,"delivery":"stalled","reasons":["destination \"primary\": 401"]},)"
+      R"("ready":true,)"
+      R"("ledger":{"metrics":{"collected":1000,"delivered":900,"rejected":3,"dropped":7,"dead":0,)"
+      R"("held":90,"dropped_by":{"overflow":5,"refused":2}},)"
+      R"("logs":{"collected":0,"delivered":0,"rejected":0,"dropped":0,"dead":0,"held":0,)"
+      R"("dropped_by":{}},)"
+      R"("traces":{"collected":0,"delivered":0,"rejected":0,"dropped":0,"dead":0,"held":0,)"
+      R"("dropped_by":{}}},)"
+      R"("held":{"open":10,"memory":80,"spool":0},)"
+      R"("queue":{"batches":3,"bytes":2048,"capacity_bytes":716800,"oldest_seconds":125.000},)"
+      R"("spool":{"state":"off","batches":0,"bytes":0,"max_bytes":0,"written_bytes":0,)"
+      R"("slowest_commit_seconds":0.000},)"
+      R"("destinations":[{"name":"primary","url":"https://gateway.example:4318","priority":1,)"
+      R"("active":["metrics"],"breaker":"open","in_flight":false,"next_attempt_seconds":5.000,)"
+      R"("last_success":"2023-11-14T22:10:20.000Z","last_error":"401 Unauthorized: check the token",)"
+      R"("last_error_time":"2023-11-14T22:13:18.000Z"}],)"
+      R"("sources":[{"name":"host","cycles":1,"skipped":2,"failed_in_a_row":0,)"
+      R"("problem":"memory: not found"}],)"
+      R"("clock":{"state":"unsynchronized","skew_seconds":null,"steps":1,"synchronized":false},)"
+      R"("pools":[{"name":"queue","bytes":716800,"used":2048,"peak":700000,"refused":0},)"
+      R"({"name":"tls","bytes":512,"used":0,"peak":0,"refused":4}],)"
+      R"("sandbox":{}})"
+      "\n");
+}
+
+TEST(StatusJson, EmptySnapshotParses) {
+  const std::string text = Text([](TextWriter& out) { WriteStatusJson(Snapshot{}, out); });
+  EXPECT_TRUE(JsonNames(text).good()) << text;
+}
+
+TEST(StatusText, Plain) {
+  const Sample sample;
+  EXPECT_EQ(Text([&](TextWriter& out) { WriteStatusText(sample.snapshot, false, out); }),
+            R"(limpet 1.2.3  up 1 d 2 h  NOT HEALTHY  delivery stalled
+  ! destination "primary": 401
+instance 7f3a
+
+                 collected    delivered  rejected   dropped    dead      held
+metrics               1000          900         3         7       0        90
+logs                     0            0         0         0       0         0
+traces                   0            0         0         0       0         0
+dropped      metrics: 5 overflow, 2 refused
+
+held         10 open, 80 in memory, 0 in the spool
+queue        3 batches, 2.0 KiB of 700.0 KiB (0 %), oldest 2 min 5 s
+spool        off
+destination  primary  https://gateway.example:4318
+             breaker open, priority 1, takes metrics
+             last success 3 min ago, next attempt in 5 s
+             last error 2 s ago: 401 Unauthorized: check the token
+source       host  1 cycle, 2 skipped: memory: not found
+clock        unsynchronized, 1 step
+
+pool                bytes        used        peak  peak %   refused
+queue           700.0 KiB     2.0 KiB   683.6 KiB      97         0
+tls                 512 B         0 B         0 B       0         4
+)");
+}
+
+TEST(StatusText, ColourOnlyAddsEscapes) {
+  const Sample sample;
+  const std::string plain =
+      Text([&](TextWriter& out) { WriteStatusText(sample.snapshot, false, out); });
+  std::string coloured =
+      Text([&](TextWriter& out) { WriteStatusText(sample.snapshot, true, out); });
+  EXPECT_NE(coloured.find("\x1b[1;31mNOT HEALTHY\x1b[0m"), std::string::npos);
+  for (size_t at = 0; (at = coloured.find('\x1b')) != std::string::npos;) {
+    coloured.erase(at, coloured.find('m', at) - at + 1);
+  }
+  EXPECT_EQ(coloured, plain);
+}
+
+TEST(Health, Json) {
+  Sample sample;
+  EXPECT_EQ(Text([&](TextWriter& out) { WriteHealthJson(sample.snapshot, out); }),
+            "{\"ok\":false,\"delivery\":\"stalled\","
+            "\"reasons\":[\"destination \\\"primary\\\": 401\"]}\n");
+  EXPECT_EQ(Text([&](TextWriter& out) { WriteReadyJson(sample.snapshot, out); }),
+            "{\"ready\":true}\n");
+}
+
+TEST(Prometheus, Text) {
+  const Sample sample;
+  EXPECT_EQ(MetricsText(sample.snapshot, PrometheusFormat::kText),
+            R"(# TYPE limpet_items_collected_total counter
+limpet_items_collected_total{signal="metrics"} 1000
+limpet_items_collected_total{signal="logs"} 0
+limpet_items_collected_total{signal="traces"} 0
+# TYPE limpet_items_delivered_total counter
+limpet_items_delivered_total{signal="metrics",destination="primary"} 900
+# TYPE limpet_items_rejected_total counter
+limpet_items_rejected_total{signal="metrics",destination="primary"} 3
+# TYPE limpet_items_dropped_total counter
+limpet_items_dropped_total{signal="metrics",reason="overflow"} 5
+limpet_items_dropped_total{signal="metrics",reason="refused"} 2
+limpet_items_dropped_total{signal="metrics",reason="shutdown"} 0
+# TYPE limpet_items_dead gauge
+limpet_items_dead{signal="metrics"} 0
+# TYPE limpet_items_held gauge
+limpet_items_held{signal="metrics",where="open"} 10
+limpet_items_held{signal="metrics",where="memory"} 80
+limpet_items_held{signal="metrics",where="spool"} 0
+# TYPE limpet_in_flight gauge
+limpet_in_flight{destination="primary"} 0
+# TYPE limpet_requests_total counter
+limpet_requests_total{destination="primary",code="none"} 4
+limpet_requests_total{destination="primary",code="200"} 30
+# TYPE limpet_request_duration_seconds histogram
+limpet_request_duration_seconds_bucket{destination="primary",le="0.25"} 10
+limpet_request_duration_seconds_bucket{destination="primary",le="1"} 30
+limpet_request_duration_seconds_bucket{destination="primary",le="+Inf"} 31
+limpet_request_duration_seconds_sum{destination="primary"} 12.5
+limpet_request_duration_seconds_count{destination="primary"} 31
+# TYPE limpet_breaker_state gauge
+limpet_breaker_state{destination="primary"} 2
+# TYPE limpet_destination_active gauge
+limpet_destination_active{destination="primary",signal="metrics"} 1
+limpet_destination_active{destination="primary",signal="logs"} 0
+limpet_destination_active{destination="primary",signal="traces"} 0
+# TYPE limpet_clock_steps_total counter
+limpet_clock_steps_total 1
+# TYPE limpet_clock_synchronized gauge
+limpet_clock_synchronized 0
+# TYPE limpet_pool_bytes gauge
+limpet_pool_bytes{pool="queue"} 716800
+limpet_pool_bytes{pool="tls"} 512
+# TYPE limpet_pool_used_bytes gauge
+limpet_pool_used_bytes{pool="queue"} 2048
+limpet_pool_used_bytes{pool="tls"} 0
+# TYPE limpet_pool_peak_bytes gauge
+limpet_pool_peak_bytes{pool="queue"} 700000
+limpet_pool_peak_bytes{pool="tls"} 0
+# TYPE limpet_oldest_held_seconds gauge
+limpet_oldest_held_seconds 125
+# TYPE limpet_tick_delay_seconds histogram
+limpet_tick_delay_seconds_bucket{le="0.25"} 1
+limpet_tick_delay_seconds_bucket{le="1"} 1
+limpet_tick_delay_seconds_bucket{le="+Inf"} 1
+limpet_tick_delay_seconds_sum 0.001
+limpet_tick_delay_seconds_count 1
+# TYPE limpet_build_info gauge
+limpet_build_info{version="1.2.3"} 1
+)");
+}
+
+TEST(Prometheus, OpenMetricsDiffersInFourThings) {
+  const Sample sample;
+  const std::string text = MetricsText(sample.snapshot, PrometheusFormat::kOpenMetrics);
+  EXPECT_NE(text.find("# TYPE limpet_items_collected counter\nlimpet_items_collected_total{"),
+            std::string::npos);
+  EXPECT_NE(text.find("_bucket{le=\"1.0\"} 1\n"), std::string::npos);
+  EXPECT_NE(text.find("_bucket{le=\"+Inf\"} 1\n"), std::string::npos);
+  EXPECT_TRUE(text.ends_with("\n# EOF\n"));
+}
+
+TEST(Prometheus, EveryLineFollowsTheGrammar) {
+  const Sample sample;
+  for (const auto format : {PrometheusFormat::kText, PrometheusFormat::kOpenMetrics}) {
+    std::string all = MetricsText(sample.snapshot, format);
+    std::string_view text = all;
+    ASSERT_TRUE(text.ends_with('\n'));
+    text.remove_suffix(1);
+    std::string family;
+    std::set<std::string> families, series;
+    while (!text.empty()) {
+      std::string_view line = TakeUntil(text, '\n');
+      SCOPED_TRACE(std::string(line));
+      if (line == "# EOF") {
+        EXPECT_TRUE(text.empty());
+        continue;
+      }
+      if (line.starts_with("# TYPE ")) {
+        line.remove_prefix(7);
+        family = TakeUntil(line, ' ');
+        EXPECT_TRUE(families.insert(family).second) << "a family comes twice";
+        EXPECT_TRUE(line == "counter" || line == "gauge" || line == "histogram");
+        continue;
+      }
+      EXPECT_TRUE(line.starts_with(family));
+      const size_t blank = line.rfind(' ');
+      ASSERT_NE(blank, std::string_view::npos);
+      EXPECT_TRUE(series.insert(std::string(line.substr(0, blank))).second) << "twice";
+      EXPECT_TRUE(ParseDouble(line.substr(blank + 1)).has_value());
+      const std::string_view name = line.substr(0, line.find_first_of("{ "));
+      EXPECT_EQ(name.find_first_not_of("abcdefghijklmnopqrstuvwxyz_"), std::string_view::npos);
+    }
+  }
+}
+
+TEST(Prometheus, LabelsAreEscaped) {
+  const std::string text = Text([](TextWriter& out) {
+    PrometheusSink sink(out, PrometheusFormat::kText);
+    sink.Begin({"a.b", "1", Instrument::kGauge});
+    sink.Int({{"x.y", "quote\" back\\slash\nline"}, {"n", 7}}, -3);
+    sink.Double(0.1);
+    sink.Begin({"left.out", "1", Instrument::kGauge});
+  });
+  EXPECT_EQ(text,
+            "# TYPE a_b gauge\na_b{x_y=\"quote\\\" back\\\\slash\\nline\",n=\"7\"} -3\na_b 0.1\n");
+}
+
+TEST(WriteBytes, Cases) {
+  struct Case {
+    uint64_t bytes;
+    const char* text;
+  };
+  constexpr Case cases[] = {{0, "0 B"},
+                            {1023, "1023 B"},
+                            {1024, "1.0 KiB"},
+                            {1536, "1.5 KiB"},
+                            {1048575, "1.0 MiB"},
+                            {3 << 20, "3.0 MiB"},
+                            {uint64_t{5} << 40, "5120.0 GiB"}};
+  for (const Case& c : cases) {
+    EXPECT_EQ(Text([&](TextWriter& out) { WriteBytes(out, c.bytes); }), c.text);
+  }
+}
+
+TEST(WriteDuration, Cases) {
+  struct Case {
+    Duration duration;
+    const char* text;
+  };
+  constexpr Case cases[] = {{{}, "0 s"},
+                            {Milliseconds(250), "0.25 s"},
+                            {Seconds(9), "9 s"},
+                            {Milliseconds(59'999), "59 s"},
+                            {Seconds(60), "1 min"},
+                            {Seconds(3599), "59 min 59 s"},
+                            {Seconds(3600 + 59), "1 h"},
+                            {Seconds(90000), "1 d 1 h"}};
+  for (const Case& c : cases) {
+    EXPECT_EQ(Text([&](TextWriter& out) { WriteDuration(out, c.duration); }), c.text);
+  }
+}
+
+}  // namespace
+}  // namespace limpet
