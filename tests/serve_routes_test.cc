@@ -31,7 +31,6 @@ struct Program final : SnapshotSource, Reloader {
   int reloads = 0;
 };
 
-/// A poller whose Wait also gives the server its time, as the loop of a process does.
 class RoutesTest : public ::testing::Test {
  protected:
   void SetUp() override {
