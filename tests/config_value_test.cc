@@ -64,7 +64,7 @@ TEST(ExpandValue, Cases) {
   for (const Case& c : cases) {
     SCOPED_TRACE(c.raw);
     Fake variables;
-    TextBuffer<64> value, problem;
+    TextBuffer<128> value, problem;
     const Status status = ExpandValue(c.raw, variables, value, problem);
     EXPECT_EQ(problem.text(), c.problem);
     EXPECT_EQ(status.code, problem.size() == 0 ? Code::kOk : Code::kInvalid);

@@ -1,0 +1,29 @@
+// The outer form of URLs and listening addresses; nothing is looked up here.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace limpet {
+
+/// What is wrong with an http or https URL, for people, without quoting it (it may hold a
+/// password). Null when nothing is.
+/// whole: it is used as it is, so that a query may follow the path.
+const char* UrlFault(std::string_view url, bool whole);
+
+/// "user:password" of a URL that has no fault; empty when there is none.
+std::string_view UrlUserInfo(std::string_view url);
+
+struct Address {
+  std::string_view host;  ///< "127.0.0.1", "::1".
+  uint16_t port = 0;
+};
+
+/// "127.0.0.1:80" or "[::1]:80". Nothing when malformed.
+std::optional<Address> SplitAddress(std::string_view text);
+
+/// Can only this host reach it?
+bool IsLoopback(const Address& address);
+
+}  // namespace limpet
