@@ -1,0 +1,115 @@
+// The effective configuration as plain values. Loaded by load.h, printed by print.h; which keys
+// exist, their ranges and defaults is settled by the one table in table.cc.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "limpet/batch.h"
+#include "limpet/log.h"
+#include "limpet/time.h"
+
+namespace limpet {
+
+enum class LogFormat : uint8_t { kText, kJson };
+enum class Overflow : uint8_t { kDropOldest, kDropNewest, kPauseSources };
+enum class Durability : uint8_t { kOnDemand, kMemoryOnly };  ///< on_demand, never.
+
+/// A set of signals, one bit each (1 << Index(signal)).
+using SignalSet = uint8_t;
+inline constexpr SignalSet kAllSignals = 7;
+
+/// Host metric groups, one bit each, in the order of spec.md.
+enum class HostGroup : uint8_t { kCpu, kLoad, kMemory, kNetwork, kSystem, kClock };
+inline constexpr size_t kHostGroupCount = 6;
+constexpr uint32_t Bit(HostGroup group) { return 1u << static_cast<uint32_t>(group); }
+
+/// A list of texts split at commas, kept as one text ("a, b"): iterate with ListIterator (list.h).
+using TextList = std::string_view;
+
+struct KeyValue {
+  std::string_view key;
+  std::string_view value;
+};
+
+struct DestinationConfig {
+  std::string_view name;  ///< What follows the dot in [destination.NAME].
+  std::string_view url;   ///< As configured; may be empty when every signal has its own.
+  std::array<std::string_view, kSignalCount> signal_url;  ///< Effective: url + path, or *_url.
+  uint32_t priority = 1;
+  SignalSet signals = kAllSignals;
+  Duration timeout;
+  bool gzip = true;
+  std::array<KeyValue, 16> headers;  ///< header.NAME
+  size_t header_count = 0;
+  std::string_view tls_ca;
+  bool tls_insecure = false;
+  Duration breaker_open, breaker_open_max;  ///< [breaker] unless set here.
+  uint32_t breaker_failures = 0;            ///< Likewise.
+};
+
+/// Views point into the text arena of the loader; valid as long as that.
+struct Config {
+  struct {
+    std::string_view state_dir, run_dir;
+    TextList include;  ///< Empty once loaded: the files are part of this then.
+    uint64_t memory_bytes = 0;
+    Level log_level = Level::kInfo;
+    LogFormat log_format = LogFormat::kText;
+    Duration shutdown_timeout;
+  } agent;
+
+  std::array<KeyValue, 32> resource;
+  size_t resource_count = 0;
+
+  struct {
+    bool present = false;
+    Duration interval;
+    uint32_t groups = 0;  ///< Bit(HostGroup) or'ed.
+    std::string_view root;
+    TextList exclude_interfaces;
+  } host;
+
+  struct {
+    uint32_t batch_items = 0;
+    uint32_t batch_bytes = 0;
+    Duration batch_delay;
+  } queue;
+
+  struct {
+    Durability durability = Durability::kOnDemand;
+    Overflow overflow = Overflow::kDropOldest;
+  } spool;
+
+  std::array<DestinationConfig, 1> destinations;  ///< One until failover is built.
+  size_t destination_count = 0;
+
+  struct {
+    uint32_t failures = 0;
+    Duration open, open_max;
+  } breaker;  ///< What a destination has unless it says otherwise.
+
+  struct {
+    Duration initial, max;
+    double multiplier = 2, jitter = 0.5;
+  } retry;
+
+  struct {
+    Duration step;
+    UnixTime unset_before;
+  } clock;
+
+  struct {
+    std::string_view listen;  ///< "127.0.0.1:13133"; empty = off.
+    bool insecure = false;    ///< A listener that others can reach is wanted.
+  } health;
+
+  struct {
+    Duration interval;  ///< 0 = off.
+  } self;
+};
+
+}  // namespace limpet

@@ -1,0 +1,414 @@
+#include "config/table.h"
+
+#include "limpet/limits.h"
+
+namespace limpet {
+namespace {
+
+// Where a value goes: in the configuration, or in the destination at hand.
+#define AT(member) [](Config& c, DestinationConfig&) { return PlaceOf(c.member); }
+#define IN(member) [](Config&, DestinationConfig& d) { return PlaceOf(d.member); }
+#define PAIRS_AT(items, count) \
+  [](Config& c, DestinationConfig&) { return Place(Pairs{c.items, &c.count}); }
+#define PAIRS_IN(items, count) \
+  [](Config&, DestinationConfig& d) { return Place(Pairs{d.items, &d.count}); }
+
+using PlaceFunction = Place (*)(Config&, DestinationConfig&);
+constexpr PlaceFunction kNotBuilt = nullptr;
+
+template <typename T>
+Place PlaceOf(T& member) {
+  if constexpr (std::is_enum_v<T>) {
+    static_assert(std::is_same_v<std::underlying_type_t<T>, uint8_t>);
+    return reinterpret_cast<uint8_t*>(&member);  // An enum over uint8_t is such a byte.
+  } else {
+    return &member;
+  }
+}
+
+constexpr double kMs = 1e6, kDay = 86400e9;
+constexpr double kTimeMin = 10 * kMs, kTimeMax = 30 * kDay;
+constexpr double kKiBytes = kKiB, kMiBytes = kMiB, kGiBytes = 1024.0 * kMiB;
+constexpr double kCountMax = 1e6;
+
+// A row for each kind: section, key, default, what the kind needs, place, help.
+using Word = const char*;
+constexpr Row Text(Word section, Word key, Word fallback, PlaceFunction place, Word help) {
+  return {section, key, Kind::kText, fallback, help, place};
+}
+constexpr Row Of(Kind kind, Row row) {
+  row.kind = kind;
+  return row;
+}
+constexpr Row Path(Word section, Word key, Word fallback, PlaceFunction place, Word help) {
+  return Of(Kind::kPath, Text(section, key, fallback, place, help));
+}
+constexpr Row List(Word section, Word key, Word fallback, PlaceFunction place, Word help) {
+  return Of(Kind::kList, Text(section, key, fallback, place, help));
+}
+constexpr Row Url(Word section, Word key, Word fallback, PlaceFunction place, Word help) {
+  return Of(Kind::kUrl, Text(section, key, fallback, place, help));
+}
+constexpr Row WholeUrl(Word section, Word key, Word fallback, PlaceFunction place, Word help) {
+  return Of(Kind::kWholeUrl, Text(section, key, fallback, place, help));
+}
+constexpr Row ListenAt(Word section, Word key, Word fallback, PlaceFunction place, Word help) {
+  return Of(Kind::kAddress, Text(section, key, fallback, place, help));
+}
+constexpr Row Boolean(Word section, Word key, Word fallback, PlaceFunction place, Word help) {
+  return Of(Kind::kBoolean, Text(section, key, fallback, place, help));
+}
+constexpr Row Date(Word section, Word key, Word fallback, PlaceFunction place, Word help) {
+  return Of(Kind::kDate, Text(section, key, fallback, place, help));
+}
+constexpr Row Choice(Word section, Word key, Word fallback, Word choices, PlaceFunction place,
+                     Word help) {
+  Row row = Of(Kind::kChoice, Text(section, key, fallback, place, help));
+  row.choices = choices;
+  return row;
+}
+constexpr Row Flags(Word section, Word key, Word fallback, Word choices, PlaceFunction place,
+                    Word help) {
+  return Of(Kind::kFlags, Choice(section, key, fallback, choices, place, help));
+}
+constexpr Row Number(Word section, Word key, Word fallback, double min, double max,
+                     PlaceFunction place, Word help) {
+  Row row = Of(Kind::kNumber, Text(section, key, fallback, place, help));
+  row.min = min, row.max = max;
+  return row;
+}
+constexpr Row Size(Word section, Word key, Word fallback, double min, double max,
+                   PlaceFunction place, Word help) {
+  return Of(Kind::kSize, Number(section, key, fallback, min, max, place, help));
+}
+constexpr Row Count(Word section, Word key, Word fallback, double min, double max,
+                    PlaceFunction place, Word help) {
+  return Of(Kind::kCount, Number(section, key, fallback, min, max, place, help));
+}
+constexpr Row Percent(Word section, Word key, Word fallback, double min, PlaceFunction place,
+                      Word help) {
+  return Of(Kind::kPercent, Number(section, key, fallback, min, 100, place, help));
+}
+/// An interval or a time-out.
+constexpr Row Time(Word section, Word key, Word fallback, PlaceFunction place, Word help) {
+  return Of(Kind::kDuration, Number(section, key, fallback, kTimeMin, kTimeMax, place, help));
+}
+/// How old something may grow.
+constexpr Row Age(Word section, Word key, Word fallback, PlaceFunction place, Word help) {
+  return Of(Kind::kDuration, Number(section, key, fallback, kTimeMin, 365 * kDay, place, help));
+}
+constexpr Row OrNone(Row row) {
+  row.none = true;
+  return row;
+}
+constexpr Row Secret(Row row) {
+  row.secret = true;
+  return row;
+}
+
+constexpr bool kBuilt = true, kUnbuilt = false, kOn = false, kOffByDefault = true;
+constexpr SectionRow kSections[] = {
+    {"agent", "the program itself", kBuilt, kOn},
+    {"resource", "attributes of all that this host sends; host.*, os.* are detected", kBuilt, kOn},
+    {"host", "metrics of this host", kBuilt, kOffByDefault},
+    {"log.*", "one for each source of log records", kUnbuilt, kOffByDefault},
+    {"receive.otlp", "OTLP/HTTP from local programs: protobuf, JSON", kUnbuilt, kOffByDefault},
+    {"receive.statsd", "statsd from local programs", kUnbuilt, kOffByDefault},
+    {"queue", "batches in memory", kBuilt, kOn},
+    {"spool", "batches on flash", kBuilt, kOn},
+    {"destination.*", "where it all goes: at least one, with a URL", kBuilt, kOffByDefault},
+    {"breaker", "when to leave a destination alone; each key also there", kBuilt, kOn},
+    {"retry", "between attempts while the breaker is closed", kBuilt, kOn},
+    {"clock", "what to do about a wrong clock", kBuilt, kOn},
+    {"health", "HTTP: /health /ready /metrics /status", kBuilt, kOn},
+    {"self", "limpet's own metrics, through its own pipeline", kBuilt, kOn},
+};
+
+constexpr Row kRows[] = {
+    Path("agent", "state_dir", "/var/lib/limpet", AT(agent.state_dir),
+         "spool, checkpoints, identity"),
+    Path("agent", "run_dir", "/run/limpet", AT(agent.run_dir),
+         "control socket; falls back to state_dir"),
+    Size("agent", "memory", "3MiB", kMemoryMin, kGiBytes, AT(agent.memory_bytes),
+         "every pool together: 1MiB and up"),
+    List("agent", "include", "", AT(agent.include),
+         "more files, e.g. conf.d/*.ini, relative to this one"),
+    Boolean("agent", "record_uid", "true", kNotBuilt, "log.record.uid on collected log records"),
+    Choice("agent", "log_level", "info", "error warn info debug", AT(agent.log_level),
+           "error warn info debug"),
+    Choice("agent", "log_format", "text", "text json", AT(agent.log_format), "text json"),
+    Time("agent", "shutdown_timeout", "30s", AT(agent.shutdown_timeout),
+         "for sending what is left at a graceful stop"),
+
+    Text("resource", "*", "", PAIRS_AT(resource, resource_count), "any name, e.g. site = plant-7"),
+
+    Time("host", "interval", "10s", AT(host.interval), "between two readings"),
+    Flags("host", "metrics", "cpu, load, memory, network, system, clock",
+          "cpu load memory -paging -disk -filesystem network -connections -processes system "
+          "-pressure -thermal -hwmon -power -flash clock",
+          AT(host.groups), "groups of metrics"),
+    List("host", "process", "", kNotBuilt, "names (globs) of processes to report one by one"),
+    Text("host", "textfile", "", kNotBuilt, "glob of *.prom files (Prometheus text) to merge in"),
+    Time("host", "textfile_max_age", "5m", kNotBuilt, "older files are left out and reported"),
+    Choice("host", "semconv", "1.44", "1.44 -collector", kNotBuilt,
+           "1.44, or collector: the names of the Collector's hostmetrics receiver"),
+    Path("host", "root", "/", AT(host.root), "another root for /proc and /sys (containers, tests)"),
+    List("host", "exclude_devices", "loop*, ram*, zram*", kNotBuilt,
+         "block devices left out (globs)"),
+    List("host", "exclude_interfaces", "lo, veth*", AT(host.exclude_interfaces),
+         "network interfaces left out (globs)"),
+    List("host", "exclude_filesystems", "tmpfs, proc, sysfs, overlay", kNotBuilt,
+         "types of filesystems left out (globs)"),
+
+    Choice("log.*", "type", "file", "file journald syslog kmsg", kNotBuilt,
+           "file journald syslog kmsg"),
+    List("log.*", "path", "", kNotBuilt, "file: globs, found again every `discover`"),
+    List("log.*", "exclude", "*.gz", kNotBuilt, "file: globs of paths left out"),
+    Choice("log.*", "start_at", "end", "end beginning", kNotBuilt,
+           "end beginning; for files there at the very first start"),
+    Time("log.*", "discover", "10s", kNotBuilt, "between two looks for new files"),
+    Choice("log.*", "format", "plain", "plain json logfmt syslog cri docker", kNotBuilt,
+           "plain json logfmt syslog cri docker"),
+    Text("log.*", "time_key", "time", kNotBuilt, "json, logfmt: the field with the time"),
+    Text("log.*", "time_format", "auto", kNotBuilt, "auto, or a strptime format"),
+    Text("log.*", "level_key", "level", kNotBuilt, "json, logfmt: the field with the severity"),
+    Text("log.*", "message_key", "message", kNotBuilt, "json, logfmt: the field with the text"),
+    Text("log.*", "multiline", "none", kNotBuilt,
+         "none, indent, or a regular expression that begins a record"),
+    Time("log.*", "flush", "5s", kNotBuilt, "an unfinished multiline record is sent after this"),
+    Size("log.*", "max_line", "16KiB", 4 * kKiBytes, 16 * kMiBytes, kNotBuilt,
+         "longer: cut there, marked limpet.truncated, counted"),
+    Text("log.*", "include_records", "", kNotBuilt, "regular expressions: keep only what matches"),
+    Text("log.*", "exclude_records", "", kNotBuilt, "regular expressions: leave out what matches"),
+    Text("log.*", "severity_min", "", kNotBuilt, "trace debug info warn error fatal"),
+    Text("log.*", "redact", "", kNotBuilt, "regular expression: matches become ***"),
+    OrNone(Count("log.*", "rate_limit", "0", 1, kCountMax, kNotBuilt,
+                 "records per second, 0 = none; the rest is dropped and counted")),
+    Text("log.*", "attribute.*", "", kNotBuilt, "set on every record"),
+    Text("log.*", "resource.*", "", kNotBuilt, "resource attribute of this source"),
+    Text("log.*", "listen", "", kNotBuilt, "syslog: ADDRESS:PORT (UDP and TCP), or unix:/dev/log"),
+    Boolean("log.*", "insecure", "false", kNotBuilt, "syslog: allow a listener beyond loopback"),
+    List("log.*", "units", "", kNotBuilt, "journald: only these units"),
+    Text("log.*", "priority", "debug", kNotBuilt, "journald, kmsg: this and more severe"),
+    List("log.*", "directory", "/var/log/journal, /run/log/journal", kNotBuilt,
+         "journald: where its files are"),
+
+    Text("receive.otlp", "listen", "127.0.0.1:4318", kNotBuilt, "or unix:/run/limpet/otlp.sock"),
+    Size("receive.otlp", "max_body", "512KiB", 4 * kKiBytes, kGiBytes, kNotBuilt,
+         "before and after decompression"),
+    Count("receive.otlp", "max_connections", "16", 1, 1024, kNotBuilt, "at the same time"),
+    Time("receive.otlp", "idle_timeout", "10s", kNotBuilt, "a silent client loses its connection"),
+    Choice("receive.otlp", "resource", "keep", "keep merge", kNotBuilt,
+           "keep, or merge: add the host's attributes where missing"),
+    Text("receive.otlp", "tls_cert", "", kNotBuilt, "file: certificate chain of this listener"),
+    Text("receive.otlp", "tls_key", "", kNotBuilt, "file: its key"),
+    Text("receive.otlp", "tls_client_ca", "", kNotBuilt,
+         "file: clients need a certificate of these"),
+    Text("receive.otlp", "bearer_token_file", "", kNotBuilt, "clients need this token"),
+    Boolean("receive.otlp", "insecure", "false", kNotBuilt,
+            "allow a listener beyond loopback without either"),
+
+    Text("receive.statsd", "listen", "127.0.0.1:8125", kNotBuilt, "UDP"),
+    Time("receive.statsd", "interval", "10s", kNotBuilt,
+         "what arrived within it becomes one point"),
+    Boolean("receive.statsd", "insecure", "false", kNotBuilt, "allow a listener beyond loopback"),
+
+    Choice("queue", "order", "strict", "strict -live_first", kNotBuilt,
+           "strict: oldest first; live_first: new data beside the backlog"),
+    Text("queue", "order.metrics", "", kNotBuilt, "the same for one signal"),
+    Text("queue", "order.logs", "", kNotBuilt, "likewise"),
+    Text("queue", "order.traces", "", kNotBuilt, "likewise"),
+    Percent("queue", "drain_share", "25%", 1, kNotBuilt,
+            "live_first: the backlog's part of the requests"),
+    Count("queue", "batch_items", "512", 1, kCountMax, AT(queue.batch_items),
+          "points, records or spans of a batch at most"),
+    Size("queue", "batch_bytes", "64KiB", 4 * kKiBytes, 64 * kMiBytes, AT(queue.batch_bytes),
+         "before compression; a sixteenth of memory at most"),
+    Time("queue", "batch_delay", "1s", AT(queue.batch_delay),
+         "an open batch closes after this; a host cycle closes its own"),
+    OrNone(Age("queue", "max_age", "0", kNotBuilt, "older data is dropped and counted, 0 = never")),
+
+    Choice("spool", "durability", "on_demand", "on_demand -always never", AT(spool.durability),
+           "on_demand always never; until the spool is built the first acts as the last"),
+    Size("spool", "max_size", "64MiB", kMiBytes, 1024 * kGiBytes, kNotBuilt,
+         "all files of the spool together"),
+    OrNone(Size("spool", "min_free", "16MiB", 4 * kKiBytes, 1024 * kGiBytes, kNotBuilt,
+                "never fill the filesystem further, 0 = none")),
+    Choice("spool", "overflow", "drop_oldest", "drop_oldest drop_newest pause_sources",
+           AT(spool.overflow), "drop_oldest drop_newest pause_sources"),
+    Percent("spool", "share.metrics", "25%", 0, kNotBuilt,
+            "of max_size, kept for a signal whatever the others do"),
+    Percent("spool", "share.logs", "25%", 0, kNotBuilt, "likewise"),
+    Percent("spool", "share.traces", "25%", 0, kNotBuilt, "likewise"),
+    Time("spool", "commit_interval", "5s", kNotBuilt, "one transaction each while spilling"),
+    Choice("spool", "sync", "full", "full normal", kNotBuilt,
+           "full normal; normal may lose the last commits at power loss"),
+    Size("spool", "dead_max_size", "4MiB", 4 * kKiBytes, 1024 * kGiBytes, kNotBuilt,
+         "dead letters together"),
+
+    Secret(Url("destination.*", "url", "", IN(url),
+               "/v1/metrics, /v1/logs, /v1/traces are appended")),
+    Secret(WholeUrl("destination.*", "metrics_url", "", IN(signal_url[0]),
+                    "a whole URL instead, for one signal")),
+    Secret(WholeUrl("destination.*", "logs_url", "", IN(signal_url[1]), "likewise")),
+    Secret(WholeUrl("destination.*", "traces_url", "", IN(signal_url[2]), "likewise")),
+    Count("destination.*", "priority", "1", 1, 1000, IN(priority),
+          "the lowest healthy one wins; equal ones alternate"),
+    Flags("destination.*", "signals", "metrics, logs, traces", "metrics logs traces", IN(signals),
+          "what it takes"),
+    Time("destination.*", "timeout", "10s", IN(timeout),
+         "without progress; a request has 10 minutes in all"),
+    Choice("destination.*", "compression", "gzip", "none gzip", IN(gzip), "gzip none"),
+    Choice("destination.*", "guarantee", "at_least_once",
+           "at_least_once -at_most_once -exactly_once", kNotBuilt,
+           "at_least_once at_most_once exactly_once"),
+    OrNone(Count("destination.*", "max_bytes_per_second", "0", 100, 4e9, kNotBuilt,
+                 "0 = none, else 100 and up")),
+    Text("destination.*", "header.*_file", "", kNotBuilt, "the value of a header out of a file"),
+    Secret(Text("destination.*", "header.*", "", PAIRS_IN(headers, header_count),
+                "sent with every request, e.g. header.X-Scope-OrgID = edge")),
+    Text("destination.*", "bearer_token_file", "", kNotBuilt,
+         "file with the token for Authorization"),
+    Path("destination.*", "tls_ca", "/etc/ssl/certs/ca-certificates.crt", IN(tls_ca),
+         "file: whom to trust"),
+    Text("destination.*", "tls_cert", "", kNotBuilt, "file: client certificate"),
+    Text("destination.*", "tls_key", "", kNotBuilt, "file: its key"),
+    Text("destination.*", "tls_server_name", "", kNotBuilt,
+         "the name in the certificate when it is not the URL's"),
+    Text("destination.*", "tls_pin", "", kNotBuilt, "sha256//... of the public key"),
+    Boolean("destination.*", "tls_insecure", "false", IN(tls_insecure),
+            "do not verify certificates; warns every hour"),
+    Secret(Text("destination.*", "proxy", "", kNotBuilt, "http://[user:password@]host:port")),
+    Text("destination.*", "proxy_file", "", kNotBuilt, "the same out of a file"),
+    Count("destination.*", "failures", "", 1, kCountMax, IN(breaker_failures),
+          "these four as in [breaker], for this one alone"),
+    Time("destination.*", "open", "", IN(breaker_open), "likewise"),
+    Time("destination.*", "open_max", "", IN(breaker_open_max), "likewise"),
+    Text("destination.*", "failback", "", kNotBuilt, "likewise"),
+
+    Count("breaker", "failures", "5", 1, kCountMax, AT(breaker.failures),
+          "consecutive ones open it"),
+    Time("breaker", "open", "5s", AT(breaker.open),
+         "the first pause; doubles with jitter while probes fail"),
+    Time("breaker", "open_max", "2m", AT(breaker.open_max), "the longest pause"),
+    Time("breaker", "failback", "30s", kNotBuilt, "healthy this long before traffic returns"),
+
+    Time("retry", "initial", "1s", AT(retry.initial), "the first pause"),
+    Number("retry", "multiplier", "2", 1, 100, AT(retry.multiplier),
+           "each pause against the one before, 1 to 100"),
+    Time("retry", "max", "30s", AT(retry.max), "the longest pause"),
+    Number("retry", "jitter", "0.5", 0, 1, AT(retry.jitter),
+           "the part of a pause that is random, 0 to 1"),
+    OrNone(Age("retry", "max_elapsed", "0", kNotBuilt,
+               "then dead letter; 0 = for as long as the data may be kept")),
+
+    Time("clock", "step", "500ms", AT(clock.step), "a jump of wall time beyond this is a step"),
+    Time("clock", "max_skew", "5s", kNotBuilt, "against the destination's Date header"),
+    Date("clock", "unset_before", "2024-01-01", AT(clock.unset_before),
+         "wall time before this means: not set yet"),
+    Choice("clock", "on_unset", "hold", "hold send", kNotBuilt,
+           "hold: correct its time once the clock is set; send: as is, marked"),
+    Choice("clock", "on_backstep", "drop", "drop send", kNotBuilt,
+           "drop send: cycles not later than the newest sent one"),
+    Boolean("clock", "trust_server_date", "false", kNotBuilt,
+            "believe a TLS destination's Date when there is no other evidence"),
+
+    ListenAt("health", "listen", "127.0.0.1:13133", AT(health.listen), "empty = off"),
+    Text("health", "bearer_token_file", "", kNotBuilt, "clients need this token"),
+    Boolean("health", "insecure", "false", AT(health.insecure), "allow a listener beyond loopback"),
+
+    OrNone(Time("self", "interval", "60s", AT(self.interval), "0 = off")),
+};
+
+constexpr bool IsNameCharacter(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+         c == '_';
+}
+
+/// Defaults are ours: one that does not parse stops the process (and fails the table's test).
+void SetDefault(const Row& row, const Place& place) {
+  if (row.fallback[0] == '\0' || std::holds_alternative<Pairs>(place)) return;
+  TextBuffer<128> problem;
+  const Result<Value> value = ParseValue(row.kind, row.choices, row.fallback, problem);
+  LIMPET_CHECK(value.ok());
+  StoreValue(place, value.value());
+}
+
+bool IsDestination(const Row& row) { return std::string_view(row.section) == "destination.*"; }
+
+}  // namespace
+
+std::span<const Row> Rows() { return kRows; }
+std::span<const SectionRow> Sections() { return kSections; }
+
+bool MatchesName(std::string_view pattern, std::string_view name, std::string_view* star) {
+  const size_t at = pattern.find('*');
+  if (at == std::string_view::npos) {
+    *star = {};
+    return pattern == name;
+  }
+  const std::string_view before = pattern.substr(0, at), after = pattern.substr(at + 1);
+  if (name.size() <= before.size() + after.size()) return false;
+  if (!name.starts_with(before) || !name.ends_with(after)) return false;
+  *star = name.substr(at, name.size() - before.size() - after.size());
+  return true;
+}
+
+const Row* FindRow(std::string_view section, std::string_view key, std::string_view* star) {
+  for (const Row& row : kRows) {
+    if (row.section == section && MatchesName(row.key, key, star)) return &row;
+  }
+  return nullptr;
+}
+
+const SectionRow* FindSection(std::string_view name, std::string_view* star) {
+  for (const SectionRow& row : kSections) {
+    if (!MatchesName(row.name, name, star)) continue;
+    if (star->size() > 32) return nullptr;
+    for (const char c : *star) {
+      if (!IsNameCharacter(c)) return nullptr;
+    }
+    return &row;
+  }
+  return nullptr;
+}
+
+void StoreValue(const Place& place, const Value& value) {
+  if (auto* const text = std::get_if<std::string_view*>(&place)) **text = value.text;
+  if (auto* const time = std::get_if<Duration*>(&place)) (*time)->ns = value.integer;
+  if (auto* const date = std::get_if<UnixTime*>(&place)) (*date)->ns = value.integer;
+  if (auto* const n64 = std::get_if<uint64_t*>(&place)) **n64 = uint64_t(value.integer);
+  if (auto* const n32 = std::get_if<uint32_t*>(&place)) **n32 = uint32_t(value.integer);
+  if (auto* const number = std::get_if<double*>(&place)) **number = value.number;
+  if (auto* const byte = std::get_if<uint8_t*>(&place)) **byte = uint8_t(value.integer);
+  if (auto* const truth = std::get_if<bool*>(&place)) **truth = value.integer != 0;
+}
+
+Value LoadValue(const Place& place) {
+  Value value;
+  if (auto* const text = std::get_if<std::string_view*>(&place)) value.text = **text;
+  if (auto* const time = std::get_if<Duration*>(&place)) value.integer = (*time)->ns;
+  if (auto* const date = std::get_if<UnixTime*>(&place)) value.integer = (*date)->ns;
+  if (auto* const n64 = std::get_if<uint64_t*>(&place)) value.integer = int64_t(**n64);
+  if (auto* const n32 = std::get_if<uint32_t*>(&place)) value.integer = **n32;
+  if (auto* const number = std::get_if<double*>(&place)) value.number = **number;
+  if (auto* const byte = std::get_if<uint8_t*>(&place)) value.integer = **byte;
+  if (auto* const truth = std::get_if<bool*>(&place)) value.integer = **truth ? 1 : 0;
+  return value;
+}
+
+void SetDefaults(Config& config) {
+  DestinationConfig unused;
+  for (const Row& row : kRows) {
+    if (row.place != nullptr && !IsDestination(row)) SetDefault(row, row.place(config, unused));
+  }
+}
+
+void SetDefaults(DestinationConfig& destination) {
+  Config unused;
+  for (const Row& row : kRows) {
+    if (row.place != nullptr && IsDestination(row)) SetDefault(row, row.place(unused, destination));
+  }
+}
+
+}  // namespace limpet
