@@ -1,0 +1,120 @@
+#include "config/checks.h"
+
+#include "base/text.h"
+#include "config/endpoint.h"
+#include "config/value.h"
+
+namespace limpet {
+namespace {
+
+/// The open slabs and the compressor's output take a quarter of the memory then, and the queue can
+/// still hold a dozen.
+constexpr uint64_t kBatchesInMemory = 16;
+
+bool EqualNoCase(std::string_view a, std::string_view b) {
+  if (a.size() != b.size()) return false;
+  for (size_t i = 0; i < a.size(); ++i) {
+    const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? char(c - 'A' + 'a') : c; };
+    if (lower(a[i]) != lower(b[i])) return false;
+  }
+  return true;
+}
+
+void CheckQueue(const Config& config, Problems& problems) {
+  if (!problems.Sound("queue") || !problems.Sound("agent")) return;
+  if (config.queue.batch_bytes <= config.agent.memory_bytes / kBatchesInMemory) return;
+  TextBuffer<128> text;
+  text << "more than a sixteenth of agent.memory: lower it, or raise memory to at least ";
+  FormatValue(text, Kind::kSize, "",
+              Value{.integer = static_cast<int64_t>(config.queue.batch_bytes * kBatchesInMemory)});
+  problems.Report("queue", "batch_bytes", text.text());
+}
+
+void CheckPauses(const Config& config, Problems& problems) {
+  if (problems.Sound("retry") && config.retry.initial > config.retry.max) {
+    problems.Report("retry", "initial", "longer than retry.max");
+  }
+  if (problems.Sound("breaker") && config.breaker.open > config.breaker.open_max) {
+    problems.Report("breaker", "open", "longer than breaker.open_max");
+  }
+}
+
+void CheckHealth(const Config& config, Problems& problems) {
+  if (!problems.Sound("health") || config.health.listen.empty() || config.health.insecure) return;
+  const std::optional<Address> address = SplitAddress(config.health.listen);
+  if (address && IsLoopback(*address)) return;
+  problems.Report("health", "listen",
+                  "others can reach this address: listen at 127.0.0.1 or [::1], or set insecure = "
+                  "true here to allow it");
+}
+
+void CheckDestination(const DestinationConfig& destination, const Config& config,
+                      Problems& problems) {
+  TextBuffer<48> section;
+  section << "destination." << destination.name;
+  if (!problems.Sound(section.text())) return;
+  if (destination.signals == 0) {
+    problems.Report(section.text(), "url", "missing: where to send to, e.g. https://host:4318");
+  }
+  if (problems.Sound("breaker") && config.breaker.open <= config.breaker.open_max &&
+      destination.breaker_open > destination.breaker_open_max) {
+    problems.Report(section.text(), "open_max", "shorter than open");
+  }
+  for (size_t i = 0; i < destination.header_count; ++i) {
+    for (size_t j = 0; j < i; ++j) {
+      if (!EqualNoCase(destination.headers[i].key, destination.headers[j].key)) continue;
+      TextBuffer<128> key;
+      key << "header." << destination.headers[i].key;
+      problems.Report(section.text(), key.text(), "the same header twice");
+    }
+  }
+}
+
+/// What this host produces must be taken by somebody.
+void CheckTakers(const Config& config, Problems& problems) {
+  if (config.destination_count == 0) {
+    problems.Report("", "", "no destination: add [destination.primary] with a url");
+    return;
+  }
+  SignalSet taken = 0;
+  for (size_t i = 0; i < config.destination_count; ++i) {
+    const DestinationConfig& destination = config.destinations[i];
+    TextBuffer<48> section;
+    section << "destination." << destination.name;
+    if (!problems.Sound(section.text()) || destination.signals == 0) return;
+    taken |= destination.signals;
+  }
+  if (config.host.present && (taken >> Index(Signal::kMetrics) & 1) == 0) {
+    problems.Report("host", "", "makes metrics, but no destination takes them (its signals)");
+  }
+}
+
+}  // namespace
+
+const char* HeaderNameFault(std::string_view name) {
+  for (const char c : name) {
+    const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    if (letter || (c >= '0' && c <= '9')) continue;
+    if (std::string_view("!#$%&'*+-.^_`|~").find(c) == std::string_view::npos) {
+      return "not the name of an HTTP header";
+    }
+  }
+  if (name.size() > 64) return "the header's name is longer than 64 bytes";
+  for (const char* const own : {"Content-Type", "Content-Encoding", "Content-Length",
+                                "Transfer-Encoding", "Idempotency-Key", "Connection", "Expect"}) {
+    if (EqualNoCase(name, own)) return "limpet sets this header itself";
+  }
+  return nullptr;
+}
+
+void CheckTogether(const Config& config, Problems& problems) {
+  CheckQueue(config, problems);
+  for (size_t i = 0; i < config.destination_count; ++i) {
+    CheckDestination(config.destinations[i], config, problems);
+  }
+  CheckPauses(config, problems);
+  CheckHealth(config, problems);
+  CheckTakers(config, problems);
+}
+
+}  // namespace limpet

@@ -1,0 +1,32 @@
+#include "config/destination.h"
+
+#include "base/text.h"
+
+namespace limpet {
+
+Status CompleteDestination(const Config& config, DestinationConfig& destination,
+                           TextArena& arena) {
+  std::string_view base = destination.url;
+  while (base.ends_with('/')) base.remove_suffix(1);
+  for (const Signal signal : kSignals) {
+    std::string_view& url = destination.signal_url[Index(signal)];
+    const auto bit = static_cast<SignalSet>(1u << Index(signal));
+    if ((destination.signals & bit) == 0 || !url.empty()) continue;
+    if (base.empty()) {
+      destination.signals = static_cast<SignalSet>(destination.signals & ~bit);
+      continue;
+    }
+    TextWriter text(arena.room());
+    text << base << "/v1/" << SignalName(signal);
+    if (text.overflowed()) return {Code::kFull, 0, "destination url"};
+    url = arena.Keep(text.size());
+  }
+  if (destination.breaker_failures == 0) destination.breaker_failures = config.breaker.failures;
+  if (destination.breaker_open.ns == 0) destination.breaker_open = config.breaker.open;
+  if (destination.breaker_open_max.ns == 0) {
+    destination.breaker_open_max = config.breaker.open_max;
+  }
+  return {};
+}
+
+}  // namespace limpet

@@ -1,0 +1,14 @@
+// Fills in what a destination takes from elsewhere: URLs from its base URL, pauses from [breaker].
+#pragma once
+
+#include "config/config.h"
+#include "config/text_arena.h"
+
+namespace limpet {
+
+/// Gives each signal its URL, base and path joined by one slash, and takes out of `signals` those
+/// that have none. Keys that were not set get their value from [breaker].
+/// kFull: no room in the arena.
+Status CompleteDestination(const Config& config, DestinationConfig& destination, TextArena& arena);
+
+}  // namespace limpet

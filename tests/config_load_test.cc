@@ -1,0 +1,562 @@
+#include "config/load.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "config_fixture.h"
+
+namespace limpet {
+namespace {
+
+const char kDestination[] = "[destination.primary]\nurl = http://gateway:4318\n";
+
+/// All errors, one line each.
+std::string Joined(const std::vector<std::string>& errors) {
+  std::string text;
+  for (const std::string& error : errors) text += error + "\n";
+  return text;
+}
+
+TEST(LoadConfig, Defaults) {
+  ConfigWorld world;
+  world.texts["limpet.ini"] = kDestination;
+  Config config;
+  ASSERT_TRUE(world.Load(config).ok()) << Joined(world.errors);
+  EXPECT_EQ(config.agent.state_dir, "/var/lib/limpet");
+  EXPECT_EQ(config.agent.run_dir, "/run/limpet");
+  EXPECT_EQ(config.agent.memory_bytes, 3u << 20);
+  EXPECT_EQ(config.agent.log_level, Level::kInfo);
+  EXPECT_EQ(config.agent.log_format, LogFormat::kText);
+  EXPECT_EQ(config.agent.shutdown_timeout, Seconds(30));
+  EXPECT_EQ(config.resource_count, 0u);
+  EXPECT_FALSE(config.host.present);
+  EXPECT_EQ(config.host.interval, Seconds(10));
+  EXPECT_EQ(config.host.groups, (1u << kHostGroupCount) - 1);
+  EXPECT_EQ(config.host.root, "/");
+  EXPECT_EQ(config.host.exclude_interfaces, "lo, veth*");
+  EXPECT_EQ(config.queue.batch_items, 512u);
+  EXPECT_EQ(config.queue.batch_bytes, 65536u);
+  EXPECT_EQ(config.queue.batch_delay, Seconds(1));
+  EXPECT_EQ(config.spool.durability, Durability::kOnDemand);
+  EXPECT_EQ(config.spool.overflow, Overflow::kDropOldest);
+  EXPECT_EQ(config.breaker.failures, 5u);
+  EXPECT_EQ(config.breaker.open, Seconds(5));
+  EXPECT_EQ(config.breaker.open_max, Seconds(120));
+  EXPECT_EQ(config.retry.initial, Seconds(1));
+  EXPECT_EQ(config.retry.max, Seconds(30));
+  EXPECT_EQ(config.retry.multiplier, 2);
+  EXPECT_EQ(config.retry.jitter, 0.5);
+  EXPECT_EQ(config.clock.step, Milliseconds(500));
+  EXPECT_EQ(config.clock.unset_before.ns, 1704067200'000000000);
+  EXPECT_EQ(config.health.listen, "127.0.0.1:13133");
+  EXPECT_FALSE(config.health.insecure);
+  EXPECT_EQ(config.self.interval, Seconds(60));
+
+  ASSERT_EQ(config.destination_count, 1u);
+  const DestinationConfig& destination = config.destinations[0];
+  EXPECT_EQ(destination.name, "primary");
+  EXPECT_EQ(destination.url, "http://gateway:4318");
+  EXPECT_EQ(destination.signal_url[0], "http://gateway:4318/v1/metrics");
+  EXPECT_EQ(destination.signal_url[1], "http://gateway:4318/v1/logs");
+  EXPECT_EQ(destination.signal_url[2], "http://gateway:4318/v1/traces");
+  EXPECT_EQ(destination.priority, 1u);
+  EXPECT_EQ(destination.signals, kAllSignals);
+  EXPECT_EQ(destination.timeout, Seconds(10));
+  EXPECT_TRUE(destination.gzip);
+  EXPECT_EQ(destination.header_count, 0u);
+  EXPECT_EQ(destination.tls_ca, "/etc/ssl/certs/ca-certificates.crt");
+  EXPECT_FALSE(destination.tls_insecure);
+  EXPECT_EQ(destination.breaker_failures, 5u);
+  EXPECT_EQ(destination.breaker_open, Seconds(5));
+  EXPECT_EQ(destination.breaker_open_max, Seconds(120));
+}
+
+TEST(LoadConfig, EveryBuiltKey) {
+  ConfigWorld world;
+  world.variables["SITE"] = "plant 7";
+  world.texts["limpet.ini"] = R"(
+[agent]
+state_dir = /s
+run_dir = /r
+memory = 8MiB
+record_uid = yes
+log_level = debug
+log_format = json
+shutdown_timeout = 5s
+[resource]
+site = ${SITE}
+service.name = "a;b"
+[host]
+interval = 1s
+metrics = clock, cpu
+root = /host
+semconv = 1.44
+exclude_interfaces =
+[queue]
+order = strict
+batch_items = 10
+batch_bytes = 512KiB
+batch_delay = 2s
+max_age = 0
+[spool]
+durability = never
+max_size = 65536KiB
+overflow = pause_sources
+[destination.x-1]
+url = https://u:p@gateway/otlp//
+logs_url = https://logs/in?x=y
+priority = 3
+signals = metrics, logs
+timeout = 20s
+compression = none
+header.X-Scope-OrgID = edge
+header.Authorization = "Basic $$x "
+tls_ca = /ca
+tls_insecure = on
+failures = 2
+open_max = 1m
+[breaker]
+failures = 7
+open = 3s
+open_max = 4s
+[retry]
+initial = 2s
+multiplier = 1.5
+max = 3s
+jitter = 0
+max_elapsed = 0
+[clock]
+step = 1s
+unset_before = 2025-06-01
+[health]
+listen = 0.0.0.0:80
+insecure = true
+[self]
+interval = 0
+)";
+  Config config;
+  ASSERT_TRUE(world.Load(config).ok()) << Joined(world.errors);
+  EXPECT_EQ(config.agent.state_dir, "/s");
+  EXPECT_EQ(config.agent.run_dir, "/r");
+  EXPECT_EQ(config.agent.memory_bytes, 8u << 20);
+  EXPECT_EQ(config.agent.log_level, Level::kDebug);
+  EXPECT_EQ(config.agent.log_format, LogFormat::kJson);
+  EXPECT_EQ(config.agent.shutdown_timeout, Seconds(5));
+  ASSERT_EQ(config.resource_count, 2u);
+  EXPECT_EQ(config.resource[0].key, "site");
+  EXPECT_EQ(config.resource[0].value, "plant 7");
+  EXPECT_EQ(config.resource[1].key, "service.name");
+  EXPECT_EQ(config.resource[1].value, "a;b");
+  EXPECT_TRUE(config.host.present);
+  EXPECT_EQ(config.host.interval, Seconds(1));
+  EXPECT_EQ(config.host.groups, Bit(HostGroup::kCpu) | Bit(HostGroup::kClock));
+  EXPECT_EQ(config.host.root, "/host");
+  EXPECT_EQ(config.host.exclude_interfaces, "");
+  EXPECT_EQ(config.queue.batch_items, 10u);
+  EXPECT_EQ(config.queue.batch_bytes, 512u << 10);
+  EXPECT_EQ(config.queue.batch_delay, Seconds(2));
+  EXPECT_EQ(config.spool.durability, Durability::kMemoryOnly);
+  EXPECT_EQ(config.spool.overflow, Overflow::kPauseSources);
+  const DestinationConfig& destination = config.destinations[0];
+  EXPECT_EQ(destination.name, "x-1");
+  EXPECT_EQ(destination.signal_url[0], "https://u:p@gateway/otlp/v1/metrics");
+  EXPECT_EQ(destination.signal_url[1], "https://logs/in?x=y");
+  EXPECT_EQ(destination.signal_url[2], "");
+  EXPECT_EQ(destination.priority, 3u);
+  EXPECT_EQ(destination.signals, 3);
+  EXPECT_EQ(destination.timeout, Seconds(20));
+  EXPECT_FALSE(destination.gzip);
+  ASSERT_EQ(destination.header_count, 2u);
+  EXPECT_EQ(destination.headers[0].key, "X-Scope-OrgID");
+  EXPECT_EQ(destination.headers[0].value, "edge");
+  EXPECT_EQ(destination.headers[1].value, "Basic $x ");
+  EXPECT_EQ(destination.tls_ca, "/ca");
+  EXPECT_TRUE(destination.tls_insecure);
+  EXPECT_EQ(destination.breaker_failures, 2u);
+  EXPECT_EQ(destination.breaker_open, Seconds(3));
+  EXPECT_EQ(destination.breaker_open_max, Seconds(60));
+  EXPECT_EQ(config.breaker.failures, 7u);
+  EXPECT_EQ(config.retry.initial, Seconds(2));
+  EXPECT_EQ(config.retry.multiplier, 1.5);
+  EXPECT_EQ(config.retry.max, Seconds(3));
+  EXPECT_EQ(config.retry.jitter, 0);
+  EXPECT_EQ(config.clock.step, Seconds(1));
+  EXPECT_EQ(config.clock.unset_before.ns, 1748736000'000000000);
+  EXPECT_EQ(config.health.listen, "0.0.0.0:80");
+  EXPECT_TRUE(config.health.insecure);
+  EXPECT_EQ(config.self.interval, Seconds(0));
+}
+
+TEST(LoadConfig, Errors) {
+  // Each text stands before a destination that is right; lines count from its first.
+  struct Case { const char* name; const char* text; const char* errors; };
+  constexpr Case cases[] = {
+      {"unknown key", "[host]\nintervall = 1s\n",
+       "limpet.ini:2: host.intervall: unknown key (did you mean interval?)\n"},
+      {"nothing near", "[host]\nxyzzy = 1s\n", "limpet.ini:2: host.xyzzy: unknown key\n"},
+      {"key of another section", "[host]\nbatch_bytes = 1s\n",
+       "limpet.ini:2: host.batch_bytes: unknown key (it belongs to [queue])\n"},
+      {"unknown section, its keys are passed over", "[hots]\na = b\n",
+       "limpet.ini:1: [hots]: unknown section (did you mean host?)\n"},
+      {"no name behind the dot", "[destination]\nurl = http://a\n",
+       "limpet.ini:1: [destination]: unknown section (did you mean destination.NAME?)\n"},
+      {"bad name behind the dot", "[destination.a b]\nurl = http://a\n",
+       "limpet.ini:1: [destination.a b]: expected a name of 1 to 32 letters, digits, - or _ behind "
+       "the dot\n"},
+      {"duplicate key", "[host]\ninterval = 1s\ninterval = 1s\n",
+       "limpet.ini:3: host.interval: already set at limpet.ini:2\n"},
+      {"duplicate resource attribute", "[resource]\na = 1\nb = 2\na = 1\n",
+       "limpet.ini:4: resource.a: already set at limpet.ini:2\n"},
+      {"duplicate section", "[host]\n[queue]\n[host]\ninterval = 1s\n",
+       "limpet.ini:3: [host]: this section is already at line 1\n"},
+      {"key before a section", "a = b\nc = d\n",
+       "limpet.ini:1: expected a [section] before the first key\n"},
+      {"malformed line", "[host]\ninterval\n", "limpet.ini:2: expected key = value\n"},
+      {"malformed value", "[host]\ninterval = 10\n",
+       "limpet.ini:2: host.interval: expected a duration such as 250ms, 10s, 5m, 2h or 7d\n"},
+      {"empty value", "[host]\ninterval =\n",
+       "limpet.ini:2: host.interval: expected a duration such as 250ms, 10s, 5m, 2h or 7d\n"},
+      {"too short", "[host]\ninterval = 9ms\n",
+       "limpet.ini:2: host.interval: expected 10ms to 30d\n"},
+      {"too long", "[host]\ninterval = 31d\n",
+       "limpet.ini:2: host.interval: expected 10ms to 30d\n"},
+      {"0 where it is not written", "[queue]\nbatch_delay = 0\n",
+       "limpet.ini:2: queue.batch_delay: expected 10ms to 30d\n"},
+      {"0 where it is", "[self]\ninterval = 1ms\n",
+       "limpet.ini:2: self.interval: expected 0, or 10ms to 30d\n"},
+      {"count", "[queue]\nbatch_items = 0\n",
+       "limpet.ini:2: queue.batch_items: expected 1 to 1000000\n"},
+      {"memory", "[agent]\nmemory = 1023KiB\n",
+       "limpet.ini:2: agent.memory: expected 1MiB to 1GiB\n"},
+      {"number", "[retry]\njitter = 1.1\nmultiplier = 0.5\n",
+       "limpet.ini:2: retry.jitter: expected 0 to 1\n"
+       "limpet.ini:3: retry.multiplier: expected 1 to 100\n"},
+      {"not a number", "[retry]\njitter = nan\nmultiplier = 0x10\n",
+       "limpet.ini:2: retry.jitter: expected a number such as 2 or 0.5\n"
+       "limpet.ini:3: retry.multiplier: expected a number such as 2 or 0.5\n"},
+      {"unknown word", "[agent]\nlog_level = warning\n",
+       "limpet.ini:2: agent.log_level: unknown value warning (expected error, warn, info, "
+       "debug)\n"},
+      {"unknown group", "[host]\nmetrics = cpu, disc\n",
+       "limpet.ini:2: host.metrics: unknown value disc (did you mean disk?)\n"},
+      {"group not built", "[host]\nmetrics = cpu, disk\n",
+       "limpet.ini:2: host.metrics: disk is not available in this build\n"},
+      {"word not built", "[spool]\ndurability = always\n",
+       "limpet.ini:2: spool.durability: always is not available in this build\n"},
+      {"order not built", "[queue]\norder = live_first\norder.logs = strict\n",
+       "limpet.ini:2: queue.order: live_first is not available in this build\n"
+       "limpet.ini:3: queue.order.logs: not available in this build\n"},
+      {"keys not built",
+       "[agent]\nrecord_uid = false\n[queue]\nmax_age = 1h\n[spool]\nmax_size = 1MiB\n",
+       "limpet.ini:2: agent.record_uid: not available in this build (only its default, true, is)\n"
+       "limpet.ini:4: queue.max_age: not available in this build (only its default, 0, is)\n"
+       "limpet.ini:6: spool.max_size: not available in this build (only its default, 64MiB, is)\n"},
+      {"a key that is not built is checked all the same", "[spool]\nmax_size = 1\nsync = ful\n",
+       "limpet.ini:2: spool.max_size: expected 1MiB to 1024GiB\n"
+       "limpet.ini:3: spool.sync: unknown value ful (did you mean full?)\n"},
+      {"section not built, typo in it", "[log.app]\npath = /a\npaht = /b\n[receive.otlp]\n",
+       "limpet.ini:1: [log.app]: not available in this build\n"
+       "limpet.ini:3: log.app.paht: unknown key (did you mean path?)\n"
+       "limpet.ini:4: [receive.otlp]: not available in this build\n"},
+      {"second destination", "[destination.a]\nurl = http://a\n",
+       "limpet.ini:3: [destination.primary]: more than one destination is not available in this "
+       "build\n"},
+      {"stray semicolon", "[host]\nroot = /a;b\n",
+       "limpet.ini:2: host.root: a value with ; stands in double quotes; a comment has a blank "
+       "before ;\n"},
+      {"variable that is not set", "[host]\nroot = ${ROOT}\n",
+       "limpet.ini:2: host.root: ${ROOT} is not set in the environment and has no default\n"},
+      {"listener for everybody", "[health]\nlisten = 0.0.0.0:13133\n",
+       "limpet.ini:2: health.listen: others can reach this address: listen at 127.0.0.1 or [::1], "
+       "or set insecure = true here to allow it\n"},
+      {"listener malformed", "[health]\nlisten = localhost:13133\n",
+       "limpet.ini:2: health.listen: expected ADDRESS:PORT such as 127.0.0.1:13133 or "
+       "[::1]:13133\n"},
+      {"token for the listener", "[health]\nbearer_token_file = /t\n",
+       "limpet.ini:2: health.bearer_token_file: not available in this build\n"},
+      {"initial above max", "[retry]\nmax = 500ms\n",
+       "limpet.ini:1: retry.initial: longer than retry.max\n"},
+      {"open above open_max", "[breaker]\nopen = 3m\n",
+       "limpet.ini:2: breaker.open: longer than breaker.open_max\n"},
+      {"batch against memory", "[agent]\nmemory = 1MiB\n[queue]\nbatch_bytes = 128KiB\n",
+       "limpet.ini:4: queue.batch_bytes: more than a sixteenth of agent.memory: lower it, or raise "
+       "memory to at least 2MiB\n"},
+      {"all at once",
+       "[host]\ninterval = x\nrooot = /\n[agent]\nlog_level = x\nnonsense\n[self]\ninterval = 1\n",
+       "limpet.ini:2: host.interval: expected a duration such as 250ms, 10s, 5m, 2h or 7d\n"
+       "limpet.ini:3: host.rooot: unknown key (did you mean root?)\n"
+       "limpet.ini:5: agent.log_level: unknown value x (expected error, warn, info, debug)\n"
+       "limpet.ini:6: expected key = value\n"
+       "limpet.ini:8: self.interval: expected a duration such as 250ms, 10s, 5m, 2h or 7d\n"},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.name);
+    ConfigWorld world;
+    world.texts["limpet.ini"] = std::string(c.text) + kDestination;
+    Config config;
+    const Status status = world.Load(config);
+    EXPECT_EQ(Joined(world.errors), c.errors);
+    EXPECT_EQ(status.code, Code::kInvalid);
+    EXPECT_EQ(static_cast<size_t>(status.detail), world.errors.size());
+  }
+}
+
+TEST(LoadConfig, Destinations) {
+  struct Case { const char* name; const char* text; const char* errors; };
+  constexpr Case cases[] = {
+      {"none", "[host]\n", "limpet.ini: no destination: add [destination.primary] with a url\n"},
+      {"no URL", "[host]\n[destination.a]\npriority = 2\n",
+       "limpet.ini:2: destination.a.url: missing: where to send to, e.g. https://host:4318\n"},
+      {"bad URL, and only that", "[host]\n[destination.a]\nurl = gateway:4318\n",
+       "limpet.ini:3: destination.a.url: expected a URL that begins with http:// or https://\n"},
+      {"one signal only", "[host]\n[destination.a]\nmetrics_url = http://a/in\n", ""},
+      {"nobody takes metrics", "[host]\n[destination.a]\nurl = http://a\nsignals = logs\n",
+       "limpet.ini:1: [host]: makes metrics, but no destination takes them (its signals)\n"},
+      {"nobody need take metrics", "[destination.a]\nurl = http://a\nsignals = logs\n", ""},
+      {"a signal is named that has no URL",
+       "[destination.a]\nsignals = logs, metrics\nmetrics_url = http://a/in\n",
+       "limpet.ini:2: destination.a.signals: a signal is named here that has no URL\n"},
+      {"open above open_max", "[destination.a]\nurl = http://a\nopen_max = 2s\n",
+       "limpet.ini:3: destination.a.open_max: shorter than open\n"},
+      {"own header", "[destination.a]\nurl = http://a\nheader.content-type = x\n",
+       "limpet.ini:3: destination.a.header.content-type: limpet sets this header itself\n"},
+      {"bad header", "[destination.a]\nurl = http://a\nheader.a b = x\n",
+       "limpet.ini:3: destination.a.header.a b: not the name of an HTTP header\n"},
+      {"header twice", "[destination.a]\nurl = http://a\nheader.X-A = x\nheader.x-a = y\n",
+       "limpet.ini:4: destination.a.header.x-a: the same header twice\n"},
+      {"header out of a file", "[destination.a]\nurl = http://a\nheader.X-A_file = /x\n",
+       "limpet.ini:3: destination.a.header.X-A_file: not available in this build\n"},
+      {"not built", "[destination.a]\nurl = http://a\nproxy = http://p\nfailback = 1s\n"
+       "guarantee = at_most_once\nmax_bytes_per_second = 100\n",
+       "limpet.ini:3: destination.a.proxy: not available in this build\n"
+       "limpet.ini:4: destination.a.failback: not available in this build\n"
+       "limpet.ini:5: destination.a.guarantee: at_most_once is not available in this build\n"
+       "limpet.ini:6: destination.a.max_bytes_per_second: not available in this build (only its "
+       "default, 0, is)\n"},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.name);
+    ConfigWorld world;
+    world.texts["limpet.ini"] = c.text;
+    Config config;
+    EXPECT_EQ(world.Load(config).ok(), c.errors[0] == '\0');
+    EXPECT_EQ(Joined(world.errors), c.errors);
+  }
+}
+
+TEST(LoadConfig, Settings) {
+  struct Case { const char* name; std::vector<std::string> settings; const char* errors; };
+  const Case cases[] = {
+      {"goes before the file", {"host.interval=2s"}, ""},
+      {"blanks, quotes and variables", {" host.interval = \"2${S}\" "}, ""},
+      {"section that the file has not", {"host.interval=2s", "queue.batch_items = 5"}, ""},
+      {"resource attribute with dots", {"host.interval=2s", "resource.service.name=x"}, ""},
+      {"destination", {"host.interval=2s", "destination.primary.url=http://b"}, ""},
+      {"unknown key", {"host.intervall=2s"},
+       "--set: host.intervall: unknown key (did you mean interval?)\n"},
+      {"unknown section", {"hots.interval=2s"},
+       "--set: [hots]: unknown section (did you mean host?)\n"},
+      {"no =", {"host.interval"}, "--set: expected section.key=value\n"},
+      {"no dot", {"interval=2s"}, "--set: expected section.key=value\n"},
+      {"no key", {"destination.primary=2s"},
+       "--set: [destination]: unknown section (did you mean destination.NAME?)\n"},
+      {"out of range", {"host.interval=1ms"}, "--set: host.interval: expected 10ms to 30d\n"},
+      {"two lines", {"host.root=a\nb"}, "--set: host.root: expected one line\n"},
+      {"twice", {"host.interval=2s", "host.interval=2s"},
+       "--set: host.interval: already set at --set\n"},
+      {"checked together", {"host.interval=2s", "retry.max=500ms"},
+       "--set: retry.initial: longer than retry.max\n"},
+      {"not built", {"receive.otlp.listen=127.0.0.1:4318"},
+       "--set: [receive.otlp]: not available in this build\n"},
+      {"another destination", {"destination.b.url=http://b"},
+       "limpet.ini:3: [destination.primary]: more than one destination is not available in this "
+       "build\n"},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.name);
+    ConfigWorld world;
+    world.variables["S"] = "s";
+    world.texts["limpet.ini"] = std::string("[host]\ninterval = 9s\n") + kDestination;
+    world.settings = c.settings;
+    Config config;
+    EXPECT_EQ(world.Load(config).ok(), c.errors[0] == '\0');
+    EXPECT_EQ(Joined(world.errors), c.errors);
+    if (c.errors[0] == '\0') { EXPECT_EQ(config.host.interval, Seconds(2)); }
+  }
+}
+
+TEST(LoadConfig, SettingsDoNotHideWhatIsWrongInTheFile) {
+  ConfigWorld world;
+  world.texts["limpet.ini"] =
+      std::string("[host]\ninterval = x\ninterval = 1s\n") + kDestination;
+  world.settings = {"host.interval=2s"};
+  Config config;
+  EXPECT_FALSE(world.Load(config).ok());
+  EXPECT_EQ(Joined(world.errors),
+            "limpet.ini:2: host.interval: expected a duration such as 250ms, 10s, 5m, 2h or 7d\n"
+            "limpet.ini:3: host.interval: already set at limpet.ini:2\n");
+}
+
+TEST(LoadConfig, Include) {
+  const std::string main = std::string("[agent]\ninclude = ");
+  struct Case {
+    const char* name;
+    const char* include;
+    std::map<std::string, std::string> files;
+    const char* errors;
+  };
+  const Case cases[] = {
+      {"one file", "more.ini", {{"etc/more.ini", "[host]\ninterval = 2s\n"}}, ""},
+      {"a whole path", "/x/more.ini", {{"/x/more.ini", "[host]\ninterval = 2s\n"}}, ""},
+      {"a pattern, sections meet", "conf.d/*.ini",
+       {{"etc/conf.d/a.ini", "[host]\ninterval = 2s\n"},
+        {"etc/conf.d/b.ini", "[host]\nroot = /b\n"},
+        {"etc/conf.d/.hidden.ini", "nonsense"},
+        {"etc/conf.d/c.txt", "nonsense"}}, ""},
+      {"two patterns, the second without a match", "a.ini, conf.d/*.ini",
+       {{"etc/a.ini", "[host]\ninterval = 2s\n"}}, ""},
+      {"a file that is missing", "a.ini", {},
+       "etc/limpet.ini:2: agent.include: etc/a.ini: not found\n"},
+      {"itself", "*.ini", {{"etc/a.ini", "[host]\ninterval = 2s\n"}},
+       "etc/limpet.ini:2: agent.include: etc/limpet.ini: a file does not include itself\n"},
+      {"a second level", "a.ini", {{"etc/a.ini", "[agent]\ninclude = b.ini\n"}},
+       "etc/a.ini:2: agent.include: an included file does not include others\n"},
+      {"a pattern for directories", "*/a.ini", {},
+       "etc/limpet.ini:2: agent.include: only the last part of a path may hold a pattern\n"},
+      {"a key of both, files in order", "conf.d/*",
+       {{"etc/conf.d/2", "[host]\ninterval = 2s\n[self]\nx = 1\n"},
+        {"etc/conf.d/1", "[host]\ninterval = 1s\n"}},
+       "etc/conf.d/2:2: host.interval: already set at etc/conf.d/1:2\n"
+       "etc/conf.d/2:4: self.x: unknown key\n"},
+      {"a key before a section", "a.ini", {{"etc/a.ini", "interval = 2s\n"}},
+       "etc/a.ini:1: expected a [section] before the first key\n"},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.name);
+    ConfigWorld world;
+    for (const auto& [path, text] : c.files) world.texts[path] = text;
+    world.texts["etc/limpet.ini"] = main + c.include + "\n" + kDestination;
+    Config config;
+    const Status status = world.Load(config, "etc/limpet.ini");
+    EXPECT_EQ(status.ok(), c.errors[0] == '\0');
+    EXPECT_EQ(Joined(world.errors), c.errors);
+    EXPECT_EQ(config.agent.include, "");
+    EXPECT_TRUE(world.open.empty());
+    if (status.ok()) { EXPECT_EQ(config.host.interval, Seconds(2)); }
+  }
+}
+
+TEST(LoadConfig, IncludeWithoutADirectory) {
+  ConfigWorld world;
+  world.texts["limpet.ini"] = std::string("[agent]\ninclude = *.ini\n") + kDestination;
+  Config config;
+  EXPECT_FALSE(world.Load(config).ok());
+  EXPECT_EQ(Joined(world.errors),
+            "limpet.ini:2: agent.include: limpet.ini: a file does not include itself\n");
+}
+
+TEST(LoadConfig, IncludeIsBounded) {
+  ConfigWorld world;
+  for (int i = 0; i < 70; ++i) world.texts["conf.d/" + std::to_string(i)] = "";
+  world.texts["limpet.ini"] = std::string("[agent]\ninclude = conf.d/*\n") + kDestination;
+  Config config;
+  EXPECT_FALSE(world.Load(config).ok());
+  ASSERT_FALSE(world.errors.empty());
+  EXPECT_LE(world.errors.size(), 2u);
+  EXPECT_NE(world.errors[0].find("more than 64 files"), std::string::npos) << world.errors[0];
+
+  world.texts.clear();
+  world.texts["conf.d/a"] = "; " + std::string(100, 'a') + "\n";
+  for (int i = 0; i < 12; ++i) world.texts["conf.d/a"] += world.texts["conf.d/a"];
+  world.texts["limpet.ini"] = std::string("[agent]\ninclude = conf.d/*\n") + kDestination;
+  EXPECT_FALSE(world.Load(config).ok());
+  EXPECT_EQ(Joined(world.errors), "limpet.ini:2: agent.include: conf.d/a: too long: all files "
+                                  "together hold 256KiB at most\n");
+}
+
+TEST(LoadConfig, UnreadableFiles) {
+  ConfigWorld world;
+  Config config;
+  EXPECT_EQ(world.Load(config, "none.ini").code, Code::kNotFound);
+  EXPECT_EQ(Joined(world.errors),
+            "none.ini: there is no such file: name another with -c FILE, or start from the "
+            "limpet.ini that comes with limpet\n");
+
+  world.refused["limpet.ini"] = Code::kDenied;
+  EXPECT_EQ(world.Load(config).code, Code::kDenied);
+  EXPECT_EQ(Joined(world.errors), "limpet.ini: cannot be read: permission denied\n");
+
+  world.refused.clear();
+  world.refused["conf.d/"] = Code::kDenied;
+  world.texts["limpet.ini"] = std::string("[agent]\ninclude = conf.d/*\n") + kDestination;
+  EXPECT_EQ(world.Load(config).code, Code::kInvalid);
+  EXPECT_EQ(Joined(world.errors), "limpet.ini:2: agent.include: conf.d/: permission denied\n");
+
+  world.texts["limpet.ini"] = std::string(kConfigBytesMax + 1, '\n');
+  EXPECT_EQ(world.Load(config).code, Code::kFull);
+  EXPECT_EQ(Joined(world.errors), "limpet.ini: too long: a configuration has 256KiB at most\n");
+}
+
+// Every size of the arena up to one that does: an error each time, never more than one.
+TEST(LoadConfig, ArenaTooSmall) {
+  ConfigWorld world;
+  world.texts["etc/a.ini"] = "[self]\ninterval = 1s\n";
+  world.texts["etc/limpet.ini"] =
+      std::string("[agent]\nstate_dir = /state\ninclude = a.ini\n[resource]\na = b\n") +
+      kDestination + "header.X = y\n";
+  Config config;
+  size_t size = 0;
+  for (; size < 4096; ++size) {
+    SCOPED_TRACE(size);
+    world.arena.assign(size, '\0');
+    const Status status = world.Load(config, "etc/limpet.ini");
+    if (status.ok()) break;
+    EXPECT_EQ(status.code, Code::kFull);
+    ASSERT_EQ(world.errors.size(), 1u);
+    EXPECT_NE(world.errors[0].find("more room than there is"), std::string::npos);
+  }
+  EXPECT_GT(size, 100u);
+  EXPECT_LT(size, 300u);
+}
+
+TEST(LoadConfig, TablesAreBounded) {
+  ConfigWorld world;
+  std::string text;
+  for (int i = 0; i < 40; ++i) text += "a" + std::to_string(i) + " = b\n";
+  world.texts["limpet.ini"] = "[resource]\n" + text + kDestination;
+  Config config;
+  EXPECT_FALSE(world.Load(config).ok());
+  EXPECT_EQ(world.errors.size(), 8u);
+  EXPECT_EQ(world.errors[0], "limpet.ini:34: resource.a32: there is room for 32 of these");
+  EXPECT_EQ(config.resource_count, 32u);
+
+  world.texts["limpet.ini"] = "";
+  for (int i = 0; i < 40; ++i) world.texts["limpet.ini"] += "[log.a" + std::to_string(i) + "]\n";
+  EXPECT_FALSE(world.Load(config).ok());
+  EXPECT_EQ(world.errors[32], "limpet.ini:33: more sections than there is room for");
+
+  world.texts["limpet.ini"] = "[log.a]\n";
+  for (int i = 0; i < 260; ++i) {
+    world.texts["limpet.ini"] += "attribute.a" + std::to_string(i) + " = x\n";
+  }
+  EXPECT_FALSE(world.Load(config).ok());
+  EXPECT_EQ(world.errors[1], "limpet.ini:258: log.a.attribute.a256: more keys than there is room for");
+}
+
+TEST(LoadConfig, NeverQuotesASecret) {
+  ConfigWorld world;
+  world.variables["TOKEN"] = "s3cret\n";
+  world.texts["limpet.ini"] =
+      "[destination.a]\nurl = htp://user:s3cret@a\nmetrics_url = http://u:s3cret@\n"
+      "header.Authorization = \"s3cret\n"
+      "header.X = ${TOKEN}\nproxy = http://u:s3cret@p\nheader.A: s3cret\n";
+  Config config;
+  EXPECT_FALSE(world.Load(config).ok());
+  EXPECT_EQ(world.errors.size(), 6u);
+  EXPECT_EQ(Joined(world.errors).find("s3cret"), std::string::npos) << Joined(world.errors);
+}
+
+}  // namespace
+}  // namespace limpet
