@@ -1,0 +1,71 @@
+#include "config/print.h"
+
+#include "config/endpoint.h"
+#include "config/ini.h"
+#include "config/table.h"
+
+namespace limpet {
+namespace {
+
+void PrintUrl(TextWriter& out, std::string_view url) {
+  const std::string_view secret = url.empty() ? url : UrlUserInfo(url);
+  if (secret.empty()) {
+    WriteValue(out, url);
+    return;
+  }
+  const auto at = static_cast<size_t>(secret.data() - url.data());
+  TextBuffer<kIniLineMax> masked;
+  masked << url.substr(0, at) << kMask << url.substr(at + secret.size());
+  WriteValue(out, masked.text());
+}
+
+void PrintPairs(TextWriter& out, const Row& row, const Pairs& pairs) {
+  const std::string_view pattern(row.key);
+  const size_t star = pattern.find('*');
+  for (const KeyValue& pair : pairs.items.first(*pairs.count)) {
+    out << pattern.substr(0, star) << pair.key << pattern.substr(star + 1) << " = ";
+    WriteValue(out, row.secret ? kMask : pair.value);
+    out << '\n';
+  }
+}
+
+void PrintSection(TextWriter& out, const SectionRow& section, Config& config,
+                  DestinationConfig& destination) {
+  for (const Row& row : Rows()) {
+    if (row.place == nullptr || std::string_view(row.section) != section.name) continue;
+    const Place place = row.place(config, destination);
+    if (const Pairs* const pairs = std::get_if<Pairs>(&place)) {
+      PrintPairs(out, row, *pairs);
+      continue;
+    }
+    out << row.key << " = ";
+    const Value value = LoadValue(place);
+    if (row.secret) {
+      PrintUrl(out, value.text);
+    } else {
+      FormatValue(out, row.kind, row.choices, value);
+    }
+    out << '\n';
+  }
+}
+
+}  // namespace
+
+void PrintConfig(TextWriter& out, const Config& config) {
+  Config places = config;  // The table gives places to write to.
+  const char* between = "";
+  for (const SectionRow& section : Sections()) {
+    const std::string_view name(section.name);
+    if (!section.built || (name == "host" && !config.host.present)) continue;
+    const bool repeats = name.ends_with('*');
+    const size_t count = repeats ? config.destination_count : 1;
+    for (size_t i = 0; i < count; ++i, between = "\n") {
+      DestinationConfig& destination = places.destinations[repeats ? i : 0];
+      out << between << '[' << name.substr(0, name.find('*'));
+      out << (repeats ? destination.name : "") << "]\n";
+      PrintSection(out, section, places, destination);
+    }
+  }
+}
+
+}  // namespace limpet

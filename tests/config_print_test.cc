@@ -1,0 +1,152 @@
+#include "config/print.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "config/table.h"
+#include "config_fixture.h"
+
+namespace limpet {
+namespace {
+
+std::string Printed(const Config& config) {
+  TextBuffer<16 * 1024> text;
+  PrintConfig(text, config);
+  EXPECT_FALSE(text.overflowed());
+  return std::string(text.text());
+}
+
+// Everything away from its default, with texts that need quotes; no secrets.
+const char kAll[] = R"(
+[agent]
+state_dir = "/s;t"
+run_dir = " /r "
+memory = 8193KiB
+log_level = debug
+log_format = json
+shutdown_timeout = 5500ms
+[resource]
+site = "a;\"b\\"
+cost = $$5
+note = ""
+[host]
+interval = 90s
+metrics = memory, clock
+root = "\"host\""
+exclude_interfaces = lo
+[queue]
+batch_items = 10
+batch_bytes = 100000
+batch_delay = 2m
+[spool]
+durability = never
+overflow = drop_newest
+[destination.edge]
+url = https://gateway/otlp/
+logs_url = "https://logs/in?x=y;z"
+priority = 3
+signals = metrics, logs
+timeout = 1d
+compression = none
+tls_ca = /ca
+tls_insecure = on
+failures = 2
+open = 1s
+open_max = 1h
+[breaker]
+failures = 7
+open = 3s
+open_max = 4s
+[retry]
+initial = 2s
+multiplier = 1.1
+max = 3s
+jitter = 0.125
+[clock]
+step = 1s
+unset_before = 2025-06-30
+[health]
+listen = [::]:80
+insecure = true
+[self]
+interval = 0
+)";
+
+TEST(PrintConfig, CanBeLoadedAgain) {
+  for (const char* const text : {kAll, "[destination.a]\nmetrics_url = http://a/in\n"}) {
+    ConfigWorld world, again;
+    world.texts["limpet.ini"] = text;
+    Config config, back;
+    ASSERT_TRUE(world.Load(config).ok());
+    const std::string printed = Printed(config);
+    again.texts["limpet.ini"] = printed;
+    ASSERT_TRUE(again.Load(back).ok()) << again.errors[0] << "\n" << printed;
+    EXPECT_EQ(Printed(back), printed);
+
+    EXPECT_EQ(back.host.present, config.host.present);
+    ASSERT_EQ(back.resource_count, config.resource_count);
+    for (size_t i = 0; i < config.resource_count; ++i) {
+      EXPECT_EQ(back.resource[i].key, config.resource[i].key);
+      EXPECT_EQ(back.resource[i].value, config.resource[i].value);
+    }
+    ASSERT_EQ(back.destination_count, 1u);
+    EXPECT_EQ(back.destinations[0].name, config.destinations[0].name);
+    for (const Row& row : Rows()) {
+      if (row.place == nullptr) continue;
+      SCOPED_TRACE(std::string(row.section) + "." + row.key);
+      const Place a = row.place(config, config.destinations[0]);
+      const Place b = row.place(back, back.destinations[0]);
+      if (std::holds_alternative<Pairs>(a)) continue;
+      EXPECT_TRUE(SameValue(row.kind, LoadValue(a), LoadValue(b)));
+    }
+  }
+}
+
+TEST(PrintConfig, EveryBuiltKeyIsThere) {
+  ConfigWorld world;
+  world.texts["limpet.ini"] = kAll;
+  Config config;
+  ASSERT_TRUE(world.Load(config).ok());
+  const std::string printed = "\n" + Printed(config);
+  for (const Row& row : Rows()) {
+    const std::string line = std::string("\n") + row.key + " = ";
+    if (row.place == nullptr || std::string_view(row.key).find('*') != std::string::npos) continue;
+    EXPECT_NE(printed.find(line), std::string::npos) << row.section << "." << row.key;
+  }
+}
+
+TEST(PrintConfig, MasksSecrets) {
+  ConfigWorld world;
+  world.texts["limpet.ini"] =
+      "[destination.a]\nurl = https://user:s3cret@gateway/x\n"
+      "logs_url = \"https://s3cret@logs/a;b\"\n"
+      "header.Authorization = Bearer s3cret\nheader.X-Scope-OrgID = s3cret\n";
+  Config config;
+  ASSERT_TRUE(world.Load(config).ok());
+  const std::string printed = Printed(config);
+  EXPECT_EQ(printed.find("s3cret"), std::string::npos) << printed;
+  for (const char* const line :
+       {"\nurl = https://***@gateway/x\n", "\nmetrics_url = https://***@gateway/x/v1/metrics\n",
+        "\nlogs_url = \"https://***@logs/a;b\"\n", "\nheader.Authorization = ***\n",
+        "\nheader.X-Scope-OrgID = ***\n"}) {
+    EXPECT_NE(printed.find(line), std::string::npos) << line << printed;
+  }
+  ConfigWorld again;
+  again.texts["limpet.ini"] = printed;
+  EXPECT_TRUE(again.Load(config).ok()) << again.errors[0];
+  EXPECT_EQ(Printed(config), printed);
+}
+
+TEST(PrintConfig, WhatIsCutIsNoticed) {
+  ConfigWorld world;
+  world.texts["limpet.ini"] = kAll;
+  Config config;
+  ASSERT_TRUE(world.Load(config).ok());
+  TextBuffer<100> text;
+  PrintConfig(text, config);
+  EXPECT_TRUE(text.overflowed());
+}
+
+}  // namespace
+}  // namespace limpet
