@@ -373,6 +373,7 @@ def main():
                         help="JSON of an Answer, for the next request; repeatable")
     parser.add_argument("--default", default=Answer(), type=Answer.from_json,
                         help="JSON of the Answer once those are used up")
+    parser.add_argument("--quiet", action="store_true", help="print only the URL")
     options = parser.parse_args()
     tls = None
     if options.chain:
@@ -388,7 +389,8 @@ def main():
               f"body={len(request.body)} complete={int(request.complete)} "
               f"answer={request.answer.status}", flush=True)
 
-    endpoint._record = show
+    if not options.quiet:
+        endpoint._record = show
     with endpoint:
         print(endpoint.url, flush=True)
         sys.stdin.read()

@@ -1,0 +1,175 @@
+#include "port/curl/failure_text.h"
+
+#include <curl/curl.h>
+#include <mbedtls/ssl.h>
+#include <mbedtls/x509.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <optional>
+
+namespace limpet {
+namespace {
+
+struct Words {
+  int number;
+  const char* text;
+};
+
+// What mbedTLS' handshake returns, without the sign.
+constexpr Words kTlsErrors[] = {
+    {-MBEDTLS_ERR_SSL_INVALID_RECORD, "the server does not speak TLS"},
+    {-MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE, "the server refused the TLS handshake"},
+    {-MBEDTLS_ERR_SSL_BAD_PROTOCOL_VERSION, "no TLS version in common (1.2 or newer is needed)"},
+    {-MBEDTLS_ERR_SSL_HANDSHAKE_FAILURE, "no TLS cipher in common"},
+    {-MBEDTLS_ERR_SSL_CONN_EOF, "connection closed in the TLS handshake"},
+    {-MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY, "connection closed in the TLS handshake"},
+    {-MBEDTLS_ERR_SSL_ALLOC_FAILED, "out of memory"},
+};
+
+constexpr Words kConnectErrors[] = {
+    {ECONNREFUSED, "connection refused"},
+    {ECONNRESET, "connection reset"},
+    {ENETUNREACH, "network unreachable"},
+    {EHOSTUNREACH, "no route to the host"},
+    {ENETDOWN, "network down"},
+    {ETIMEDOUT, "timed out connecting"},
+    {EACCES, "connecting is not permitted"},
+    {EPERM, "connecting is not permitted"},
+    {EADDRNOTAVAIL, "no local address or port for the connection"},
+    {EMFILE, "out of file handles"},
+    {ENFILE, "out of file handles"},
+};
+
+// The worst first: a self-signed certificate of another name is above all of unknown origin.
+constexpr struct {
+  uint32_t flag;
+  const char* text;
+} kVerifyErrors[] = {
+    {MBEDTLS_X509_BADCERT_MISSING, "the server sent no certificate"},
+    {MBEDTLS_X509_BADCERT_NOT_TRUSTED, "unknown certificate authority"},
+    {MBEDTLS_X509_BADCERT_REVOKED, "certificate revoked"},
+    {MBEDTLS_X509_BADCERT_CN_MISMATCH, "certificate is for another name"},
+    {MBEDTLS_X509_BADCERT_EXPIRED, "certificate expired"},
+    {MBEDTLS_X509_BADCERT_FUTURE, "certificate is not valid yet (or the clock is wrong)"},
+    {MBEDTLS_X509_BADCERT_BAD_MD, "certificate is signed with a weak hash"},
+    {MBEDTLS_X509_BADCERT_BAD_KEY, "certificate has a weak key"},
+    {MBEDTLS_X509_BADCERT_BAD_PK, "certificate has a key of an unsupported kind"},
+    {MBEDTLS_X509_BADCERT_KEY_USAGE, "certificate is not meant for a server"},
+    {MBEDTLS_X509_BADCERT_EXT_KEY_USAGE, "certificate is not meant for a server"},
+    {MBEDTLS_X509_BADCERT_NS_CERT_TYPE, "certificate is not meant for a server"},
+};
+
+template <size_t N>
+const char* Find(const Words (&words)[N], int number) {
+  for (const Words& w : words) {
+    if (w.number == number) return w.text;
+  }
+  return nullptr;
+}
+
+/// The number in libcurl's "ssl_handshake returned: (-0x7780) …".
+int TlsErrorIn(std::string_view detail) {
+  const size_t at = detail.find("(-0x");
+  if (at == std::string_view::npos) return 0;
+  detail.remove_prefix(at + 4);
+  return ParseNumber<int>(detail.substr(0, detail.find(')')), 16).value_or(0);
+}
+
+void WriteTlsFailure(TextWriter& out, std::string_view detail) {
+  const int error = TlsErrorIn(detail);
+  if (const char* const text = Find(kTlsErrors, error); text != nullptr) {
+    out << text;
+    return;
+  }
+  out << "TLS failed";
+  if (error != 0) {
+    const uint8_t bytes[] = {static_cast<uint8_t>(error >> 8), static_cast<uint8_t>(error)};
+    (out << " (mbedTLS -0x").Hex(bytes) << ')';
+  }
+}
+
+void WriteVerifyFailure(TextWriter& out, uint32_t flags) {
+  for (const auto& row : kVerifyErrors) {
+    if ((flags & row.flag) != 0) {
+      out << row.text;
+      return;
+    }
+  }
+  out << "certificate refused";
+}
+
+void WriteTimeout(TextWriter& out, const Failure& failure) {
+  switch (failure.phase) {
+    case Phase::kResolving:
+      out << "timed out resolving host " << failure.host;
+      return;
+    case Phase::kConnecting:
+      out << "timed out connecting";
+      return;
+    case Phase::kTls:
+      out << "timed out in the TLS handshake";
+      return;
+    case Phase::kAnswer:
+      out << "timed out waiting for the answer";
+      return;
+  }
+}
+
+}  // namespace
+
+void WriteFailure(TextWriter& out, const Failure& failure) {
+  switch (failure.curl_code) {
+    case CURLE_OUT_OF_MEMORY:
+      out << "out of memory";
+      return;
+    case CURLE_OPERATION_TIMEDOUT:
+      WriteTimeout(out, failure);
+      return;
+    case CURLE_COULDNT_RESOLVE_HOST:
+      out << "cannot resolve host " << failure.host;
+      return;
+    case CURLE_COULDNT_CONNECT: {
+      const char* const text = Find(kConnectErrors, failure.os_error);
+      out << (text != nullptr ? text : "cannot connect");
+      if (text == nullptr && failure.os_error != 0) out << " (error " << failure.os_error << ')';
+      return;
+    }
+    case CURLE_PEER_FAILED_VERIFICATION:
+      WriteVerifyFailure(out, failure.verify_flags);
+      return;
+    case CURLE_SSL_CONNECT_ERROR:
+      WriteTlsFailure(out, failure.detail);
+      return;
+    case CURLE_SEND_ERROR:
+    case CURLE_RECV_ERROR:
+      // A peer that answers a handshake with a reset, or with what is not TLS.
+      out << (failure.phase == Phase::kTls ? "connection lost in the TLS handshake"
+                                           : "connection lost before the answer");
+      return;
+    case CURLE_GOT_NOTHING:
+      out << "connection closed without an answer";
+      return;
+    case CURLE_UNSUPPORTED_PROTOCOL:  // HTTP/0.9, as it calls what has no status line.
+    case CURLE_WEIRD_SERVER_REPLY:
+      out << "the answer is not HTTP";
+      return;
+    case CURLE_SEND_FAIL_REWIND:
+      out << "connection lost before the answer";
+      return;
+    default:
+      out << curl_easy_strerror(static_cast<CURLcode>(failure.curl_code));
+  }
+}
+
+std::string_view HostOf(std::string_view url) {
+  const size_t scheme = url.find("://");
+  if (scheme == std::string_view::npos) return {};
+  url.remove_prefix(scheme + 3);
+  url = url.substr(0, url.find_first_of("/?#"));
+  if (const size_t user = url.rfind('@'); user != std::string_view::npos) url.remove_prefix(user + 1);
+  if (!url.empty() && url.front() == '[') return url.substr(1, url.find(']') - 1);
+  return url.substr(0, url.find(':'));
+}
+
+}  // namespace limpet

@@ -1,0 +1,34 @@
+// Where libcurl, c-ares and mbedTLS get their memory: two fixed heaps, "curl" for the first two and
+// "tls" for the third. Their hooks carry no context, so this is the one place with a global.
+#pragma once
+
+#include <cstddef>
+
+#include "limpet/status.h"
+#include "memory/fixed_heap.h"
+
+namespace limpet {
+
+struct LibraryHeaps {
+  FixedHeap* curl = nullptr;
+  FixedHeap* tls = nullptr;
+  bool (*refuse)() = nullptr;  ///< For tests: asked before each allocation, true makes it fail.
+};
+
+/// Initializes the three libraries over the heaps, which must outlive LeaveLibraries.
+/// kFull: a heap is too small even for that.
+Status EnterLibraries(const LibraryHeaps& heaps);
+
+/// Gives back what the libraries hold for the process. Call it once for each EnterLibraries that
+/// succeeded, after the last of their objects is gone.
+void LeaveLibraries();
+
+/// Allocations that were refused since the start: tells "out of memory" from what libraries make
+/// of it.
+size_t LibraryRefusals();
+
+/// A block out of the heap "curl" for what goes with the libraries' own objects; nullptr when full.
+void* AllocateForLibraries(size_t bytes);
+void FreeForLibraries(void* block);
+
+}  // namespace limpet
