@@ -344,7 +344,7 @@ bool Loader::InRange(const Row& row, std::string_view key, const Value& value) {
   const double number = row.kind == Kind::kNumber ? value.number : double(value.integer);
   if (number >= row.min && number <= row.max) return true;
   if (row.none && value.integer == 0) return true;
-  const auto at = [&row](double n) { return Value{.integer = int64_t(n), .number = n}; };
+  const auto at = [](double n) { return Value{.integer = int64_t(n), .number = n}; };
   TextBuffer<128> text;
   text << "expected ";
   if (row.none) text << "0, or ";
