@@ -1,6 +1,7 @@
 // HttpParser: every request is fed whole and byte by byte, which must come to the same.
 #include "serve/http_parser.h"
 
+#include <algorithm>
 #include <cstring>
 #include <gtest/gtest.h>
 #include <string>
@@ -224,6 +225,61 @@ TEST(HttpParser, ReadsNoFurtherThanTheLength) {
   Feed(parser, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 500\r\n\r\nab", 1000);
   EXPECT_EQ(parser.Space().size(), 498u);
   EXPECT_EQ(parser.Space().data(), b.body + 2);
+}
+
+/// What became of `text`, as one comparable line for each request in it.
+std::string Outcome(std::string_view text, uint64_t step_bits) {
+  Buffers b;
+  HttpParser parser(b.head, b.body);
+  std::string outcome;
+  while (true) {
+    while (!text.empty() && (parser.state() == State::kHead || parser.state() == State::kBody)) {
+      const std::string_view piece = text.substr(0, 1 + step_bits % 97);
+      text.remove_prefix(piece.size() - Feed(parser, piece, piece.size()).size());
+      step_bits = step_bits * 6364136223846793005u + 1442695040888963407u;
+    }
+    if (parser.state() == State::kRefused) return outcome + std::to_string(parser.refusal());
+    if (parser.state() != State::kComplete) return outcome + "more";
+    outcome += std::string(parser.request().method) + ' ' + std::string(parser.request().path) +
+               ' ' + BodyOf(parser) + '\n';
+    parser.Next();
+  }
+}
+
+TEST(HttpParser, DamagedRequestsComeToTheSameInAnyPieces) {
+  const std::string good =
+      "POST /a?b=c HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"
+      "POST /d HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nde\r\n0\r\n\r\n"
+      "GET /e HTTP/1.0\r\nConnection: keep-alive\r\nAccept: x\r\n\r\n";
+  constexpr uint64_t kSeed = 20240101;
+  uint64_t random = kSeed;
+  const auto below = [&random](size_t bound) {
+    random = random * 6364136223846793005u + 1442695040888963407u;
+    return static_cast<size_t>((random >> 33) % bound);
+  };
+  for (int round = 0; round < 20'000; ++round) {
+    SCOPED_TRACE("seed " + std::to_string(kSeed) + " round " + std::to_string(round));
+    std::string text = good;
+    for (size_t damages = 1 + below(3); damages > 0; --damages) {
+      const size_t at = below(text.size());
+      switch (below(4)) {
+        case 0:
+          text[at] = static_cast<char>(below(256));
+          break;
+        case 1:
+          text.erase(at, 1 + below(8));
+          break;
+        case 2:
+          text.insert(at, good.substr(below(good.size()), below(24)));
+          break;
+        default:
+          text.insert(at, below(1200), good[below(good.size())]);
+          break;
+      }
+      if (text.empty()) text = "x";
+    }
+    ASSERT_EQ(Outcome(text, round), Outcome(text, random));
+  }
 }
 
 TEST(HttpStatusText, Cases) {
