@@ -40,6 +40,7 @@ TEST(LoadConfig, Defaults) {
   EXPECT_EQ(config.queue.batch_bytes, 65536u);
   EXPECT_EQ(config.queue.batch_delay, Seconds(1));
   EXPECT_EQ(config.spool.durability, Durability::kOnDemand);
+  EXPECT_FALSE(config.spool.durability_is_set);
   EXPECT_EQ(config.spool.overflow, Overflow::kDropOldest);
   EXPECT_EQ(config.breaker.failures, 5u);
   EXPECT_EQ(config.breaker.open, Seconds(5));
@@ -158,6 +159,7 @@ interval = 0
   EXPECT_EQ(config.queue.batch_bytes, 512u << 10);
   EXPECT_EQ(config.queue.batch_delay, Seconds(2));
   EXPECT_EQ(config.spool.durability, Durability::kMemoryOnly);
+  EXPECT_TRUE(config.spool.durability_is_set);
   EXPECT_EQ(config.spool.overflow, Overflow::kPauseSources);
   const DestinationConfig& destination = config.destinations[0];
   EXPECT_EQ(destination.name, "x-1");
@@ -542,7 +544,8 @@ TEST(LoadConfig, TablesAreBounded) {
     world.texts["limpet.ini"] += "attribute.a" + std::to_string(i) + " = x\n";
   }
   EXPECT_FALSE(world.Load(config).ok());
-  EXPECT_EQ(world.errors[1], "limpet.ini:258: log.a.attribute.a256: more keys than there is room for");
+  EXPECT_EQ(world.errors[1],
+            "limpet.ini:258: log.a.attribute.a256: more keys than there is room for");
 }
 
 TEST(LoadConfig, NeverQuotesASecret) {

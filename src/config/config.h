@@ -81,6 +81,7 @@ struct Config {
 
   struct {
     Durability durability = Durability::kOnDemand;
+    bool durability_is_set = false;  ///< Written by the user, not the default.
     Overflow overflow = Overflow::kDropOldest;
   } spool;
 
