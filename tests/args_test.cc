@@ -23,7 +23,7 @@ TEST(Args, Good) {
   const char* const sink[] = {"sink", "--listen=127.0.0.1:0", "--json", "--fail", "25%"};
   ASSERT_TRUE(ParseArgs(sink, args, error));
   EXPECT_TRUE(args.json);
-  EXPECT_DOUBLE_EQ(args.fail_rate, 0.25);
+  EXPECT_EQ(args.fail, "25%");
 
   args = {};
   ASSERT_TRUE(ParseArgs({}, args, error));
@@ -36,7 +36,7 @@ TEST(Args, Good) {
 TEST(Args, EveryMistakeIsASentence) {
   const std::vector<std::vector<const char*>> cases = {
       {"walk"},           {"run", "--json"},       {"run", "file.ini"},   {"run", "-c"},
-      {"sink", "--fail", "2"}, {"sink", "--fail", "x"}, {"status", "--json=yes"}};
+      {"sink", "--fail"}, {"sink", "--fail="  "1", "-x"}, {"status", "--json=yes"}};
   for (const std::vector<const char*>& c : cases) {
     Args args;
     TextBuffer<256> error;

@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -31,5 +32,24 @@ Result<size_t> LinuxFiles::ReadAt(int file, uint64_t offset, std::span<char> int
 }
 
 void LinuxFiles::Close(int file) { close(file); }
+
+Status LinuxDirectories::ListNames(std::string_view path, NameSink& sink) {
+  char name[kPathMax];
+  if (path.size() >= sizeof name) return {Code::kInvalid, 0, "path is too long"};
+  std::memcpy(name, path.data(), path.size());
+  name[path.size()] = '\0';
+  DIR* const directory = opendir(name);
+  if (directory == nullptr) return FromErrno(errno, "open directory");
+  errno = 0;
+  while (const dirent* const entry = readdir(directory)) {
+    const std::string_view found = entry->d_name;
+    if (found != "." && found != "..") sink.OnName(found);
+    errno = 0;
+  }
+  const int error = errno;
+  closedir(directory);
+  if (error != 0) return FromErrno(error, "read directory");
+  return {};
+}
 
 }  // namespace limpet

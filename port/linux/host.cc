@@ -8,14 +8,15 @@
 
 namespace limpet {
 
-HostFacts ReadHostFacts() {
-  HostFacts facts;
+SystemFacts ReadSystemFacts() {
+  SystemFacts facts;
   utsname names{};
   if (uname(&names) == 0) {
     std::memcpy(facts.machine, names.machine, strnlen(names.machine, sizeof facts.machine - 1));
+    std::memcpy(facts.release, names.release, strnlen(names.release, sizeof facts.release - 1));
     std::memcpy(facts.name, names.nodename, strnlen(names.nodename, sizeof facts.name - 1));
   }
-  if (const long hz = sysconf(_SC_CLK_TCK); hz > 0) facts.user_hz = hz;
+  if (const long hz = sysconf(_SC_CLK_TCK); hz > 0) facts.user_hz = static_cast<uint32_t>(hz);
   return facts;
 }
 

@@ -5,12 +5,13 @@
 
 namespace limpet {
 
-struct HostFacts {
+struct SystemFacts {
   char machine[65] = {};  ///< uname: "x86_64", "armv7l", …
+  char release[65] = {};  ///< uname: the kernel's release.
   char name[65] = {};     ///< uname: the host's name.
-  long user_hz = 100;     ///< Ticks of /proc/stat in a second.
+  uint32_t user_hz = 100;     ///< Ticks of /proc/stat in a second.
 };
-HostFacts ReadHostFacts();
+SystemFacts ReadSystemFacts();
 
 /// Writes all of it to standard output. False: the other end is gone or the disk is full.
 bool WriteStdout(std::string_view text);

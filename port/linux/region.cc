@@ -13,4 +13,6 @@ Result<std::span<std::byte>> TakeRegion(size_t bytes) {
   return std::span<std::byte>(static_cast<std::byte*>(memory), bytes);
 }
 
+void GiveBackRegion(std::span<std::byte> region) { munmap(region.data(), region.size()); }
+
 }  // namespace limpet

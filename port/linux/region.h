@@ -12,4 +12,7 @@ namespace limpet {
 /// kFull: the system has no room for it.
 Result<std::span<std::byte>> TakeRegion(size_t bytes);
 
+/// Gives a whole region back; only before the loop starts.
+void GiveBackRegion(std::span<std::byte> region);
+
 }  // namespace limpet

@@ -61,7 +61,7 @@ Agent::Agent(const Config& config, const AgentIdentity& identity, const AgentMem
 }
 
 MonoTime Agent::OnTime(MonoTime now) {
-  if (stopped_) return kNever;
+  if (stopped_) return now;
   MonoTime next = kNever;
   if (!stopping_) {
     const ClockReading reading = ReadClocks(clock_);
@@ -78,7 +78,7 @@ MonoTime Agent::OnTime(MonoTime now) {
   if (stopping_) {
     if (now >= stop_deadline_) delivery_.DropAll(DropReason::kShutdown);
     stopped_ = queue_.empty();
-    next = std::min(next, stop_deadline_);
+    next = stopped_ ? now : std::min(next, stop_deadline_);
   }
   const bool holding = oldest_held() != kNever;
   if (!holding) held_since_ = kNever;
@@ -110,7 +110,7 @@ void Agent::Cycle(const ClockReading& reading, bool host_due, bool self_due) {
     ++host_source_.cycles;
     host_source_.failed_in_a_row = result.points > 0 ? 0 : host_source_.failed_in_a_row + 1;
     host_problem_.Clear();
-    host_.WriteProblems(host_problem_);
+    host_.DescribeProblems(host_problem_);
     host_source_.problem = host_problem_.text();
   }
   if (self_due) {

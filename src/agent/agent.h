@@ -40,7 +40,7 @@ struct AgentIdentity {
   uint64_t start = 0;                      ///< 64 random bits of this process start.
   BootId boot;
   std::span<const uint8_t> resource;       ///< Encoded Resource message.
-  long user_hz = 100;
+  uint32_t user_hz = 100;
 };
 
 /// Memory out of the plan (memory_plan.h); all of it outlives the agent.

@@ -47,7 +47,7 @@ Result<MemoryPlan> MemoryPlan::Make(const Config& config, const ForeignSizes& fo
       "the compressor and its output");
   set(Holder::kListener, "listener", HttpServer::BytesNeeded({}),
       "[health] and the control socket");
-  set(Holder::kBuffers, "buffers", foreign.buffers, "one file of /proc, one answer, the CA index");
+  set(Holder::kProgram, "program", foreign.program, "limpet's own objects, tables and buffers");
 
   size_t fixed = 0;
   for (const Share& share : plan.shares_) fixed += share.bytes;

@@ -20,7 +20,7 @@ enum class Holder : uint8_t {
   kSlab,      ///< Open batches.
   kGzip,      ///< The compressor and its output.
   kListener,  ///< Heads of connections and the page of an answer.
-  kBuffers,   ///< One file of /proc, the body of an answer, the CA index.
+  kProgram,   ///< limpet's own objects, tables and buffers.
   kQueue,     ///< Closed batches: what is left over.
 };
 inline constexpr size_t kHolderCount = 9;
@@ -36,7 +36,7 @@ struct Share {
 struct ForeignSizes {
   size_t libc = 0, config = 0;     ///< Static pools of the program.
   size_t curl = 0, tls = 0;        ///< For one destination.
-  size_t buffers = 0;
+  size_t program = 0;
 };
 
 class MemoryPlan {

@@ -70,21 +70,12 @@ const CommandRow* Find(Command command) {
   return nullptr;
 }
 
-/// "0.3" or "30%" as a share of 0 to 1.
-bool ParseShare(std::string_view text, double& share) {
-  const bool percent = text.ends_with('%');
-  if (percent) text.remove_suffix(1);
-  const std::optional<double> value = ParseDouble(text);
-  if (!value) return false;
-  share = percent ? *value / 100 : *value;
-  return share >= 0 && share <= 1;
-}
-
 bool Apply(const OptionRow& row, std::string_view value, Args& args, TextWriter& error) {
   switch (row.option) {
     case kConfig: args.config = value; return true;
     case kStateDir: args.state_dir = value; return true;
     case kListen: args.listen = value; return true;
+    case kFail: args.fail = value; return true;
     case kOnline: args.online = true; return true;
     case kJson: args.json = true; return true;
     case kWatch: args.watch = true; return true;
@@ -95,10 +86,6 @@ bool Apply(const OptionRow& row, std::string_view value, Args& args, TextWriter&
       }
       args.sets[args.set_count++] = value;
       return true;
-    case kFail:
-      if (ParseShare(value, args.fail_rate)) return true;
-      error << "--fail " << value << ": expected a share such as 0.1 or 10%";
-      return false;
   }
   return false;
 }

@@ -34,7 +34,7 @@ struct Args {
   size_t set_count = 0;
   std::string_view state_dir;               ///< --state-dir, empty when not given.
   std::string_view listen = "127.0.0.1:4318";
-  double fail_rate = 0;                     ///< --fail, 0 to 1.
+  std::string_view fail;                    ///< --fail, as written; empty when not given.
   bool json = false, watch = false, online = false;
 };
 

@@ -1,0 +1,403 @@
+// limpet run: gives the core its memory and its outside world, and turns the loop.
+#include "main/run.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <new>
+#include <optional>
+
+#include "agent/agent.h"
+#include "cli/exit_code.h"
+#include "collect/identity.h"
+#include "collect/resource.h"
+#include "log/logger.h"
+#include "main/commands.h"
+#include "main/configuration.h"
+#include "main/console.h"
+#include "main/version.h"
+#include "port/curl/curl_transport.h"
+#include "port/curl/instance_id.h"
+#include "port/linux/clock.h"
+#include "port/linux/epoll_poller.h"
+#include "port/linux/files.h"
+#include "port/linux/host.h"
+#include "port/linux/malloc.h"
+#include "port/linux/random.h"
+#include "port/linux/region.h"
+#include "port/linux/run_dir.h"
+#include "port/linux/signals.h"
+#include "port/linux/sockets.h"
+#include "port/linux/stderr_log.h"
+#include "serve/http_server.h"
+#include "serve/routes.h"
+
+namespace limpet {
+namespace {
+
+constexpr size_t kSlots = kConnections + 8 + 8;  // Connections, listeners and signals, curl and c-ares.
+constexpr size_t kResourceBytes = 16 * kKiB;     // 46 attributes of at most 255 bytes, and keys.
+constexpr Duration kInsecureReminder = Seconds(3600);  // spec.md section 3, tls_insecure.
+
+/// "unsupported" → a text for people about a failed step; the exit code is the caller's.
+void Fail(Log& log, const char* message, std::string_view what, const Status& status) {
+  log.Error(message, {{"what", what}, {"error", CodeName(status.code)}, {"where", status.where}});
+}
+
+/// Everything that lives as long as the loop. It lies in the region like all the rest.
+class Runtime final : private SignalReceiver, private Reloader, private PoolReporter {
+ public:
+  Runtime(const Config& config, const MemoryPlan& plan, Logger& log, LinuxClock& clock,
+          RunDir& run_dir)
+      : config_(config), plan_(plan), log_(log), clock_(clock), run_dir_(run_dir) {}
+
+  /// Takes every pool and opens every listener. kExitOk, or an exit code and a line in the log.
+  int Start(Carver& carver);
+  void Loop();
+  void Finish();
+
+ private:
+  int StartTransport(Carver& carver);
+  void DetectHost();
+  int StartListeners(Carver& carver);
+
+  void OnStop() override;
+  void OnReload() override;
+  void OnReport() override;
+  Status Reload(TextWriter& verdict) override;
+  std::span<const PoolUse> Report() override;
+  void RemindOfInsecurity(MonoTime now);
+
+  const Config& config_;
+  const MemoryPlan& plan_;
+  Logger& log_;
+  LinuxClock& clock_;
+  RunDir& run_dir_;
+
+  EpollPollerBuffer<kSlots> poller_;
+  Signals signals_{*this};
+  LinuxFiles files_;
+  LinuxSockets sockets_;
+  LinuxRandom random_;
+
+  FixedHeap curl_heap_, tls_heap_;
+  CaIndex ca_index_;
+  std::array<uint8_t, kAnswerBodyMax> answer_body_;
+  std::optional<CurlClient> client_;
+  std::optional<CurlDestination> transport_;
+  bool entered_ = false;
+
+  std::array<char, Resource::kArenaBytes> resource_arena_;
+  std::array<uint8_t, kResourceBytes> resource_bytes_;
+  TextBuffer<40> instance_;
+  AgentIdentity identity_;
+  std::array<char, kProcFileBytes> read_buffer_;
+  std::optional<GzipCompressor> gzip_;
+  std::optional<Agent> agent_;
+
+  std::optional<Routes> routes_;
+  std::optional<HttpServer> server_;
+  std::array<PoolUse, kHolderCount> pools_{};
+  MonoTime next_reminder_;
+};
+
+int Runtime::Start(Carver& carver) {
+  if (const Status opened = poller_.Open(); !opened.ok()) {
+    Fail(log_, "cannot start", "epoll", opened);
+    return kExitIo;
+  }
+  if (const Status started = signals_.Start(poller_); !started.ok()) {
+    Fail(log_, "cannot start", "signals", started);
+    return kExitIo;
+  }
+  if (const int code = StartTransport(carver); code != kExitOk) return code;
+  DetectHost();
+
+  AgentMemory memory;
+  const auto bytes = [&](Holder holder) {
+    const std::span<std::byte> taken = carver.Take(plan_.of(holder).bytes);
+    return std::span<uint8_t>(reinterpret_cast<uint8_t*>(taken.data()), taken.size());
+  };
+  memory.slab = bytes(Holder::kSlab);
+  if (plan_.of(Holder::kGzip).bytes > 0) {
+    const std::span<std::byte> all = carver.Take(plan_.of(Holder::kGzip).bytes);
+    const size_t state = GzipCompressor::BytesNeeded();
+    memory.gzip = &gzip_.emplace(all.first(state));
+    memory.packed = {reinterpret_cast<uint8_t*>(all.data()) + state, config_.queue.batch_bytes};
+  }
+  memory.queue = carver.Take(plan_.of(Holder::kQueue).bytes);
+  memory.read_buffer = read_buffer_;
+  agent_.emplace(config_, identity_, memory,
+                 AgentPorts{clock_, files_, random_, *transport_, log_},
+                 static_cast<PoolReporter&>(*this));
+  return StartListeners(carver);
+}
+
+int Runtime::StartTransport(Carver& carver) {
+  curl_heap_.Init("curl", carver.Take(plan_.of(Holder::kCurl).bytes));
+  tls_heap_.Init("tls", carver.Take(plan_.of(Holder::kTls).bytes));
+  if (const Status entered = EnterLibraries({.curl = &curl_heap_, .tls = &tls_heap_});
+      !entered.ok()) {
+    Fail(log_, "cannot start", "the HTTP client", entered);
+    return kExitInternal;
+  }
+  entered_ = true;
+  const DestinationConfig& destination = config_.destinations[0];
+  const bool certificates = NeedsCertificates(destination);
+  if (certificates) {
+    if (const Status loaded = ca_index_.Load(destination.tls_ca); !loaded.ok()) {
+      log_.Error("cannot use the certificates of tls_ca",
+                 {{"destination", destination.name},
+                  {"tls_ca", destination.tls_ca},
+                  {"error", CodeName(loaded.code)}});
+      return kExitConfig;
+    }
+  }
+  if (const Status started = client_.emplace(poller_, clock_).Start(config_.destination_count);
+      !started.ok()) {
+    Fail(log_, "cannot start", "the HTTP client", started);
+    return kExitInternal;
+  }
+  const CurlDestination::Options options{.user_agent = kUserAgent,
+                                         .answer_body = answer_body_,
+                                         .ca_index = certificates ? &ca_index_ : nullptr};
+  if (const Status started = transport_.emplace(*client_, destination, options).Start();
+      !started.ok()) {
+    Fail(log_, "cannot use the destination", destination.name, started);
+    return kExitConfig;
+  }
+  return kExitOk;
+}
+
+/// Who this is: resource attributes, instance id, boot id.
+void Runtime::DetectHost() {
+  const SystemFacts system = ReadSystemFacts();
+  const char* container = std::getenv("container");
+  if (container == nullptr) container = std::getenv("KUBERNETES_SERVICE_HOST");
+  Resource resource(resource_arena_);
+  resource.Detect({.machine = system.machine,
+                   .release = system.release,
+                   .hostname = system.name,
+                   .container = container == nullptr ? "" : container,
+                   .instance = "",
+                   .version = kVersion,
+                   .root = config_.host.present ? config_.host.root : "/"},
+                  files_, read_buffer_, log_);
+  // Without a spool there is no place to keep an id of one's own: it follows from host.id.
+  const auto attributes = resource.attributes();
+  const auto host_id = std::find_if(attributes.begin(), attributes.end(),
+                                    [](const ResourceAttribute& a) { return a.key == "host.id"; });
+  if (host_id != attributes.end()) {
+    WriteInstanceId(instance_, host_id->value);
+  } else {
+    TextBuffer<16> random;
+    random.Hex64(random_.Next());
+    WriteInstanceId(instance_, random.text());
+    log_.Warn("no /etc/machine-id to derive service.instance.id from: it changes with every start");
+  }
+  const KeyValue instance{"service.instance.id", instance_.text()};
+  resource.Override(std::span(&instance, 1));
+  resource.Override(std::span(config_.resource).first(config_.resource_count));
+
+  identity_.version = kVersion;
+  identity_.instance = instance_.text();
+  identity_.start = random_.Next();
+  identity_.user_hz = system.user_hz;
+  const Result<std::string_view> boot =
+      ReadWhole(files_, "/proc/sys/kernel/random/boot_id", read_buffer_);
+  if (boot.ok()) {
+    if (const Result<BootId> id = ParseBootId(boot.value()); id.ok()) identity_.boot = id.value();
+  }
+  const auto encoded = EncodeResource(resource.attributes(), resource_bytes_);
+  LIMPET_CHECK(encoded.ok());  // kResourceBytes holds the most there can be.
+  identity_.resource = encoded.value();
+}
+
+int Runtime::StartListeners(Carver& carver) {
+  // The control socket, where there is one, is the first listener.
+  const bool control = !run_dir_.path().empty();
+  routes_.emplace(*agent_, static_cast<Reloader&>(*this), control ? 0 : Routes::kNoControl);
+  server_.emplace(HttpServerLimits{}, carver.Take(plan_.of(Holder::kListener).bytes), clock_,
+                  poller_, sockets_, *routes_);
+  if (control) {
+    TextBuffer<kPathMax> address;
+    WriteControlAddress(run_dir_.path(), address);
+    if (const Result<int> listening = server_->Listen(address.text()); !listening.ok()) {
+      Fail(log_, "cannot open the control socket", address.text(), listening.status());
+      return kExitCannotCreate;
+    }
+  }
+  if (config_.health.listen.empty()) return kExitOk;
+  if (const Result<int> listening = server_->Listen(config_.health.listen); !listening.ok()) {
+    Fail(log_, "cannot listen", config_.health.listen, listening.status());
+    return kExitUnavailable;
+  }
+  return kExitOk;
+}
+
+void Runtime::Loop() {
+  log_.Info("running", {{"destination", config_.destinations[0].url},
+                        {"health", config_.health.listen},
+                        {"control", run_dir_.path()}});
+  while (!agent_->stopped()) {
+    const MonoTime now = clock_.Monotonic();
+    RemindOfInsecurity(now);
+    client_->OnTime(now);  // Answers that have come.
+    MonoTime next = agent_->OnTime(now);
+    const bool sending = agent_->destination().in_flight();
+    next = std::min({next, client_->OnTime(now), server_->OnTime(now)});
+    // Already answered (or already failed): the next batch need not wait for an event.
+    if (sending && !agent_->destination().in_flight()) next = now;
+    if (const Status waited = poller_.Wait(next); !waited.ok()) {
+      Fail(log_, "cannot wait", "poller", waited);
+      return;
+    }
+  }
+}
+
+void Runtime::Finish() {
+  if (agent_) {
+    OnReport();
+    log_.Info("stopped");
+  }
+  if (server_) server_->Close();
+  agent_.reset();
+  transport_.reset();
+  client_.reset();
+  if (entered_) LeaveLibraries();
+}
+
+void Runtime::OnStop() {
+  log_.Info("stopping", {{"held_items", agent_->held(Signal::kMetrics).total()}});
+  agent_->Stop(clock_.Monotonic());
+}
+
+void Runtime::OnReload() {
+  TextBuffer<128> verdict;
+  const Status status = Reload(verdict);
+  log_.Warn("reload", {{"verdict", verdict.text()}, {"result", CodeName(status.code)}});
+}
+
+Status Runtime::Reload(TextWriter& verdict) {
+  verdict << "reload is not available in this build: nothing was changed, restart instead\n";
+  return {Code::kUnsupported, 0, "reload"};
+}
+
+/// The status as a few log lines, for USR1 and at the end.
+void Runtime::OnReport() {
+  Snapshot snapshot;
+  agent_->Fill(snapshot);
+  for (const Signal signal : kSignals) {
+    const Account& account = snapshot.ledger[Index(signal)];
+    if (account.collected == 0) continue;
+    log_.Info("ledger", {{"signal", SignalName(signal)},
+                         {"collected", account.collected},
+                         {"delivered", account.delivered},
+                         {"rejected", account.rejected},
+                         {"dropped", account.dropped_total()},
+                         {"dead", account.dead},
+                         {"held", snapshot.held[Index(signal)].total()}});
+  }
+  log_.Info("queue", {{"batches", snapshot.queue.batches},
+                      {"bytes", snapshot.queue.bytes},
+                      {"capacity_bytes", snapshot.queue.capacity_bytes},
+                      {"oldest_seconds", snapshot.queue.oldest.ns / 1'000'000'000}});
+  for (const DestinationView& destination : snapshot.destinations) {
+    log_.Info("destination", {{"name", destination.name},
+                              {"breaker", BreakerStateName(destination.breaker)},
+                              {"last_error", destination.last_error}});
+  }
+  log_.Info("health", {{"ok", snapshot.health.ok ? "true" : "false"},
+                       {"delivery", snapshot.health.delivery},
+                       {"clock", snapshot.clock.state}});
+}
+
+std::span<const PoolUse> Runtime::Report() {
+  size_t count = 0;
+  pools_[count++] = agent_->queue().use();
+  pools_[count++] = curl_heap_.use();
+  pools_[count++] = tls_heap_.use();
+  if (const PoolUse libc = LibcPoolUse(); libc.bytes > 0) pools_[count++] = libc;
+  return std::span(pools_).first(count);
+}
+
+void Runtime::RemindOfInsecurity(MonoTime now) {
+  const DestinationConfig& destination = config_.destinations[0];
+  if (!destination.tls_insecure || now < next_reminder_) return;
+  next_reminder_ = now + kInsecureReminder;
+  log_.Warn("tls_insecure = true: anybody on the way can read and change what is sent",
+            {{"destination", destination.name}});
+}
+
+/// The directory of lock and control socket. kExitOk also when none can be had.
+int TakeRunDir(const Config& config, RunDir& run_dir, Log& log) {
+  const Status taken = run_dir.Take(config.agent.run_dir, config.agent.state_dir);
+  if (taken.code == Code::kExists) {
+    log.Error("another limpet is running", {{"run_dir", config.agent.run_dir},
+                                            {"pid", taken.detail}});
+    return kExitTryAgain;
+  }
+  if (!taken.ok()) {
+    log.Warn("neither run_dir nor state_dir can be written: running without a control socket",
+             {{"run_dir", config.agent.run_dir},
+              {"state_dir", config.agent.state_dir},
+              {"error", CodeName(taken.code)}});
+  }
+  return kExitOk;
+}
+
+void WarnOfDurability(const Config& config, Log& log) {
+  if (config.spool.durability != Durability::kMemoryOnly) {
+    log.Warn("the spool is not available in this build: what is held is lost when the process "
+             "ends (set spool.durability = never to accept that)");
+  }
+  if (const Status writable = CheckWritable(config.agent.state_dir); !writable.ok()) {
+    log.Warn("state_dir cannot be written: nothing can be kept over a restart",
+             {{"state_dir", config.agent.state_dir}, {"error", CodeName(writable.code)}});
+  }
+}
+
+}  // namespace
+
+ForeignSizes RunSizes() {
+  return {.libc = kLibcPoolBytes,
+          .config = kConfigArenaBytes + sizeof(Config),
+          .curl = kCurlPoolBytes,
+          .tls = kTlsPoolBytes,
+          .program = sizeof(Runtime)};
+}
+
+int RunCommand(const Args& args) {
+  static Config config;
+  if (const int code = LoadConfiguration(args, config); code != kExitOk) return code;
+  MemoryPlan plan;
+  if (const int code = PlanConfiguration(config, plan); code != kExitOk) return code;
+
+  LinuxClock clock;
+  StderrLog output;
+  Logger log(output, clock);
+  log.Configure(config.agent.log_level, config.agent.log_format);
+  log.Info("limpet starts", {{"version", kVersion},
+                             {"target", kTarget},
+                             {"config", args.config},
+                             {"memory_bytes", plan.total()}});
+  WarnOfDurability(config, log);
+  RunDir run_dir;
+  if (const int code = TakeRunDir(config, run_dir, log); code != kExitOk) return code;
+
+  const Result<std::span<std::byte>> region = TakeRegion(plan.region_bytes());
+  if (!region.ok()) {
+    log.Error("cannot take the memory of agent.memory", {{"bytes", plan.region_bytes()}});
+    return kExitTryAgain;
+  }
+  Carver carver(region.value());
+  const std::span<std::byte> place = carver.Take(plan.of(Holder::kProgram).bytes);
+  Runtime* const runtime = new (place.data()) Runtime(config, plan, log, clock, run_dir);
+  const int code = runtime->Start(carver);
+  if (code == kExitOk) runtime->Loop();
+  runtime->Finish();
+  runtime->~Runtime();
+  return code;
+}
+
+}  // namespace limpet

@@ -1,0 +1,10 @@
+// The sizes of what `limpet run` takes, for the memory plan.
+#pragma once
+
+#include "agent/memory_plan.h"
+
+namespace limpet {
+
+ForeignSizes RunSizes();
+
+}  // namespace limpet

@@ -1,0 +1,53 @@
+// limpet version: what is in this binary.
+#include <array>
+
+#include <http_parser.h>
+#include <libdeflate.h>
+#include <pb.h>
+#include <sqlite3.h>
+
+#include "cli/exit_code.h"
+#include "main/commands.h"
+#include "main/version.h"
+#include "port/curl/library_versions.h"
+#include "port/linux/host.h"
+
+namespace limpet {
+
+int VersionCommand(const Args& args) {
+  struct Library {
+    std::string_view name, version;
+  };
+  std::string_view nanopb = NANOPB_VERSION;
+  if (nanopb.starts_with("nanopb-")) nanopb.remove_prefix(7);
+  TextBuffer<16> http_parser;
+  const unsigned long packed = http_parser_version();
+  http_parser << (packed >> 16 & 255) << '.' << (packed >> 8 & 255) << '.' << (packed & 255);
+  const LibraryVersions linked = ReadLibraryVersions();
+  const std::array<Library, 8> libraries = {{{"libcurl", linked.curl},
+                                             {"mbedtls", linked.mbedtls},
+                                             {"c-ares", linked.cares},
+                                             {"sqlite", sqlite3_libversion()},
+                                             {"nanopb", nanopb},
+                                             {"inih", LIMPET_INIH_VERSION},
+                                             {"libdeflate", LIBDEFLATE_VERSION_STRING},
+                                             {"http-parser", http_parser.text()}}};
+  TextBuffer<1024> out;
+  if (args.json) {
+    out << "{\"version\":";
+    out.Json(kVersion) << ",\"target\":";
+    out.Json(kTarget) << ",\"libraries\":{";
+    for (const Library& library : libraries) {
+      if (&library != libraries.data()) out << ',';
+      out.Json(library.name) << ':';
+      out.Json(library.version);
+    }
+    out << "}}\n";
+  } else {
+    out << "limpet " << kVersion << ' ' << kTarget << '\n';
+    for (const Library& library : libraries) out << library.name << ' ' << library.version << '\n';
+  }
+  return WriteStdout(out.text()) ? kExitOk : kExitIo;
+}
+
+}  // namespace limpet
