@@ -51,6 +51,11 @@ void LineOut::Escaped(std::string_view text, bool quotes) {
     plain = 0;
   };
   while (plain < text.size()) {
+    const char c = text[plain];
+    if (c >= ' ' && c < '\x7f' && !(quotes && (c == '"' || c == '\\'))) {
+      ++plain;
+      continue;
+    }
     const size_t length = Utf8Length(text.substr(plain));
     if (length == 0) {
       flush_plain(1);
