@@ -1,0 +1,100 @@
+// What the tests of collect/ share: the files of several real hosts, and a sink that remembers.
+#pragma once
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "otlp/metric_sink.h"
+#include "sim/world.h"
+
+namespace limpet {
+
+/// Folders of tests/data/proc: each is the root of a host.
+inline constexpr const char* kHosts[] = {"x86_64-vm-6.18",  "rpi4-6.6",      "openwrt-mips-4.14",
+                                         "container-lxcfs", "server-2.6.32", "server-128cpu-6.1"};
+
+/// The files of the host by their path below it.
+inline std::map<std::string, std::string> HostTexts(const std::string& host) {
+  namespace fs = std::filesystem;
+  const std::string base = LIMPET_SOURCE_DIR "/tests/data/proc/" + host;
+  std::map<std::string, std::string> texts;
+  std::error_code failed;
+  for (fs::recursive_directory_iterator it(base, failed), end; it != end; it.increment(failed)) {
+    if (!it->is_regular_file()) continue;
+    const std::string path = it->path().string();
+    std::ifstream in(path, std::ios::binary);
+    texts[path.substr(base.size())] = std::string(std::istreambuf_iterator<char>(in), {});
+  }
+  return texts;
+}
+
+/// The same mounted at `root`, "" or "/host".
+inline sim::SimFiles HostFiles(const std::string& host, const std::string& root) {
+  sim::SimFiles files;
+  for (const auto& [path, text] : HostTexts(host)) files.contents[root + path] = text;
+  return files;
+}
+
+/// A point as it was emitted.
+struct SeenPoint {
+  std::string name, unit;
+  Instrument instrument;
+  bool is_int;
+  std::vector<std::string> keys;
+  std::string attributes;  ///< "cpu.mode=user" or "a=1,b=x".
+  double value;
+};
+
+class SeenPoints final : public MetricSink {
+ public:
+  std::vector<SeenPoint> points;
+  size_t begun = 0;
+
+  void Begin(const Metric& metric) override { metric_ = metric, ++begun; }
+  void Int(std::span<const Attribute> attributes, int64_t value) override {
+    Add(attributes, true, static_cast<double>(value));
+  }
+  void Double(std::span<const Attribute> attributes, double value) override {
+    Add(attributes, false, value);
+  }
+  void Histogram(std::span<const Attribute>, std::span<const double>, std::span<const uint64_t>,
+                 double) override {}
+  using MetricSink::Double;
+  using MetricSink::Int;
+
+  /// NaN when there is no such point.
+  double Value(std::string_view name, std::string_view attributes = "") const {
+    for (const SeenPoint& point : points) {
+      if (point.name == name && point.attributes == attributes) return point.value;
+    }
+    return std::nan("");
+  }
+  size_t Count(std::string_view name) const {
+    size_t n = 0;
+    for (const SeenPoint& point : points) n += point.name == name ? 1 : 0;
+    return n;
+  }
+
+ private:
+  void Add(std::span<const Attribute> attributes, bool is_int, double value) {
+    SeenPoint point{std::string(metric_.name), std::string(metric_.unit), metric_.instrument,
+                    is_int, {}, {}, value};
+    for (const Attribute& attribute : attributes) {
+      point.keys.emplace_back(attribute.key);
+      point.attributes += (point.attributes.empty() ? "" : ",") + std::string(attribute.key) + "=" +
+                          (attribute.is_number ? std::to_string(attribute.number)
+                                               : std::string(attribute.text));
+    }
+    points.push_back(std::move(point));
+  }
+
+  Metric metric_;
+};
+
+}  // namespace limpet

@@ -1,0 +1,426 @@
+// The parsers of /proc: files of real hosts, and what is missing, cut or hostile.
+#include <functional>
+#include <random>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "collect/loadavg.h"
+#include "collect/meminfo.h"
+#include "collect/net_dev.h"
+#include "collect/proc_stat.h"
+#include "collect_fixture.h"
+
+namespace limpet {
+namespace {
+
+using namespace std::string_literals;
+
+TEST(ParseProcStat, Hosts) {
+  struct Case {
+    const char* host;
+    uint32_t cpus;
+    uint64_t boot_time_s, processes;
+    uint64_t user, nice, softirq, steal, guest;
+  };
+  constexpr Case cases[] = {
+      {"x86_64-vm-6.18", 2, 1795229390, 0, 152372, 0, 299, 176, 0},
+      {"rpi4-6.6", 4, 1731915602, 1208834, 1532208, 4411, 31874, 0, 0},
+      {"openwrt-mips-4.14", 1, 1569858061, 88731, 201944, 0, 612207, 0, 0},
+      {"container-lxcfs", 1, 1754200131, 552119, 10422, 0, 0, 0, 0},
+      {"server-2.6.32", 4, 1288512006, 31002294, 91448317, 16023, 903311, 0, 0},
+      {"server-128cpu-6.1", 126, 1748800113, 88120344, 0, 0, 0, 0, 0},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.host);
+    const std::string text = HostTexts(c.host)["/proc/stat"];
+    const Result<ProcStat> got = ParseProcStat(text);
+    ASSERT_TRUE(got.ok()) << got.status().where;
+    const ProcStat& stat = got.value();
+    EXPECT_EQ(stat.cpus, c.cpus);
+    EXPECT_EQ(stat.online.count(), c.cpus);
+    EXPECT_EQ(stat.boot_time_s, c.boot_time_s);
+    if (c.processes != 0) { EXPECT_EQ(stat.processes, c.processes); }
+    if (c.user != 0) {
+      EXPECT_EQ(stat.all[CpuColumn::kUser], c.user);
+      EXPECT_EQ(stat.all[CpuColumn::kNice], c.nice);
+      EXPECT_EQ(stat.all[CpuColumn::kSoftirq], c.softirq);
+      EXPECT_EQ(stat.all[CpuColumn::kSteal], c.steal);
+      EXPECT_EQ(stat.all[CpuColumn::kGuest], c.guest);
+    }
+    // The lines of the CPUs add up to the total.
+    CpuTicks sum;
+    for (size_t at = 0; (at = text.find("\ncpu", at)) != std::string::npos; ++at) {
+      const Result<CpuLine> cpu =
+          ParseCpuLine(std::string_view(text).substr(at + 1, text.find('\n', at + 1) - at - 1));
+      ASSERT_TRUE(cpu.ok());
+      EXPECT_FALSE(cpu.value().all);
+      EXPECT_TRUE(stat.online[cpu.value().number]);
+      for (size_t i = 0; i < kCpuColumnCount; ++i) sum.column[i] += cpu.value().ticks.column[i];
+    }
+    for (size_t i = 0; i < kCpuColumnCount; ++i) {
+      // The kernel rounds each line down on its own.
+      EXPECT_NEAR(static_cast<double>(sum.column[i]), static_cast<double>(stat.all.column[i]),
+                  c.cpus);
+    }
+  }
+}
+
+TEST(ParseProcStat, OfflineCpusLeaveGaps) {
+  const Result<ProcStat> got = ParseProcStat(HostTexts("server-128cpu-6.1")["/proc/stat"]);
+  ASSERT_TRUE(got.ok());
+  EXPECT_TRUE(got.value().online[62]);
+  EXPECT_FALSE(got.value().online[63]);
+  EXPECT_TRUE(got.value().online[126]);
+  EXPECT_FALSE(got.value().online[127]);
+}
+
+TEST(ParseProcStat, Cases) {
+  const std::string cpus = "cpu  9 8 7 6\ncpu0 9 8 7 6\n";
+  const std::string end = "btime 5\nprocesses 4\n";
+  struct Case {
+    const char* name;
+    std::string text;
+    Code code;
+  };
+  const Case cases[] = {
+      {"the least there is", cpus + end, Code::kOk},
+      {"more columns than known", "cpu 1 2 3 4 5 6 7 8 9 10 11 x\ncpu0 1 2 3 4\n" + end, Code::kOk},
+      {"unknown lines", cpus + "intr 1 2 3\nctxt x\nzebra\n\n" + end, Code::kOk},
+      {"a CPU beyond the table", cpus + "cpu4096 1 2 3 4\n" + end, Code::kOk},
+      {"the largest number", "cpu  9223372036854775807 0 0 0\ncpu0 1 1 1 1\n" + end, Code::kOk},
+      {"empty", "", Code::kInvalid},
+      {"no total", "cpu0 9 8 7 6\n" + end, Code::kInvalid},
+      {"no CPU", "cpu  9 8 7 6\n" + end, Code::kInvalid},
+      {"no btime", cpus + "processes 4\n", Code::kInvalid},
+      {"no processes", cpus + "btime 5\n", Code::kInvalid},
+      {"cut in the last number wanted", cpus + "btime 5\nprocesses 4", Code::kInvalid},
+      {"three columns", "cpu  9 8 7\ncpu0 9 8 7\n" + end, Code::kInvalid},
+      {"negative", "cpu  9 8 7 6 -5\ncpu0 9 8 7 6\n" + end, Code::kInvalid},
+      {"letters", "cpu  9 8 7 6 x\ncpu0 9 8 7 6\n" + end, Code::kInvalid},
+      {"a number and letters", "cpu  9 8 7x 6\ncpu0 9 8 7 6\n" + end, Code::kInvalid},
+      {"too large", "cpu  9223372036854775808 0 0 0\ncpu0 1 1 1 1\n" + end, Code::kInvalid},
+      {"overlong", "cpu  " + std::string(5000, '9') + " 0 0 0\ncpu0 1 1 1 1\n" + end,
+       Code::kInvalid},
+      {"NUL in a number", "cpu  9 8\0 7 6\ncpu0 9 8 7 6\n"s + end, Code::kInvalid},
+      {"no number of a CPU", "cpu  9 8 7 6\ncpux 9 8 7 6\n" + end, Code::kInvalid},
+      {"huge number of a CPU", cpus + "cpu99999999999999999999 1 2 3 4\n" + end, Code::kInvalid},
+      {"btime without a number", cpus + "btime\nprocesses 4\n", Code::kInvalid},
+      {"bad btime", cpus + "btime x\nprocesses 4\n", Code::kInvalid},
+      {"bad processes", cpus + "btime 5\nprocesses -1\n", Code::kInvalid},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.name);
+    const Result<ProcStat> got = ParseProcStat(c.text);
+    EXPECT_EQ(got.status().code, c.code);
+    if (got.ok()) { EXPECT_EQ(got.value().boot_time_s, 5u); }
+  }
+}
+
+TEST(ParseCpuLine, MissingColumnsAreZero) {
+  const Result<CpuLine> got = ParseCpuLine("cpu3 1 2 3 4 5 6 7");  // Linux 2.6.0.
+  ASSERT_TRUE(got.ok());
+  EXPECT_FALSE(got.value().all);
+  EXPECT_EQ(got.value().number, 3u);
+  EXPECT_EQ(got.value().ticks[CpuColumn::kSoftirq], 7u);
+  EXPECT_EQ(got.value().ticks[CpuColumn::kSteal], 0u);
+  EXPECT_EQ(got.value().ticks[CpuColumn::kGuestNice], 0u);
+}
+
+TEST(ParseLoadAverage, Cases) {
+  struct Case {
+    const char* name;
+    std::string text;
+    Code code;
+    double one, five, fifteen;
+  };
+  const Case cases[] = {
+      {"usual", "0.20 0.18 0.12 1/80 11206\n", Code::kOk, 0.20, 0.18, 0.12},
+      {"busy", "1.12 0.98 103.75 3/311 20119\n", Code::kOk, 1.12, 0.98, 103.75},
+      {"averages only", "1.00 2.00 3.00\n", Code::kOk, 1, 2, 3},
+      {"cut behind the averages", "1.00 2.00 3.00", Code::kInvalid, 0, 0, 0},
+      {"two averages", "1.00 2.00\n", Code::kInvalid, 0, 0, 0},
+      {"negative", "-1.00 2.00 3.00\n", Code::kInvalid, 0, 0, 0},
+      {"no decimals", "1 2 3\n", Code::kInvalid, 0, 0, 0},
+      {"one decimal", "1.0 2.0 3.0\n", Code::kInvalid, 0, 0, 0},
+      {"two points", "1.0.0 2.00 3.00\n", Code::kInvalid, 0, 0, 0},
+      {"not a number", "nan inf 3.00\n", Code::kInvalid, 0, 0, 0},
+      {"too large", "99999999999.00 2.00 3.00\n", Code::kInvalid, 0, 0, 0},
+      {"NUL", "1.\0\0 2.00 3.00\n"s, Code::kInvalid, 0, 0, 0},
+      {"empty", "", Code::kInvalid, 0, 0, 0},
+      {"blank", "   \n", Code::kInvalid, 0, 0, 0},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.name);
+    const Result<LoadAverage> got = ParseLoadAverage(c.text);
+    ASSERT_EQ(got.status().code, c.code);
+    if (!got.ok()) continue;
+    EXPECT_EQ(got.value().one, c.one);  // The nearest double, as a literal is.
+    EXPECT_EQ(got.value().five, c.five);
+    EXPECT_EQ(got.value().fifteen, c.fifteen);
+  }
+}
+
+TEST(ParseMemInfo, Hosts) {
+  struct Case {
+    const char* host;
+    uint64_t total_kib, available_kib;  // 0: the kernel does not have it.
+    uint64_t shmem_kib, slab_kib;
+    uint64_t huge_pages, huge_page_kib;
+  };
+  constexpr Case cases[] = {
+      {"x86_64-vm-6.18", 24684084, 1, 1, 1, 0, 2048},
+      {"rpi4-6.6", 3882628, 3381280, 12996, 116348 + 52044, 0, 0},
+      {"openwrt-mips-4.14", 59616, 33012, 308, 2032 + 7412, 0, 0},
+      {"container-lxcfs", 524288, 486540, 140, 131072, 0, 2048},
+      {"server-2.6.32", 8060804, 0, 12204, 540112 + 71892, 64, 2048},
+      {"server-128cpu-6.1", 527988144, 399120344, 4120112, 15110224 + 3109920, 16384, 2048},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.host);
+    const Result<MemInfo> got = ParseMemInfo(HostTexts(c.host)["/proc/meminfo"]);
+    ASSERT_TRUE(got.ok());
+    const MemInfo& info = got.value();
+    EXPECT_EQ(info[MemField::kTotal], c.total_kib * 1024);
+    EXPECT_EQ(info.Has(MemField::kAvailable), c.available_kib != 0);
+    if (c.available_kib > 1) {
+      EXPECT_EQ(info[MemField::kAvailable], c.available_kib * 1024);
+      EXPECT_EQ(info[MemField::kShmem], c.shmem_kib * 1024);
+      EXPECT_EQ(info[MemField::kSReclaimable] + info[MemField::kSUnreclaim], c.slab_kib * 1024);
+    }
+    EXPECT_EQ(info[MemField::kHugePagesTotal], c.huge_pages);
+    EXPECT_EQ(info[MemField::kHugePageSize], c.huge_page_kib * 1024);
+    const MemStates split = SplitMemory(info);
+    EXPECT_EQ(split.used + split.free + split.buffers + split.cached, c.total_kib * 1024);
+  }
+}
+
+TEST(ParseMemInfo, Cases) {
+  struct Case {
+    const char* name;
+    std::string text;
+    Code code;
+    uint64_t total_bytes;
+  };
+  const Case cases[] = {
+      {"two fields", "MemTotal: 2 kB\nMemFree: 1 kB\n", Code::kOk, 2048},
+      {"another order", "MemFree: 1 kB\nMemTotal: 2 kB\n", Code::kOk, 2048},
+      {"no unit", "MemTotal: 2\nMemFree: 1\n", Code::kOk, 2},
+      {"unknown keys may hold anything", "MemTotal: 2 kB\nMemFree: 1 kB\nNew: -x\nOdd\n", Code::kOk,
+       2048},
+      {"the largest", "MemTotal: 9007199254740991 kB\nMemFree: 1 kB\n", Code::kOk,
+       9007199254740991u * 1024},
+      {"a cut line is none", "MemTotal: 2 kB\nMemFree: 1 kB\nCached: 12", Code::kOk, 2048},
+      {"no total", "MemFree: 1 kB\n", Code::kInvalid, 0},
+      {"no free", "MemTotal: 2 kB\n", Code::kInvalid, 0},
+      {"no memory at all", "MemTotal: 0 kB\nMemFree: 0 kB\n", Code::kInvalid, 0},
+      {"cut in the total", "MemTotal: 2", Code::kInvalid, 0},
+      {"too large", "MemTotal: 99999999999999999999 kB\nMemFree: 1 kB\n", Code::kInvalid, 0},
+      {"too large in bytes", "MemTotal: 9007199254740992 kB\nMemFree: 1 kB\n", Code::kInvalid, 0},
+      {"negative", "MemTotal: 2 kB\nMemFree: -1 kB\n", Code::kInvalid, 0},
+      {"another unit", "MemTotal: 2 MB\nMemFree: 1 kB\n", Code::kInvalid, 0},
+      {"no number", "MemTotal: kB\nMemFree: 1 kB\n", Code::kInvalid, 0},
+      {"NUL", "MemTotal: 2\0 kB\nMemFree: 1 kB\n"s, Code::kInvalid, 0},
+      {"empty", "", Code::kInvalid, 0},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.name);
+    const Result<MemInfo> got = ParseMemInfo(c.text);
+    ASSERT_EQ(got.status().code, c.code);
+    if (got.ok()) { EXPECT_EQ(got.value()[MemField::kTotal], c.total_bytes); }
+  }
+}
+
+TEST(SplitMemory, SumsToTheTotal) {
+  struct Case {
+    const char* name;
+    uint64_t total, free, buffers, cached, reclaimable;
+    MemStates expected;
+  };
+  constexpr Case cases[] = {
+      {"usual", 100, 10, 5, 20, 7, {.used = 58, .free = 10, .buffers = 5, .cached = 27}},
+      {"all free", 100, 100, 0, 0, 0, {.used = 0, .free = 100, .buffers = 0, .cached = 0}},
+      {"more cached than there is", 100, 60, 10, 90, 9,
+       {.used = 0, .free = 60, .buffers = 10, .cached = 30}},
+      {"more free than there is", 100, 160, 10, 90, 9,
+       {.used = 0, .free = 100, .buffers = 0, .cached = 0}},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.name);
+    MemInfo info;
+    info.Set(MemField::kTotal, c.total);
+    info.Set(MemField::kFree, c.free);
+    info.Set(MemField::kBuffers, c.buffers);
+    info.Set(MemField::kCached, c.cached);
+    info.Set(MemField::kSReclaimable, c.reclaimable);
+    const MemStates got = SplitMemory(info);
+    EXPECT_EQ(got.used, c.expected.used);
+    EXPECT_EQ(got.free, c.expected.free);
+    EXPECT_EQ(got.buffers, c.expected.buffers);
+    EXPECT_EQ(got.cached, c.expected.cached);
+  }
+}
+
+constexpr char kHeading[] = "Inter-|   Receive  |  Transmit\n face |bytes  |bytes\n";
+constexpr char kCounters[] = " 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n";
+
+TEST(ParseNetDev, Hosts) {
+  struct Case {
+    const char* host;
+    const char* path;
+    const char* exclude;
+    size_t count;
+    const char* last;
+    Traffic receive, transmit;  // Of the last.
+  };
+  constexpr Case cases[] = {
+      {"rpi4-6.6", "/proc/1/net/dev", "", 3, "wlan0", {}, {}},
+      {"rpi4-6.6", "/proc/1/net/dev", "lo, wlan*", 1, "eth0",
+       {5220193841, 8120033, 0, 17}, {813220041, 4021197, 0, 0}},
+      {"openwrt-mips-4.14", "/proc/1/net/dev", "lo, veth*", 5, "wlan0",
+       {1200344819, 6120331, 0, 0}, {2893442190, 8110284, 0, 3}},
+      {"openwrt-mips-4.14", "/proc/1/net/dev", "wlan?", 5, "eth0.2",
+       {311448820, 2921921, 0, 12}, {1650023331, 421994, 0, 0}},
+      {"container-lxcfs", "/proc/net/dev", "", 2, "eth0",
+       {19833120, 24410, 0, 0}, {2240193, 15113, 0, 0}},
+      {"server-2.6.32", "/proc/net/dev", "eth1", 2, "eth0",
+       {1180239911204, 1380112034, 2, 40112}, {2893110293381, 1620119228, 0, 0}},
+      {"x86_64-vm-6.18", "/proc/net/dev", "*", 0, "", {}, {}},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.host);
+    const std::string text = HostTexts(c.host)[c.path];
+    std::vector<Interface> table(16);
+    const Result<NetDev> got = ParseNetDev(text, c.exclude, table);
+    ASSERT_TRUE(got.ok()) << got.status().where;
+    EXPECT_EQ(got.value().count, c.count);
+    EXPECT_EQ(got.value().left_out, 0u);
+    if (c.count == 0) continue;
+    const Interface& last = table[c.count - 1];
+    EXPECT_EQ(last.name, c.last);
+    EXPECT_EQ(last.receive.bytes, c.receive.bytes);
+    EXPECT_EQ(last.receive.packets, c.receive.packets);
+    EXPECT_EQ(last.receive.errors, c.receive.errors);
+    EXPECT_EQ(last.receive.dropped, c.receive.dropped);
+    EXPECT_EQ(last.transmit.bytes, c.transmit.bytes);
+    EXPECT_EQ(last.transmit.packets, c.transmit.packets);
+    EXPECT_EQ(last.transmit.errors, c.transmit.errors);
+    EXPECT_EQ(last.transmit.dropped, c.transmit.dropped);
+  }
+}
+
+TEST(ParseNetDev, Cases) {
+  const std::string heading = kHeading;
+  const std::string counters = kCounters;
+  struct Case {
+    const char* name;
+    std::string text;
+    Code code;
+    size_t count, left_out;
+  };
+  const Case cases[] = {
+      {"no interface", heading, Code::kOk, 0, 0},
+      {"one", heading + "eth0:" + counters, Code::kOk, 1, 0},
+      {"no blank behind the colon", heading + "eth0:1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n",
+       Code::kOk, 1, 0},
+      {"an alias", heading + "eth0:1:" + counters, Code::kOk, 1, 0},
+      {"more columns", heading + "eth0:" + counters.substr(0, counters.size() - 1) + " 17 x\n",
+       Code::kOk, 1, 0},
+      {"as many as fit, and one", heading + "a:" + counters + "b:" + counters + "c:" + counters +
+       "d:" + counters, Code::kOk, 3, 1},
+      {"fifteen bytes of name", heading + std::string(15, 'n') + ":" + counters, Code::kOk, 1, 0},
+      {"a name that is not UTF-8", heading + "eth\xff:" + counters + "ok:" + counters, Code::kOk, 1,
+       1},
+      {"NUL in a name", heading + "e\0h:"s + counters, Code::kOk, 0, 1},
+      {"excluded ones may hold anything", heading + "lo: x\n", Code::kOk, 0, 0},
+      {"empty", "", Code::kInvalid, 0, 0},
+      {"half a heading", "Inter-|\n", Code::kInvalid, 0, 0},
+      {"another heading", "a\nb\n" + counters, Code::kInvalid, 0, 0},
+      {"huge name", heading + std::string(60'000, 'n') + ":" + counters, Code::kInvalid, 0, 0},
+      {"sixteen bytes of name", heading + std::string(16, 'n') + ":" + counters, Code::kInvalid, 0,
+       0},
+      {"no name", heading + "  :" + counters, Code::kInvalid, 0, 0},
+      {"no colon", heading + "eth0" + counters, Code::kInvalid, 0, 0},
+      {"fifteen columns", heading + "eth0: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15\n", Code::kInvalid, 0,
+       0},
+      {"negative", heading + "eth0: 1 2 3 -4 5 6 7 8 9 10 11 12 13 14 15 16\n", Code::kInvalid, 0, 0},
+      {"overlong number", heading + "eth0: " + std::string(400, '1') + counters, Code::kInvalid, 0,
+       0},
+      {"cut in the last number", heading + "eth0: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 1",
+       Code::kInvalid, 0, 0},
+      {"cut in a name", heading + "a:" + counters + "  et", Code::kInvalid, 0, 0},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.name);
+    std::vector<Interface> table(3);
+    const Result<NetDev> got = ParseNetDev(c.text, "lo", table);
+    ASSERT_EQ(got.status().code, c.code);
+    if (!got.ok()) continue;
+    EXPECT_EQ(got.value().count, c.count);
+    EXPECT_EQ(got.value().left_out, c.left_out);
+    if (c.count != 0) {
+      EXPECT_EQ(table[0].receive.dropped, 4u);
+      EXPECT_EQ(table[0].transmit.errors, 11u);
+    }
+  }
+}
+
+struct Parser {
+  const char* path;
+  const char* last_wanted;  // How the last line begins that must be there.
+  bool lines_may_end;       // A cut between lines cannot be told from a shorter file.
+  std::function<bool(std::string_view)> parse;
+};
+
+const Parser kParsers[] = {
+    {"/proc/stat", "processes ", false, [](auto text) { return ParseProcStat(text).ok(); }},
+    {"/proc/loadavg", "", false, [](auto text) { return ParseLoadAverage(text).ok(); }},
+    {"/proc/meminfo", "MemFree:", false, [](auto text) { return ParseMemInfo(text).ok(); }},
+    {"/proc/1/net/dev", " face", true,
+     [](auto text) {
+       std::vector<Interface> table(8);
+       return ParseNetDev(text, "lo", table).ok();
+     }},
+};
+
+/// A copy in memory of exactly its size, so that a sanitizer sees each step past it.
+bool ParseCopy(const Parser& parser, std::string_view text) {
+  const std::vector<char> copy(text.begin(), text.end());
+  return parser.parse({copy.data(), copy.size()});
+}
+
+TEST(Parsers, CutAnywhere) {
+  for (const char* host : {"rpi4-6.6", "openwrt-mips-4.14"}) {
+    for (const Parser& parser : kParsers) {
+      SCOPED_TRACE(parser.path);
+      const std::string text = HostTexts(host)[parser.path];
+      ASSERT_TRUE(ParseCopy(parser, text));
+      const size_t needed = text.find('\n', text.find(parser.last_wanted)) + 1;
+      for (size_t size = 0; size < text.size(); ++size) {
+        const bool ok = ParseCopy(parser, std::string_view(text).substr(0, size));
+        if (size < needed) { EXPECT_FALSE(ok) << size; }
+        if (size >= needed && parser.lines_may_end) { EXPECT_EQ(ok, text[size - 1] == '\n') << size; }
+      }
+    }
+  }
+}
+
+TEST(Parsers, AnyByteChanged) {
+  std::mt19937 random(20240607);
+  const std::string hostile("\0\n\t :-9x\x80\xff|", 11);
+  for (const Parser& parser : kParsers) {
+    SCOPED_TRACE(parser.path);
+    const std::string text = HostTexts("rpi4-6.6")[parser.path];
+    for (int round = 0; round < 3000; ++round) {
+      std::string changed = text;
+      for (int changes = 1 + round % 4; changes > 0; --changes) {
+        changed[random() % changed.size()] = hostile[random() % hostile.size()];
+      }
+      ParseCopy(parser, changed);  // Any verdict is right: only that it comes back counts.
+    }
+  }
+}
+
+}  // namespace
+}  // namespace limpet
