@@ -1,0 +1,58 @@
+#include "collect/root_files.h"
+
+#include "base/text.h"
+#include "limpet/limits.h"
+
+namespace limpet {
+
+RootFiles::RootFiles(Files& files, std::string_view root) : files_(files), root_(root) {
+  while (root_.ends_with('/')) root_.remove_suffix(1);
+}
+
+Result<int> RootFiles::Open(std::string_view path) {
+  TextBuffer<kPathMax> whole;
+  whole << root_ << path;
+  if (whole.overflowed()) return {Code::kInvalid, 0, "path is too long"};
+  return files_.Open(whole.text());
+}
+
+Result<std::string_view> RootFiles::ReadWhole(std::string_view path, std::span<char> into) {
+  const Result<int> file = Open(path);
+  if (!file.ok()) return file.status();
+  const Result<std::string_view> text = limpet::ReadWhole(files_, file.value(), into);
+  files_.Close(file.value());
+  return text;
+}
+
+bool RootFiles::Exists(std::string_view path) {
+  const Result<int> file = Open(path);
+  if (!file.ok()) return file.status().code == Code::kDenied;
+  files_.Close(file.value());
+  return true;
+}
+
+Result<std::string_view> KeptFile::ReadWhole(RootFiles& root,
+                                             std::initializer_list<const char*> candidates,
+                                             std::span<char> into) {
+  const char* const name = *candidates.begin();
+  for (const char* const path : candidates) {
+    if (handle_ >= 0) break;
+    const Result<int> file = root.Open(path);
+    if (file.ok()) {
+      handle_ = file.value();
+    } else if (path == *(candidates.end() - 1)) {
+      return {file.status().code, file.status().detail, name};
+    }
+  }
+  const Result<std::string_view> text = limpet::ReadWhole(root.files(), handle_, into);
+  if (text.ok()) return text;
+  Close(root.files());
+  return {text.status().code, text.status().detail, name};
+}
+
+void KeptFile::Close(Files& files) {
+  if (handle_ >= 0) files.Close(handle_);
+  handle_ = -1;
+}
+
+}  // namespace limpet

@@ -1,0 +1,47 @@
+// The files of the host below a root: "/" itself, or where a container has it mounted.
+#pragma once
+
+#include <initializer_list>
+#include <span>
+#include <string_view>
+
+#include "limpet/files.h"
+
+namespace limpet {
+
+class RootFiles {
+ public:
+  /// root: "/" or "/host"; must outlive this.
+  RootFiles(Files& files, std::string_view root);
+
+  /// True for "/": what is read is this process's own view of the system.
+  bool is_own() const { return root_.empty(); }
+
+  /// path: absolute, as seen from the root. kInvalid: too long together. Otherwise as Files::Open.
+  Result<int> Open(std::string_view path);
+  /// As the free function of this name.
+  Result<std::string_view> ReadWhole(std::string_view path, std::span<char> into);
+  bool Exists(std::string_view path);
+
+  Files& files() { return files_; }
+
+ private:
+  Files& files_;
+  std::string_view root_;  // Without a slash at its end.
+};
+
+/// A file that is read again and again: it stays open, since opening costs more than reading, and
+/// is opened anew in the cycle after a failure.
+class KeptFile {
+ public:
+  /// Reads all of it. candidates: paths, literals; the first that can be opened is kept.
+  /// A failure names the first of them in Status::where.
+  Result<std::string_view> ReadWhole(RootFiles& root, std::initializer_list<const char*> candidates,
+                                     std::span<char> into);
+  void Close(Files& files);
+
+ private:
+  int handle_ = -1;
+};
+
+}  // namespace limpet
