@@ -334,7 +334,7 @@ TEST(Sink, PrintsForPeople) {
     Room room;
     EXPECT_EQ(room.Post(c.path, Request(c.items)), 200);
     const std::string heading = "# " + std::string(c.path + 4) +
-                                "  service.name=app host.name=\"gw 7\"  1 items\n";
+                                "  service.name=app host.name=\"gw 7\"  1 item\n";
     EXPECT_EQ(room.lines.text, heading + c.lines);
   }
 }

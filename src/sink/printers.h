@@ -28,9 +28,9 @@ class TimeZone {
 ///
 ///   # metrics  service.name=limpet host.name=gw-7  2 items
 ///   2026-11-21 10:15:30.000  system.cpu.time   {cpu.mode=user}    17.25 s
-///   # logs  service.name=app host.name=gw-7  1 items
+///   # logs  service.name=app host.name=gw-7  1 item
 ///   2026-11-21 10:15:31.250  WARN   disk is nearly full  {disk=sda1}
-///   # traces  service.name=app host.name=gw-7  1 items
+///   # traces  service.name=app host.name=gw-7  1 item
 ///   2026-11-21 10:15:31.250  12.500 ms  GET /  {}  trace=4bf9… span=00f0…
 class TextPrinter final : public ItemHandler {
  public:

@@ -88,7 +88,7 @@ void TextPrinter::OnResource(const Origin& origin, size_t items) {
     out_ << ' ' << key << '=';
     Word(value);
   }
-  out_ << "  " << items << " items";
+  out_ << "  " << items << (items == 1 ? " item" : " items");
   out_.EndLine();
 }
 
