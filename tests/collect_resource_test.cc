@@ -128,7 +128,8 @@ TEST_F(ResourceTest, NothingKnown) {
 
 TEST_F(ResourceTest, HostileValuesAreLeftOut) {
   files_.contents = {
-      {"/etc/os-release", "NAME=caf\xe9\nVERSION_ID=\"" + std::string(256, 'v') + "\"\nBUILD_ID=b\n"},
+      {"/etc/os-release",
+       "NAME=caf\xe9\nVERSION_ID=" + std::string(256, 'v') + "\nBUILD_ID=b\n"},
       {"/proc/device-tree/model", "a\x01z"},
       {"/proc/device-tree/compatible", std::string(5000, 'c')},
   };

@@ -1,0 +1,474 @@
+// Cycles of host metrics over the files of real hosts: names, values, what is missing, what fails.
+#include "collect/host_collector.h"
+
+#include <algorithm>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "collect_fixture.h"
+
+namespace limpet {
+namespace {
+
+constexpr uint32_t kAllGroups = (1u << kHostGroupCount) - 1;
+
+class HostCollectorTest : public testing::Test {
+ protected:
+  HostCollector Make(HostCollectorOptions options) {
+    return HostCollector(options, files_, clock_, log_, buffer_);
+  }
+
+  sim::SimFiles files_;
+  sim::SimClock clock_;
+  sim::SimLog log_;
+  std::vector<char> buffer_ = std::vector<char>(kProcFileBytes);
+};
+
+/// semconv.md sections 1 and 10, as far as the groups are built.
+struct Convention {
+  const char* name;
+  Instrument instrument;
+  bool is_int;
+  const char* unit;
+  std::vector<std::string> keys;
+};
+const std::vector<Convention>& Conventions() {
+  using enum Instrument;
+  static const std::vector<Convention> rows = {
+      {"system.uptime", kGauge, false, "s", {}},
+      {"system.cpu.physical.count", kUpDownCounter, true, "{cpu}", {}},
+      {"system.cpu.logical.count", kUpDownCounter, true, "{cpu}", {}},
+      {"system.cpu.time", kCounter, false, "s", {"cpu.mode"}},
+      {"system.cpu.frequency", kGauge, true, "Hz", {"cpu.logical_number"}},
+      {"system.memory.usage", kUpDownCounter, true, "By", {"system.memory.state"}},
+      {"system.memory.utilization", kGauge, false, "1", {"system.memory.state"}},
+      {"system.memory.linux.available", kUpDownCounter, true, "By", {}},
+      {"system.memory.linux.shared", kUpDownCounter, true, "By", {}},
+      {"system.memory.linux.slab.usage", kUpDownCounter, true, "By",
+       {"system.memory.linux.slab.state"}},
+      {"system.memory.linux.hugepages.limit", kUpDownCounter, true, "{page}", {}},
+      {"system.memory.linux.hugepages.page_size", kUpDownCounter, true, "By", {}},
+      {"system.memory.linux.hugepages.reserved", kUpDownCounter, true, "{page}", {}},
+      {"system.memory.linux.hugepages.surplus", kUpDownCounter, true, "{page}", {}},
+      {"system.memory.linux.hugepages.usage", kUpDownCounter, true, "{page}",
+       {"system.memory.linux.hugepages.state"}},
+      {"system.memory.linux.hugepages.utilization", kGauge, false, "1",
+       {"system.memory.linux.hugepages.state"}},
+      {"system.network.io", kCounter, true, "By",
+       {"network.interface.name", "network.io.direction"}},
+      {"system.network.packet.count", kCounter, true, "{packet}",
+       {"system.device", "network.io.direction"}},
+      {"system.network.packet.dropped", kCounter, true, "{packet}",
+       {"network.interface.name", "network.io.direction"}},
+      {"system.network.errors", kCounter, true, "{error}",
+       {"network.interface.name", "network.io.direction"}},
+      {"system.cpu.load_average.1m", kGauge, false, "{thread}", {}},
+      {"system.cpu.load_average.5m", kGauge, false, "{thread}", {}},
+      {"system.cpu.load_average.15m", kGauge, false, "{thread}", {}},
+      {"system.linux.clock.synchronized", kGauge, true, "1", {}},
+      {"system.linux.clock.offset", kGauge, false, "s", {}},
+      {"system.linux.clock.max_error", kGauge, false, "s", {}},
+  };
+  return rows;
+}
+
+TEST_F(HostCollectorTest, EveryPointKeepsToTheConventions) {
+  std::set<std::string> seen;
+  for (const char* host : kHosts) {
+    SCOPED_TRACE(host);
+    files_ = HostFiles(host, "/host");
+    HostCollector collector = Make({.groups = kAllGroups, .root = "/host"});
+    SeenPoints sink;
+    const CollectResult result = collector.Collect(sink);
+    EXPECT_EQ(result.failed, 0u);
+    EXPECT_EQ(result.points, sink.points.size());
+    std::set<std::string> identities;
+    for (const SeenPoint& point : sink.points) {
+      SCOPED_TRACE(point.name);
+      const auto row = std::find_if(Conventions().begin(), Conventions().end(),
+                                    [&](const Convention& c) { return c.name == point.name; });
+      ASSERT_NE(row, Conventions().end());
+      EXPECT_EQ(point.instrument, row->instrument);
+      EXPECT_EQ(point.is_int, row->is_int);
+      EXPECT_EQ(point.unit, row->unit);
+      EXPECT_EQ(point.keys, row->keys);
+      EXPECT_TRUE(identities.insert(point.name + "|" + point.attributes).second);
+      seen.insert(point.name);
+    }
+    // A metric is begun once: all its points stand together.
+    std::set<std::string> done;
+    for (size_t i = 0; i < sink.points.size(); ++i) {
+      if (i == 0 || sink.points[i].name != sink.points[i - 1].name) {
+        EXPECT_TRUE(done.insert(sink.points[i].name).second) << sink.points[i].name;
+      }
+    }
+  }
+  EXPECT_EQ(seen.size(), Conventions().size());
+  EXPECT_TRUE(log_.lines.empty());
+}
+
+TEST_F(HostCollectorTest, EveryValueOfABoard) {
+  files_ = HostFiles("rpi4-6.6", "/host");
+  clock_.mono = {123'456'789'000};
+  clock_.discipline = {.synchronized = true,
+                       .offset = Nanoseconds(-1'500'000),
+                       .max_error = Milliseconds(250)};
+  HostCollector collector =
+      Make({.groups = kAllGroups, .root = "/host", .exclude_interfaces = "lo, wlan*"});
+  SeenPoints sink;
+  const CollectResult result = collector.Collect(sink);
+
+  struct Row {
+    const char* name;
+    const char* attributes;
+    double value;
+  };
+  constexpr double kKiB = 1024, kTotal = 3882628;
+  constexpr Row rows[] = {
+      {"system.cpu.time", "cpu.mode=user", 15322.08},
+      {"system.cpu.time", "cpu.mode=system", 6237.17},
+      {"system.cpu.time", "cpu.mode=nice", 44.11},
+      {"system.cpu.time", "cpu.mode=idle", 1382645.13},
+      {"system.cpu.time", "cpu.mode=iowait", 912.40},
+      {"system.cpu.time", "cpu.mode=interrupt", 318.74},
+      {"system.cpu.time", "cpu.mode=steal", 0},
+      {"system.cpu.logical.count", "", 4},
+      {"system.cpu.physical.count", "", 4},
+      {"system.cpu.frequency", "cpu.logical_number=0", 600e6},
+      {"system.cpu.frequency", "cpu.logical_number=1", 600e6},
+      {"system.cpu.frequency", "cpu.logical_number=2", 1800e6},
+      {"system.cpu.frequency", "cpu.logical_number=3", 600e6},
+      {"system.cpu.load_average.1m", "", 0.31},
+      {"system.cpu.load_average.5m", "", 0.22},
+      {"system.cpu.load_average.15m", "", 0.18},
+      {"system.memory.usage", "system.memory.state=used", 356500 * kKiB},
+      {"system.memory.usage", "system.memory.state=free", 2010232 * kKiB},
+      {"system.memory.usage", "system.memory.state=buffers", 98436 * kKiB},
+      {"system.memory.usage", "system.memory.state=cached", 1417460 * kKiB},
+      {"system.memory.utilization", "system.memory.state=used", 356500 / kTotal},
+      {"system.memory.utilization", "system.memory.state=free", 2010232 / kTotal},
+      {"system.memory.utilization", "system.memory.state=buffers", 98436 / kTotal},
+      {"system.memory.utilization", "system.memory.state=cached", 1417460 / kTotal},
+      {"system.memory.linux.available", "", 3381280 * kKiB},
+      {"system.memory.linux.shared", "", 12996 * kKiB},
+      {"system.memory.linux.slab.usage", "system.memory.linux.slab.state=reclaimable",
+       116348 * kKiB},
+      {"system.memory.linux.slab.usage", "system.memory.linux.slab.state=unreclaimable",
+       52044 * kKiB},
+      {"system.network.io", "network.interface.name=eth0,network.io.direction=receive",
+       5220193841},
+      {"system.network.io", "network.interface.name=eth0,network.io.direction=transmit",
+       813220041},
+      {"system.network.packet.count", "system.device=eth0,network.io.direction=receive", 8120033},
+      {"system.network.packet.count", "system.device=eth0,network.io.direction=transmit", 4021197},
+      {"system.network.packet.dropped", "network.interface.name=eth0,network.io.direction=receive",
+       17},
+      {"system.network.packet.dropped",
+       "network.interface.name=eth0,network.io.direction=transmit", 0},
+      {"system.network.errors", "network.interface.name=eth0,network.io.direction=receive", 0},
+      {"system.network.errors", "network.interface.name=eth0,network.io.direction=transmit", 0},
+      {"system.uptime", "", 123.456789},
+      {"system.linux.clock.synchronized", "", 1},
+      {"system.linux.clock.offset", "", -0.0015},
+      {"system.linux.clock.max_error", "", 0.25},
+  };
+  EXPECT_EQ(result.points, std::size(rows));
+  ASSERT_EQ(sink.points.size(), std::size(rows));
+  for (size_t i = 0; i < std::size(rows); ++i) {
+    SCOPED_TRACE(rows[i].name);
+    EXPECT_EQ(sink.points[i].name, rows[i].name);
+    EXPECT_EQ(sink.points[i].attributes, rows[i].attributes);
+    EXPECT_DOUBLE_EQ(sink.points[i].value, rows[i].value);
+  }
+}
+
+TEST_F(HostCollectorTest, Hosts) {
+  struct Case {
+    const char* host;
+    double logical, physical;  // 0: not emitted.
+    size_t interfaces, huge_points;
+    bool available;
+  };
+  constexpr Case cases[] = {
+      {"x86_64-vm-6.18", 2, 2, 4, 0, true},    {"rpi4-6.6", 4, 4, 3, 0, true},
+      {"openwrt-mips-4.14", 1, 0, 6, 0, true}, {"container-lxcfs", 1, 0, 2, 0, true},
+      {"server-2.6.32", 4, 2, 3, 1, false},    {"server-128cpu-6.1", 126, 63, 5, 1, true},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.host);
+    files_ = HostFiles(c.host, "/host");
+    if (c.logical > 100) {  // Two threads a core; both of core 63 are offline.
+      for (int cpu = 0; cpu < 128; ++cpu) {
+        files_.contents["/host/sys/devices/system/cpu/cpu" + std::to_string(cpu) +
+                        "/topology/thread_siblings_list"] =
+            std::to_string(cpu % 64) + "," + std::to_string(cpu % 64 + 64) + "\n";
+      }
+    }
+    HostCollector collector = Make({.groups = kAllGroups, .root = "/host"});
+    SeenPoints sink;
+    EXPECT_EQ(collector.Collect(sink).failed, 0u);
+    EXPECT_EQ(sink.Value("system.cpu.logical.count"), c.logical);
+    EXPECT_EQ(sink.Count("system.cpu.physical.count"), c.physical == 0 ? 0u : 1u);
+    if (c.physical != 0) { EXPECT_EQ(sink.Value("system.cpu.physical.count"), c.physical); }
+    EXPECT_EQ(sink.Count("system.network.io"), 2 * c.interfaces);
+    EXPECT_EQ(sink.Count("system.memory.linux.hugepages.limit"), c.huge_points);
+    EXPECT_EQ(sink.Count("system.memory.linux.available"), c.available ? 1u : 0u);
+  }
+}
+
+TEST_F(HostCollectorTest, HugePagesAddUp) {
+  files_ = HostFiles("server-2.6.32", "");
+  HostCollector collector = Make({.groups = Bit(HostGroup::kMemory)});
+  SeenPoints sink;
+  collector.Collect(sink);
+  const std::string state = "system.memory.linux.hugepages.state=";
+  EXPECT_EQ(sink.Value("system.memory.linux.hugepages.limit"), 64);
+  EXPECT_EQ(sink.Value("system.memory.linux.hugepages.page_size"), 2 << 20);
+  EXPECT_EQ(sink.Value("system.memory.linux.hugepages.reserved"), 8);
+  EXPECT_EQ(sink.Value("system.memory.linux.hugepages.surplus"), 0);
+  EXPECT_EQ(sink.Value("system.memory.linux.hugepages.usage", state + "free"), 40);
+  EXPECT_EQ(sink.Value("system.memory.linux.hugepages.usage", state + "used"), 24);
+  EXPECT_EQ(sink.Value("system.memory.linux.hugepages.utilization", state + "used"), 0.375);
+}
+
+TEST_F(HostCollectorTest, OnlyEnabledGroupsAreRead) {
+  struct Case {
+    HostGroup group;
+    const char* metric;
+  };
+  constexpr Case cases[] = {
+      {HostGroup::kCpu, "system.cpu.time"},   {HostGroup::kLoad, "system.cpu.load_average.1m"},
+      {HostGroup::kMemory, "system.memory.usage"}, {HostGroup::kNetwork, "system.network.io"},
+      {HostGroup::kSystem, "system.uptime"},  {HostGroup::kClock, "system.linux.clock.offset"},
+  };
+  files_ = HostFiles("x86_64-vm-6.18", "");
+  for (const Case& c : cases) {
+    SCOPED_TRACE(HostGroupName(c.group));
+    HostCollector collector = Make({.groups = Bit(c.group)});
+    SeenPoints sink;
+    EXPECT_GT(collector.Collect(sink).points, 0u);
+    for (const Case& other : cases) {
+      EXPECT_EQ(sink.Count(other.metric) != 0, other.group == c.group) << other.metric;
+    }
+  }
+  HostCollector none = Make({.groups = 0});
+  SeenPoints sink;
+  EXPECT_EQ(none.Collect(sink).points, 0u);
+}
+
+TEST_F(HostCollectorTest, TicksPerSecondAreGiven) {
+  files_ = HostFiles("rpi4-6.6", "");
+  HostCollector collector = Make({.groups = Bit(HostGroup::kCpu), .user_hz = 1024});
+  SeenPoints sink;
+  collector.Collect(sink);
+  EXPECT_DOUBLE_EQ(sink.Value("system.cpu.time", "cpu.mode=user"), 1532208.0 / 1024);
+}
+
+TEST_F(HostCollectorTest, CpuTimeNeverGoesBack) {
+  const auto stat = [](const char* times) {
+    return "cpu  " + std::string(times) + "\ncpu0 1 1 1 1\nbtime 1\nprocesses 1\n";
+  };
+  HostCollector collector = Make({.groups = Bit(HostGroup::kCpu)});
+  struct Case {
+    const char* times;
+    double iowait_s;
+  };
+  constexpr Case cases[] = {{"0 0 0 0 500", 5}, {"0 0 0 0 480", 5}, {"0 0 0 0 520", 5.2}};
+  for (const Case& c : cases) {
+    files_.contents["/proc/stat"] = stat(c.times);
+    SeenPoints sink;
+    collector.Collect(sink);
+    EXPECT_DOUBLE_EQ(sink.Value("system.cpu.time", "cpu.mode=iowait"), c.iowait_s);
+  }
+}
+
+TEST_F(HostCollectorTest, OwnRootReadsTheOwnNamespace) {
+  files_ = HostFiles("x86_64-vm-6.18", "");
+  files_.contents["/proc/1/net/dev"] = "|\n|\n";  // The host's first process, in another namespace.
+  HostCollector collector = Make({.groups = Bit(HostGroup::kNetwork)});
+  SeenPoints sink;
+  collector.Collect(sink);
+  EXPECT_EQ(sink.Count("system.network.io"), 8u);
+}
+
+TEST_F(HostCollectorTest, AFailingGroupIsSaidOnceAndStopsNobody) {
+  struct Case {
+    HostGroup group;
+    const char* path;
+    const char* bad_text;
+  };
+  constexpr Case cases[] = {
+      {HostGroup::kCpu, "/proc/stat", "cpu  1 2 3 4\n"},
+      {HostGroup::kLoad, "/proc/loadavg", "high\n"},
+      {HostGroup::kMemory, "/proc/meminfo", "MemTotal: -1 kB\n"},
+      {HostGroup::kNetwork, "/proc/net/dev", ""},
+  };
+  enum Trouble { kMissing, kUnreadable, kMalformed, kTooLong };
+  for (const Case& c : cases) {
+    for (const Trouble trouble : {kMissing, kUnreadable, kMalformed, kTooLong}) {
+      SCOPED_TRACE(std::string(c.path) + " " + std::to_string(trouble));
+      files_ = HostFiles("x86_64-vm-6.18", "");
+      log_.lines.clear();
+      HostCollector collector = Make({.groups = kAllGroups});
+      SeenPoints before;
+      const CollectResult whole = collector.Collect(before);
+      ASSERT_EQ(whole.failed, 0u);
+
+      const std::string good = files_.contents[c.path];
+      switch (trouble) {
+        case kMissing: files_.contents.erase(c.path); break;
+        case kUnreadable: files_.failing[c.path] = Code::kIo; break;
+        case kMalformed: files_.contents[c.path] = c.bad_text; break;
+        case kTooLong: files_.contents[c.path] = std::string(kProcFileBytes + 1, '\n'); break;
+      }
+      for (int cycle = 0; cycle < 3; ++cycle) {
+        SeenPoints sink;
+        const CollectResult result = collector.Collect(sink);
+        EXPECT_EQ(result.failed, Bit(c.group));
+        EXPECT_LT(result.points, whole.points);
+        EXPECT_GT(result.points, 0u);
+        for (size_t g = 0; g < kHostGroupCount; ++g) {
+          EXPECT_EQ(collector.problem(static_cast<HostGroup>(g)).ok(), (Bit(c.group) >> g) != 1);
+        }
+      }
+      EXPECT_EQ(log_.lines.size(), 1u);
+      EXPECT_EQ(log_.Count("warn a group of host metrics cannot be read"), 1u);
+      TextBuffer<200> problems;
+      collector.DescribeProblems(problems);
+      EXPECT_TRUE(problems.text().starts_with(HostGroupName(c.group))) << problems.text();
+
+      files_.failing.clear();
+      files_.contents[c.path] = good;
+      SeenPoints after;
+      EXPECT_EQ(collector.Collect(after).points, whole.points);
+      EXPECT_EQ(log_.lines.size(), 2u);
+      EXPECT_EQ(log_.Count("can be read again group=" + std::string(HostGroupName(c.group)) +
+                           " cycles_missed=3"), 1u);
+      TextBuffer<200> none;
+      collector.DescribeProblems(none);
+      EXPECT_EQ(none.size(), 0u);
+    }
+  }
+}
+
+TEST_F(HostCollectorTest, AllGroupsFail) {
+  HostCollector collector = Make({.groups = kAllGroups & ~Bit(HostGroup::kSystem) &
+                                            ~Bit(HostGroup::kClock)});
+  SeenPoints sink;
+  const CollectResult result = collector.Collect(sink);
+  EXPECT_EQ(result.points, 0u);
+  EXPECT_EQ(log_.lines.size(), 4u);
+  TextBuffer<300> problems;
+  collector.DescribeProblems(problems);
+  EXPECT_EQ(problems.text(), "cpu: /proc/stat: not found; load: /proc/loadavg: not found; "
+                             "memory: /proc/meminfo: not found; network: /proc/net/dev: not found");
+}
+
+/// A kernel that does not tell about its clock.
+class SilentClock final : public Clock {
+ public:
+  MonoTime Monotonic() override { return {1}; }
+  UnixTime Wall() override { return {1}; }
+  Result<ClockDiscipline> Discipline() override { return {Code::kUnsupported, 1, "adjtimex"}; }
+};
+
+TEST_F(HostCollectorTest, SilentKernelClock) {
+  SilentClock clock;
+  HostCollector collector({.groups = Bit(HostGroup::kClock)}, files_, clock, log_, buffer_);
+  SeenPoints sink;
+  EXPECT_EQ(collector.Collect(sink).failed, Bit(HostGroup::kClock));
+  EXPECT_TRUE(sink.points.empty());
+}
+
+TEST_F(HostCollectorTest, FilesStayOpenAndAreClosedAtTheEnd) {
+  files_ = HostFiles("rpi4-6.6", "/host");
+  {
+    HostCollector collector = Make({.groups = kAllGroups, .root = "/host"});
+    SeenPoints sink;
+    collector.Collect(sink);
+    const size_t open = files_.open_files();
+    EXPECT_EQ(open, 4u + 4u);  // One a group, one a frequency.
+    const size_t reads = files_.reads;
+    collector.Collect(sink);
+    EXPECT_EQ(files_.open_files(), open);
+    // Each file of /proc until its end, each frequency once.
+    EXPECT_EQ(files_.reads - reads, 4 * 2 + 4u);
+  }
+  EXPECT_EQ(files_.open_files(), 0u);
+}
+
+TEST_F(HostCollectorTest, CpusComeAndGo) {
+  files_ = HostFiles("rpi4-6.6", "");
+  HostCollector collector = Make({.groups = Bit(HostGroup::kCpu)});
+  const std::string all = files_.contents["/proc/stat"];
+  SeenPoints first;
+  collector.Collect(first);
+  EXPECT_EQ(first.Count("system.cpu.frequency"), 4u);
+
+  // CPU 3 goes offline, its files with it.
+  const size_t at = all.find("cpu3");
+  files_.contents["/proc/stat"] = all.substr(0, at) + all.substr(all.find('\n', at) + 1);
+  const std::string frequency = "/sys/devices/system/cpu/cpu3/cpufreq/scaling_cur_freq";
+  files_.contents.erase(frequency);
+  SeenPoints second;
+  collector.Collect(second);
+  EXPECT_EQ(second.Value("system.cpu.logical.count"), 3);
+  EXPECT_EQ(second.Value("system.cpu.physical.count"), 3);
+  EXPECT_EQ(second.Count("system.cpu.frequency"), 3u);
+
+  // And comes back; its frequency is found at once, or in a later cycle when the driver is slower.
+  files_.contents["/proc/stat"] = all;
+  SeenPoints third;
+  collector.Collect(third);
+  EXPECT_EQ(third.Value("system.cpu.logical.count"), 4);
+  files_.contents[frequency] = "700000\n";
+  bool found = false;
+  for (size_t cycle = 0; cycle <= HostCollector::kFrequencyCpus && !found; ++cycle) {
+    SeenPoints sink;
+    collector.Collect(sink);
+    found = sink.Value("system.cpu.frequency", "cpu.logical_number=3") == 700e6;
+  }
+  EXPECT_TRUE(found);
+  EXPECT_TRUE(log_.lines.empty());
+}
+
+TEST_F(HostCollectorTest, MoreThanTheTablesHold) {
+  std::string stat = "cpu  1 2 3 4\n";
+  for (size_t cpu = 0; cpu < kCpusMax + 5; ++cpu) {
+    stat += "cpu" + std::to_string(cpu) + " 1 2 3 4\n";
+    files_.contents["/sys/devices/system/cpu/cpu" + std::to_string(cpu) +
+                    "/cpufreq/scaling_cur_freq"] = "1000\n";
+  }
+  files_.contents["/proc/stat"] = stat + "btime 1\nprocesses 1\n";
+  std::string net = "|\n|\n";
+  for (size_t i = 0; i < kInterfacesMax + 7; ++i) {
+    net += "tap" + std::to_string(i) + ": 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n";
+  }
+  files_.contents["/proc/net/dev"] = net;
+  HostCollector collector = Make({.groups = Bit(HostGroup::kCpu) | Bit(HostGroup::kNetwork)});
+  for (int cycle = 0; cycle < 2; ++cycle) {
+    SeenPoints sink;
+    EXPECT_EQ(collector.Collect(sink).failed, 0u);
+    EXPECT_EQ(sink.Value("system.cpu.logical.count"), static_cast<double>(kCpusMax + 5));
+    EXPECT_EQ(sink.Count("system.cpu.physical.count"), 0u);
+    EXPECT_EQ(sink.Count("system.cpu.frequency"), HostCollector::kFrequencyCpus);
+    EXPECT_EQ(sink.Count("system.network.io"), 2 * kInterfacesMax);
+  }
+  EXPECT_EQ(log_.lines.size(), 2u);
+  EXPECT_EQ(log_.Count("too many CPUs"), 1u);
+  EXPECT_EQ(log_.Count("left_out=7 at_most=256"), 1u);
+}
+
+TEST_F(HostCollectorTest, RootTooLongForAPath) {
+  const std::string root = "/" + std::string(kPathMax, 'r');
+  HostCollector collector = Make({.groups = Bit(HostGroup::kMemory), .root = root});
+  SeenPoints sink;
+  EXPECT_EQ(collector.Collect(sink).failed, Bit(HostGroup::kMemory));
+  EXPECT_EQ(collector.problem(HostGroup::kMemory).code, Code::kInvalid);
+}
+
+}  // namespace
+}  // namespace limpet
