@@ -1,3 +1,4 @@
+// Prints items as JSON lines, one an item.
 #include <bit>
 #include <cmath>
 

@@ -1,3 +1,4 @@
+// Prints items for people: one line an item, in columns.
 #include <algorithm>
 #include <array>
 #include <bit>
