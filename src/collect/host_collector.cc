@@ -189,13 +189,12 @@ void HostCollector::EmitCpuTime(const CpuTicks& ticks, Points& out) {
       {"interrupt", ticks[kIrq] + ticks[kSoftirq]},
       {"steal", ticks[kSteal]},
   };
-  const double tick_s = 1.0 / options_.user_hz;
   out.Begin(kCpuTime);
   for (size_t i = 0; i < kModes; ++i) {
     // iowait and idle may go back a little (proc_stat(5)); backends would take that for a restart
     // of the counter and count everything since boot once more.
     mode_ticks_[i] = std::max(mode_ticks_[i], modes[i].ticks);
-    out.Double({"cpu.mode", modes[i].name}, static_cast<double>(mode_ticks_[i]) * tick_s);
+    out.Double({"cpu.mode", modes[i].name}, static_cast<double>(mode_ticks_[i]) / options_.user_hz);
   }
 }
 

@@ -1,0 +1,94 @@
+// The memory plan adds up, fits what it must, and says what to change when it does not.
+#include "agent/memory_plan.h"
+
+#include <gtest/gtest.h>
+
+#include <vector>
+
+#include "batch/batcher.h"
+#include "limpet/limits.h"
+
+namespace limpet {
+namespace {
+
+Config Configured(uint64_t memory, uint32_t batch_bytes, bool gzip = true) {
+  Config config;
+  config.agent.memory_bytes = memory;
+  config.queue.batch_bytes = batch_bytes;
+  config.destination_count = 1;
+  config.destinations[0].gzip = gzip;
+  return config;
+}
+
+constexpr ForeignSizes kForeign{.libc = kLibcPoolBytes,
+                                .config = 40 * kKiB,
+                                .curl = kCurlPoolBytes,
+                                .tls = kTlsPoolBytes,
+                                .program = 200 * kKiB};
+
+TEST(MemoryPlan, SharesAddUpToTheBudget) {
+  for (const uint64_t memory : {kMemoryMin, 3 * kMiB, 64 * kMiB}) {
+    TextBuffer<256> error;
+    const Result<MemoryPlan> plan =
+        MemoryPlan::Make(Configured(memory, static_cast<uint32_t>(memory / 16)), kForeign, error);
+    ASSERT_TRUE(plan.ok()) << error.text();
+    size_t sum = 0;
+    for (const Share& share : plan.value().shares()) sum += share.bytes;
+    EXPECT_EQ(sum, plan.value().total());
+    EXPECT_LE(sum, memory);
+    EXPECT_GT(sum, memory - 2 * kBlockBytes) << "nothing is left unused";
+    EXPECT_LT(plan.value().region_bytes(), memory);
+    EXPECT_GE(plan.value().of(Holder::kQueue).bytes, 2 * memory / 16);
+  }
+}
+
+TEST(MemoryPlan, TooLittleNamesTheKeysToChange) {
+  TextBuffer<256> error;
+  const Result<MemoryPlan> plan = MemoryPlan::Make(Configured(kMemoryMin, 256 * kKiB), kForeign, error);
+  EXPECT_EQ(plan.status().code, Code::kFull);
+  EXPECT_NE(error.text().find("agent.memory"), std::string_view::npos);
+  EXPECT_NE(error.text().find("queue.batch_bytes"), std::string_view::npos);
+}
+
+TEST(MemoryPlan, WithoutGzipItsMemoryGoesToTheQueue) {
+  TextBuffer<256> error;
+  const auto with = MemoryPlan::Make(Configured(3 * kMiB, 64 * kKiB, true), kForeign, error);
+  const auto without = MemoryPlan::Make(Configured(3 * kMiB, 64 * kKiB, false), kForeign, error);
+  ASSERT_TRUE(with.ok() && without.ok());
+  EXPECT_EQ(without.value().of(Holder::kGzip).bytes, 0u);
+  EXPECT_GT(without.value().of(Holder::kQueue).bytes, with.value().of(Holder::kQueue).bytes + 200 * kKiB);
+}
+
+TEST(MemoryPlan, TheCarverAlignsAndNeverRunsOver) {
+  TextBuffer<256> error;
+  const auto plan = MemoryPlan::Make(Configured(3 * kMiB, 64 * kKiB), kForeign, error);
+  ASSERT_TRUE(plan.ok());
+  std::vector<std::byte> region(plan.value().region_bytes());
+  Carver carver(region);
+  std::byte* end = region.data();
+  for (const Share& share : plan.value().shares()) {
+    if (!share.in_region) continue;
+    const std::span<std::byte> piece = carver.Take(share.bytes);
+    EXPECT_EQ(reinterpret_cast<uintptr_t>(piece.data()) % 64, 0u);
+    EXPECT_GE(piece.data(), end);
+    end = piece.data() + piece.size();
+  }
+  EXPECT_LE(end, region.data() + region.size());
+}
+
+TEST(MemoryPlan, IsPrintedAsCommentsOfAnIniFile) {
+  TextBuffer<256> error;
+  const auto plan = MemoryPlan::Make(Configured(3 * kMiB, 64 * kKiB), kForeign, error);
+  TextBuffer<2048> out;
+  plan.value().Write(out);
+  std::string_view text = out.text();
+  size_t lines = 0;
+  while (!text.empty()) {
+    EXPECT_EQ(TakeUntil(text, '\n')[0], ';');
+    ++lines;
+  }
+  EXPECT_EQ(lines, kHolderCount + 2);
+}
+
+}  // namespace
+}  // namespace limpet
