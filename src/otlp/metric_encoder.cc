@@ -51,6 +51,7 @@ void MetricEncoder::Begin(const limpet::Metric& metric) {
 void MetricEncoder::OpenScope() {
   resource_mark_ = out().Open(otlp_ExportMetricsServiceRequest_resource_metrics_tag);
   out().Bytes(otlp_ResourceMetrics_resource_tag, resource_);
+  out().String(otlp_ResourceMetrics_schema_url_tag, kSchemaUrl);  // Here, not at the end: kCloseRoom.
   scope_mark_ = out().Open(otlp_ResourceMetrics_scope_metrics_tag);
   const size_t scope = out().Open(otlp_ScopeMetrics_scope_tag);
   out().String(otlp_InstrumentationScope_name_tag, "limpet");
