@@ -1,0 +1,155 @@
+"""Looks at decoded metrics: points by name, and what the semantic conventions say of each name."""
+
+from dataclasses import dataclass
+
+from opentelemetry.proto.metrics.v1 import metrics_pb2
+
+
+@dataclass
+class Point:
+    """One point with all that is said about it. value: int, float, or the histogram point."""
+
+    name: str
+    kind: str           # counter updown gauge histogram
+    unit: str
+    number: str         # int double histogram
+    value: object
+    attributes: dict
+    start: int          # start_time_unix_nano
+    time: int           # time_unix_nano
+
+
+def any_value(value):
+    which = value.WhichOneof("value")
+    assert which in ("string_value", "int_value", "bool_value", "double_value"), value
+    return getattr(value, which)
+
+
+def attributes(pairs):
+    found = {pair.key: any_value(pair.value) for pair in pairs}
+    assert len(found) == len(pairs), "an attribute twice"
+    return found
+
+
+def points(message):
+    """All points of an ExportMetricsServiceRequest."""
+    found = []
+    for resource in message.resource_metrics:
+        for scope in resource.scope_metrics:
+            for metric in scope.metrics:
+                found += points_of(metric)
+    return found
+
+
+def points_of(metric):
+    which = metric.WhichOneof("data")
+    data = getattr(metric, which)
+    if which == "gauge":
+        kind = "gauge"
+    else:
+        assert data.aggregation_temporality == metrics_pb2.AGGREGATION_TEMPORALITY_CUMULATIVE
+        kind = {"sum": "counter" if which == "sum" and data.is_monotonic else "updown",
+                "histogram": "histogram"}[which]
+    found = []
+    for point in data.data_points:
+        if which == "histogram":
+            number, value = "histogram", point
+        else:
+            field = point.WhichOneof("value")
+            number, value = {"as_int": "int", "as_double": "double"}[field], getattr(point, field)
+        found.append(Point(metric.name, kind, metric.unit, number, value, attributes(point.attributes),
+                           point.start_time_unix_nano, point.time_unix_nano))
+    return found
+
+
+MODES = {"user", "nice", "system", "idle", "iowait", "interrupt", "steal"}
+STATES = {"used", "free", "buffers", "cached"}
+DIRECTIONS = {"receive", "transmit"}
+
+# Name: kind, number, unit, attributes (a set of allowed values, or a type). Semantic conventions
+# 1.44, and the Collector's names where they have none.
+HOST_METRICS = {
+    "system.cpu.time": ("counter", "double", "s", {"cpu.mode": MODES}),
+    "system.cpu.logical.count": ("updown", "int", "{cpu}", {}),
+    "system.cpu.physical.count": ("updown", "int", "{cpu}", {}),
+    "system.cpu.frequency": ("gauge", "int", "Hz", {"cpu.logical_number": int}),
+    "system.cpu.load_average.1m": ("gauge", "double", "{thread}", {}),
+    "system.cpu.load_average.5m": ("gauge", "double", "{thread}", {}),
+    "system.cpu.load_average.15m": ("gauge", "double", "{thread}", {}),
+    "system.memory.usage": ("updown", "int", "By", {"system.memory.state": STATES}),
+    "system.memory.utilization": ("gauge", "double", "1", {"system.memory.state": STATES}),
+    "system.memory.linux.available": ("updown", "int", "By", {}),
+    "system.memory.linux.shared": ("updown", "int", "By", {}),
+    "system.memory.linux.slab.usage": (
+        "updown", "int", "By", {"system.memory.linux.slab.state": {"reclaimable", "unreclaimable"}}),
+    "system.memory.linux.hugepages.limit": ("updown", "int", "{page}", {}),
+    "system.memory.linux.hugepages.page_size": ("updown", "int", "By", {}),
+    "system.memory.linux.hugepages.reserved": ("updown", "int", "{page}", {}),
+    "system.memory.linux.hugepages.surplus": ("updown", "int", "{page}", {}),
+    "system.memory.linux.hugepages.usage": (
+        "updown", "int", "{page}", {"system.memory.linux.hugepages.state": {"free", "used"}}),
+    "system.memory.linux.hugepages.utilization": (
+        "gauge", "double", "1", {"system.memory.linux.hugepages.state": {"free", "used"}}),
+    "system.network.io": (
+        "counter", "int", "By", {"network.interface.name": str, "network.io.direction": DIRECTIONS}),
+    "system.network.packet.count": (
+        "counter", "int", "{packet}", {"system.device": str, "network.io.direction": DIRECTIONS}),
+    "system.network.packet.dropped": (
+        "counter", "int", "{packet}",
+        {"network.interface.name": str, "network.io.direction": DIRECTIONS}),
+    "system.network.errors": (
+        "counter", "int", "{error}",
+        {"network.interface.name": str, "network.io.direction": DIRECTIONS}),
+    "system.uptime": ("gauge", "double", "s", {}),
+    "system.linux.clock.synchronized": ("gauge", "int", "1", {}),
+    "system.linux.clock.offset": ("gauge", "double", "s", {}),
+    "system.linux.clock.max_error": ("gauge", "double", "s", {}),
+}
+
+# Those that not every kernel or board has.
+SOMETIMES = {name for name in HOST_METRICS if "hugepages" in name} | {
+    "system.cpu.frequency", "system.cpu.physical.count", "system.linux.clock.synchronized",
+    "system.linux.clock.offset", "system.linux.clock.max_error"}
+
+DESTINATION = {"destination": str}
+SIGNALS = {"metrics", "logs", "traces"}
+SELF_METRICS = {
+    "limpet.items.collected": ("counter", "int", "{item}", {"signal": SIGNALS}),
+    "limpet.items.delivered": ("counter", "int", "{item}", {"signal": SIGNALS} | DESTINATION),
+    "limpet.items.rejected": ("counter", "int", "{item}", {"signal": SIGNALS} | DESTINATION),
+    "limpet.items.dropped": ("counter", "int", "{item}", {"signal": SIGNALS, "reason": str}),
+    "limpet.items.dead": ("updown", "int", "{item}", {"signal": SIGNALS}),
+    "limpet.items.held": ("updown", "int", "{item}",
+                          {"signal": SIGNALS, "where": {"open", "memory", "spool"}}),
+    "limpet.in.flight": ("updown", "int", "{request}", DESTINATION),
+    "limpet.requests": ("counter", "int", "{request}", DESTINATION | {"code": str}),
+    "limpet.request.duration": ("histogram", "histogram", "s", DESTINATION),
+    "limpet.breaker.state": ("gauge", "int", "1", DESTINATION),
+    "limpet.destination.active": ("gauge", "int", "1", DESTINATION | {"signal": SIGNALS}),
+    "limpet.clock.steps": ("counter", "int", "{step}", {}),
+    "limpet.clock.synchronized": ("gauge", "int", "1", {}),
+    "limpet.pool": ("updown", "int", "By", {"pool": str}),
+    "limpet.pool.used": ("updown", "int", "By", {"pool": str}),
+    "limpet.pool.peak": ("updown", "int", "By", {"pool": str}),
+    "limpet.oldest.held": ("gauge", "double", "s", {}),
+    "limpet.tick.delay": ("histogram", "histogram", "s", {}),
+    "limpet.build.info": ("gauge", "int", "1", {"version": str}),
+}
+
+
+def check_points(found, table):
+    """Each point is as the table says of its name, and no series is there twice in a cycle."""
+    seen = set()
+    for point in found:
+        assert point.name in table, f"{point.name} is not in the table"
+        kind, number, unit, expected = table[point.name]
+        assert (point.kind, point.number, point.unit) == (kind, number, unit), point
+        assert point.attributes.keys() == expected.keys(), point
+        for key, allowed in expected.items():
+            value = point.attributes[key]
+            assert isinstance(value, allowed) if isinstance(allowed, type) else value in allowed, point
+        series = (point.name, point.time, *sorted(point.attributes.items()))
+        assert series not in seen, f"twice: {point}"
+        seen.add(series)
+        if point.kind in ("counter", "histogram"):
+            assert 0 < point.start <= point.time, point
