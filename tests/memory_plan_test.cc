@@ -20,7 +20,7 @@ Config Configured(uint64_t memory, uint32_t batch_bytes, bool gzip = true) {
   return config;
 }
 
-constexpr ForeignSizes kForeign{.libc = kLibcPoolBytes,
+constexpr ForeignSizes kForeign{.libc = 64 * kKiB,
                                 .config = 40 * kKiB,
                                 .curl = kCurlPoolBytes,
                                 .tls = kTlsPoolBytes,

@@ -14,7 +14,6 @@ inline constexpr size_t kMiB = 1024 * kKiB;
 inline constexpr size_t kMemoryMin = 1 * kMiB;
 inline constexpr size_t kCurlPoolBytes = 128 * kKiB;  // libcurl and c-ares, one destination.
 inline constexpr size_t kTlsPoolBytes = 128 * kKiB;   // mbedTLS, one destination.
-inline constexpr size_t kLibcPoolBytes = 128 * kKiB;  // libc's own buffers: fopen, resolver files.
 
 // Queue.
 inline constexpr size_t kBlockBytes = 512;            // A host cycle of 30 points is two of them.

@@ -1,6 +1,5 @@
 #include "port/linux/malloc.h"
 
-#include "limpet/limits.h"
 
 #if !LIMPET_OWN_MALLOC
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <memory>
 #include <new>
 
 namespace limpet {
@@ -12,11 +11,19 @@ BatchQueue::BatchQueue(std::span<std::byte> arena) {
   LIMPET_CHECK(block_count_ > 0 && block_count_ < UINT32_MAX);
   LIMPET_CHECK(reinterpret_cast<uintptr_t>(arena.data()) % alignof(Block) == 0);
   blocks_ = reinterpret_cast<Block*>(arena.data());
-  for (size_t i = block_count_; i-- > 0;) {
-    // Only the links are written: a block that was never used costs no resident page of its own.
-    ::new (&blocks_[i].next) uint32_t(free_head_);
-    free_head_ = static_cast<uint32_t>(i);
+}
+
+/// Takes a free block; the caller has made sure that there is one.
+uint32_t BatchQueue::TakeBlock() {
+  --free_blocks_;
+  uint32_t taken = free_head_;
+  if (taken == UINT32_MAX) {
+    taken = never_used_++;
+  } else {
+    free_head_ = blocks_[taken].next;
   }
+  blocks_[taken].next = UINT32_MAX;
+  return taken;
 }
 
 BatchQueue::Entry& BatchQueue::EntryOf(BatchId id) const {
@@ -32,21 +39,18 @@ Result<BatchId> BatchQueue::Push(const BatchHeader& header, std::span<const uint
     ++refused_;
     return {Code::kFull, 0, "queue"};
   }
-  const BatchId id{free_head_};
+  const BatchId id{TakeBlock()};
   Line& line = lines_[Index(header.signal)];
   const Entry entry{.header = header, .next = {}, .previous = line.tail, .in_flight = false};
 
   // Entry, checkpoints and payload, one after the other through the chain.
-  uint32_t block = UINT32_MAX;
-  size_t at = sizeof(Block::bytes);
+  uint32_t block = id.block;
+  size_t at = 0;
   const auto append = [&](const uint8_t* from, size_t size) {
     while (size > 0) {
       if (at == sizeof(Block::bytes)) {
-        const uint32_t taken = free_head_;
-        free_head_ = blocks_[taken].next;
-        --free_blocks_;
-        blocks_[taken].next = UINT32_MAX;
-        if (block != UINT32_MAX) blocks_[block].next = taken;
+        const uint32_t taken = TakeBlock();
+        blocks_[block].next = taken;
         block = taken;
         at = 0;
       }

@@ -104,11 +104,14 @@ class BatchQueue {
     return (sizeof(Entry) + bytes + sizeof(Block::bytes) - 1) / sizeof(Block::bytes);
   }
   Entry& EntryOf(BatchId id) const;
+  uint32_t TakeBlock();
 
   Block* blocks_ = nullptr;
   size_t block_count_ = 0, free_blocks_ = 0, least_free_ = 0;
   size_t refused_ = 0;
-  uint32_t free_head_ = UINT32_MAX;
+  uint32_t free_head_ = UINT32_MAX;  // Blocks that were used before, chained.
+  uint32_t never_used_ = 0;          // From here on: pages that have not been touched, and cost
+                                     // no resident memory until a queue this long needs them.
   std::array<Line, kSignalCount> lines_{};
   size_t batches_ = 0;
   size_t stored_bytes_ = 0;
