@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "otlp/metric_encoder.h"
+#include "batch/metric_encoder.h"
 #include "otlp_points.h"
 #include "sim/world.h"
 

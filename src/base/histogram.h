@@ -34,4 +34,21 @@ class Histogram {
   double sum_ = 0;
 };
 
+/// What a histogram has counted, for those who show it.
+struct HistogramView {
+  std::span<const double> bounds;     ///< Upper bounds, ascending.
+  std::span<const uint64_t> buckets;  ///< bounds.size() + 1 counts, not cumulative.
+  double sum = 0;
+  uint64_t count() const {
+    uint64_t n = 0;
+    for (const uint64_t b : buckets) n += b;
+    return n;
+  }
+};
+
+template <size_t N>
+HistogramView ViewOf(const Histogram<N>& histogram) {
+  return {histogram.bounds(), histogram.buckets(), histogram.sum()};
+}
+
 }  // namespace limpet

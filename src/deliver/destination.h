@@ -12,11 +12,11 @@
 #include "config/config.h"
 #include "deliver/answer_class.h"
 #include "deliver/backoff.h"
+#include "deliver/destination_view.h"
 #include "limpet/time.h"
 #include "limpet/limits.h"
 #include "limpet/log.h"
 #include "limpet/transport.h"
-#include "serve/snapshot.h"
 
 namespace limpet {
 

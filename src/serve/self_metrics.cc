@@ -109,7 +109,7 @@ void Emitter::Destinations() {
   sink_.Begin({"limpet.request.duration", "s", Instrument::kHistogram});
   for (const DestinationView& d : s_.destinations) {
     const Attribute attributes[] = {{"destination", d.name}};
-    sink_.Histogram(attributes, d.duration.bounds, d.duration.buckets, d.duration.sum_seconds);
+    sink_.Histogram(attributes, d.duration.bounds, d.duration.buckets, d.duration.sum);
   }
 
   sink_.Begin({"limpet.breaker.state", "1", kGauge});
@@ -151,7 +151,7 @@ void Emitter::Process() {
   sink_.Begin({"limpet.oldest.held", "s", kGauge});
   sink_.Double(ToSeconds(s_.queue.oldest));
   sink_.Begin({"limpet.tick.delay", "s", Instrument::kHistogram});
-  sink_.Histogram({}, s_.tick_delay.bounds, s_.tick_delay.buckets, s_.tick_delay.sum_seconds);
+  sink_.Histogram({}, s_.tick_delay.bounds, s_.tick_delay.buckets, s_.tick_delay.sum);
   sink_.Begin({"limpet.build.info", "1", kGauge});
   sink_.Int({{"version", s_.version}}, 1);
 }

@@ -9,53 +9,13 @@
 #include <string_view>
 
 #include "base/histogram.h"
+#include "deliver/destination_view.h"
 #include "ledger/ledger.h"
 #include "limpet/batch.h"
 #include "limpet/pool.h"
 #include "limpet/time.h"
 
 namespace limpet {
-
-/// A histogram with fixed bounds, as counted since start.
-struct HistogramView {
-  std::span<const double> bounds;     ///< Upper bounds in seconds, ascending.
-  std::span<const uint64_t> buckets;  ///< bounds.size() + 1 counts, not cumulative.
-  double sum_seconds = 0;
-  uint64_t count() const {
-    uint64_t n = 0;
-    for (const uint64_t b : buckets) n += b;
-    return n;
-  }
-};
-
-template <size_t N>
-HistogramView ViewOf(const Histogram<N>& histogram) {
-  return {histogram.bounds(), histogram.buckets(), histogram.sum()};
-}
-
-enum class BreakerState : uint8_t { kClosed = 0, kHalfOpen = 1, kOpen = 2 };
-std::string_view BreakerStateName(BreakerState state);  // "closed", "half_open", "open"
-
-struct CodeCount {
-  int code = 0;  ///< HTTP status; 0 = no answer.
-  uint64_t count = 0;
-};
-
-struct DestinationView {
-  std::string_view name, url;
-  uint32_t priority = 1;
-  std::array<bool, kSignalCount> active{};  ///< This signal's traffic goes here now.
-  BreakerState breaker = BreakerState::kClosed;
-  UnixTime last_success;          ///< 0 = never.
-  UnixTime last_error_time;       ///< 0 = never.
-  std::string_view last_error;    ///< For people: what happened and, where known, what to fix.
-  bool misconfigured = false;     ///< The last answer was of class misconfigured.
-  bool in_flight = false;
-  Duration next_attempt_in;       ///< 0 = now or in flight.
-  std::span<const CodeCount> requests;
-  HistogramView duration;
-  std::array<uint64_t, kSignalCount> delivered{}, rejected{};
-};
 
 struct SourceView {
   std::string_view name;        ///< "host", "self", later "log.app", …

@@ -1,4 +1,4 @@
-#include "serve/snapshot.h"
+#include "deliver/destination_view.h"
 
 namespace limpet {
 

@@ -1,4 +1,4 @@
-#include "otlp/metric_encoder.h"
+#include "batch/metric_encoder.h"
 
 #include "otlp/otlp.pb.h"
 
