@@ -202,7 +202,7 @@ void WriteHelp(Command command, TextWriter& out) {
     pad(left.text(), 26);
     out << ' ' << o.help << '\n';
   }
-  out << "  -h, --help                 this text\n";
+  out << "  -h, --help               this text\n";
 }
 
 }  // namespace limpet

@@ -149,7 +149,8 @@ int Runtime::StartTransport(Carver& carver) {
       log_.Error("cannot use the certificates of tls_ca",
                  {{"destination", destination.name},
                   {"tls_ca", destination.tls_ca},
-                  {"error", CodeName(loaded.code)}});
+                  {"error", CodeName(loaded.code)},
+                  {"where", loaded.where}});
       return kExitConfig;
     }
   }
@@ -193,7 +194,8 @@ void Runtime::DetectHost() {
     TextBuffer<16> random;
     random.Hex64(random_.Next());
     WriteInstanceId(instance_, random.text());
-    log_.Warn("no /etc/machine-id to derive service.instance.id from: it changes with every start");
+    log_.Warn("no host.id to derive service.instance.id from (no /etc/machine-id, or a container): "
+              "it changes with every start");
   }
   const KeyValue instance{"service.instance.id", instance_.text()};
   resource.Override(std::span(&instance, 1));
@@ -250,16 +252,14 @@ void Runtime::Loop() {
     if (sending && !agent_->destination().in_flight()) next = now;
     if (const Status waited = poller_.Wait(next); !waited.ok()) {
       Fail(log_, "cannot wait", "poller", waited);
-      return;
+      break;
     }
   }
+  OnReport();
+  log_.Info("stopped");
 }
 
 void Runtime::Finish() {
-  if (agent_) {
-    OnReport();
-    log_.Info("stopped");
-  }
   if (server_) server_->Close();
   agent_.reset();
   transport_.reset();
