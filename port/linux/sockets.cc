@@ -29,6 +29,7 @@ Status Failure(const char* where) {
     case EPERM:
       return {Code::kDenied, errno, where};
     case ENOENT:
+    case ENOTDIR:
     case EADDRNOTAVAIL:
     case ECONNREFUSED:
       return {Code::kNotFound, errno, where};
