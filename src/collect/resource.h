@@ -11,7 +11,7 @@
 #include "config/config.h"
 #include "limpet/files.h"
 #include "limpet/log.h"
-#include "otlp/metric_encoder.h"
+#include "batch/metric_encoder.h"
 
 namespace limpet {
 
