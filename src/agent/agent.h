@@ -18,7 +18,7 @@
 #include "ledger/ledger.h"
 #include "limpet/files.h"
 #include "limpet/random.h"
-#include "otlp/metric_encoder.h"
+#include "batch/metric_encoder.h"
 #include "queue/batch_queue.h"
 #include "serve/snapshot.h"
 
