@@ -138,7 +138,13 @@ void Agent::WatchClock(const ClockReading& reading, bool cycle) {
   const Result<ClockDiscipline> discipline = clock_.Discipline();
   synchronized_ = discipline.ok() && discipline.value().synchronized;
   const ClockTrust trust = JudgeClock(reading.wall, config_.clock.unset_before, discipline);
-  if (trust != trust_) log_.Info("clock", {{"state", TrustName(trust)}});
+  if (trust != trust_) {
+    log_.Info("clock", {{"state", TrustName(trust)}});
+    if (trust == ClockTrust::kUnset) {
+      log_.Warn("the clock is not set: items carry its wrong time (holding and correcting them is "
+                "not available in this build)");
+    }
+  }
   trust_ = trust;
 }
 

@@ -32,6 +32,7 @@ void WriteKiB(TextWriter& out, size_t bytes) {
 Result<MemoryPlan> MemoryPlan::Make(const Config& config, const ForeignSizes& foreign,
                                     TextWriter& error) {
   MemoryPlan plan;
+  const auto memory = static_cast<size_t>(config.agent.memory_bytes);  // At most 1 GiB.
   const size_t batch = config.queue.batch_bytes;
   const auto set = [&plan](Holder holder, std::string_view name, size_t bytes,
                            std::string_view holds, bool in_region = true) {
@@ -52,9 +53,9 @@ Result<MemoryPlan> MemoryPlan::Make(const Config& config, const ForeignSizes& fo
   size_t fixed = 0;
   for (const Share& share : plan.shares_) fixed += share.bytes;
   const size_t queue_min = kQueueBatchesMin * (batch + kBlockBytes);
-  if (fixed + queue_min > config.agent.memory_bytes) {
+  if (fixed + queue_min > memory) {
     error << "agent.memory: ";
-    WriteKiB(error, config.agent.memory_bytes);
+    WriteKiB(error, memory);
     error << " is too little, ";
     WriteKiB(error, fixed + queue_min);
     error << " are needed: raise it, or lower queue.batch_bytes (now ";
@@ -64,7 +65,7 @@ Result<MemoryPlan> MemoryPlan::Make(const Config& config, const ForeignSizes& fo
   }
   set(Holder::kQueue, "queue", 0, "closed batches, until they are delivered");
   Share& queue = plan.shares_[static_cast<size_t>(Holder::kQueue)];
-  queue.bytes = (config.agent.memory_bytes - fixed) / kBlockBytes * kBlockBytes;
+  queue.bytes = (memory - fixed) / kBlockBytes * kBlockBytes;
   plan.total_ = fixed + queue.bytes;
   return plan;
 }
