@@ -313,7 +313,7 @@ CurlDestination::CurlDestination(CurlClient& client, const DestinationConfig& co
 
 CurlDestination::~CurlDestination() {
   Cancel();
-  if (easy_ != nullptr) curl_easy_cleanup(easy_);
+  Close();
   if (prepared_ != nullptr) FreeForLibraries(prepared_);
   CurlDestination** link = &client_.first_;
   while (*link != this) link = &(*link)->next_;
@@ -324,9 +324,21 @@ Status CurlDestination::Start() {
   LIMPET_CHECK(easy_ == nullptr && client_.multi_ != nullptr);
   LIMPET_CHECK(options_.answer_body.size() == kAnswerBodyMax);
   LIMPET_TRY(Prepare());
+  return Open();
+}
+
+Status CurlDestination::Open() {
   easy_ = curl_easy_init();
   if (easy_ == nullptr) return {Code::kFull, 0, "curl easy"};
-  return Configure();
+  const Status status = Configure();
+  if (!status.ok()) Close();
+  return status;
+}
+
+void CurlDestination::Close() {
+  if (easy_ != nullptr) curl_easy_cleanup(easy_);
+  easy_ = nullptr;
+  url_set_ = false;
 }
 
 Status CurlDestination::Prepare() {
@@ -409,6 +421,7 @@ Status CurlDestination::Configure() {
   set(CURLOPT_BUFFERSIZE, kReceiveBytes)(CURLOPT_UPLOAD_BUFFERSIZE, kSendBytes);
   set(CURLOPT_TIMEOUT_MS, InMilliseconds(options_.limits.total));
   set(CURLOPT_DNS_CACHE_TIMEOUT, 0L);  // c-ares keeps answers for as long as their TTL says.
+  if (options_.name_servers != nullptr) set(CURLOPT_DNS_SERVERS, options_.name_servers);
   set(CURLOPT_TCP_KEEPALIVE, 1L)(CURLOPT_TCP_KEEPIDLE, kKeepAliveSeconds);
   set(CURLOPT_TCP_KEEPINTVL, kKeepAliveStepSeconds);
   set(CURLOPT_SOCKOPTFUNCTION, Hooks::OnSocket)(CURLOPT_SOCKOPTDATA, static_cast<void*>(this));
@@ -431,7 +444,8 @@ Status CurlDestination::Configure() {
 // ---- A destination: a request --------------------------------------------------------------------
 
 Status CurlDestination::Send(const Request& request, AnswerHandler& handler) {
-  LIMPET_CHECK(easy_ != nullptr && handler_ == nullptr && request.body != nullptr);
+  LIMPET_CHECK(prepared_ != nullptr && handler_ == nullptr && request.body != nullptr);
+  if (easy_ == nullptr) LIMPET_TRY(Open());
   LIMPET_TRY(SetRequest(request));
   body_ = request.body;
   body_offset_ = 0;
@@ -450,6 +464,7 @@ Status CurlDestination::Send(const Request& request, AnswerHandler& handler) {
   next_check_ = started_ + config_.timeout / 4;
   if (curl_multi_add_handle(client_.multi_, easy_) != CURLM_OK) {
     curl_multi_remove_handle(client_.multi_, easy_);
+    Close();
     return {Code::kFull, 0, "curl send"};
   }
   handler_ = &handler;
@@ -610,6 +625,10 @@ void CurlDestination::Finish(int curl_code) {
     answer_.error = error_.text();
   }
   Stop();
+  // After a failure begin anew: resolv.conf may have changed meanwhile; libcurl (8.14.1) loses the host's
+  // name with each lookup that fails, unless the handle goes; and c-ares has been seen to resolve
+  // nothing any more after want of memory.
+  if (starved || answer_.sent != Sent::kAnswered) Close();
   const Answer answer = answer_;  // A Send out of the handler begins the next.
   handler.OnAnswer(answer);
 }

@@ -66,6 +66,7 @@ class CurlDestination final : public Transport {
     std::span<uint8_t> answer_body;   ///< kAnswerBodyMax bytes of room.
     CaIndex* ca_index = nullptr;      ///< Of tls_ca; not needed without https or with tls_insecure.
     CurlLimits limits = {};
+    const char* name_servers = nullptr;  ///< For tests, "127.0.0.1:5353"; else /etc/resolv.conf.
   };
 
   /// All references and views must outlive the destination, and it must go before the client.
@@ -93,6 +94,8 @@ class CurlDestination final : public Transport {
   };
 
   Status Prepare();
+  Status Open();
+  void Close();
   Status Configure();
   Status SetRequest(const Request& request);
   Progress MeasureProgress() const;
@@ -109,7 +112,7 @@ class CurlDestination final : public Transport {
   const DestinationConfig& config_;
   const Options options_;
   CurlDestination* next_ = nullptr;
-  void* easy_ = nullptr;            // CURL.
+  void* easy_ = nullptr;            // CURL; nullptr after a failure, until the next Send.
   Prepared* prepared_ = nullptr;    // In the heap "curl".
   Signal url_ = Signal::kMetrics;   // Whose URL the handle has; meaningful once url_set_.
   bool url_set_ = false;

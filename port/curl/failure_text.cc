@@ -157,6 +157,9 @@ void WriteFailure(TextWriter& out, const Failure& failure) {
     case CURLE_SEND_FAIL_REWIND:
       out << "connection lost before the answer";
       return;
+    case CURLE_FAILED_INIT:
+      out << "TLS cannot start (the kernel may have no randomness yet)";
+      return;
     default:
       out << curl_easy_strerror(static_cast<CURLcode>(failure.curl_code));
   }

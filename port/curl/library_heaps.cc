@@ -2,10 +2,38 @@
 
 #include <ares.h>
 #include <curl/curl.h>
+#include <fcntl.h>
+#include <mbedtls/entropy.h>
 #include <mbedtls/platform.h>
 #include <psa/crypto.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <cstring>
+
+#ifndef GRND_NONBLOCK
+#define GRND_NONBLOCK 1
+#endif
+
+// mbedTLS declares it in a header of its own sources only, and calls it for every seed.
+extern "C" int mbedtls_hardware_poll(void*, unsigned char* output, size_t size, size_t* filled);
+
+/// A fresh device whose kernel has no randomness yet fails the handshake, and a later attempt finds
+/// some: the loop must not stand still for it.
+int mbedtls_hardware_poll(void*, unsigned char* output, size_t size, size_t* filled) {
+  *filled = 0;
+  long got = syscall(SYS_getrandom, output, size, GRND_NONBLOCK);
+  if (got < 0 && errno == ENOSYS) {  // Linux before 3.17.
+    const int file = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
+    if (file < 0) return MBEDTLS_ERR_ENTROPY_SOURCE_FAILED;
+    got = read(file, output, size);
+    close(file);
+  }
+  if (got <= 0) return MBEDTLS_ERR_ENTROPY_SOURCE_FAILED;
+  *filled = static_cast<size_t>(got);
+  return 0;
+}
 
 namespace limpet {
 namespace {
@@ -60,7 +88,8 @@ Status EnterLibraries(const LibraryHeaps& given) {
              CURLE_OK) {
     ares_library_cleanup();
     status = {Code::kFull, 0, "libcurl"};
-  } else if (psa_crypto_init() != PSA_SUCCESS) {  // Now, so that no connection has to.
+  } else if (psa_crypto_init() == PSA_ERROR_INSUFFICIENT_MEMORY) {
+    // Now, so that no connection has to; but each tries again when it failed for want of a seed.
     curl_global_cleanup();
     ares_library_cleanup();
     status = {Code::kFull, 0, "mbedtls"};

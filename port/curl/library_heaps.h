@@ -1,5 +1,6 @@
 // Where libcurl, c-ares and mbedTLS get their memory: two fixed heaps, "curl" for the first two and
-// "tls" for the third. Their hooks carry no context, so this is the one place with a global.
+// "tls" for the third. Their hooks carry no context, so this is the one place with a global. The
+// seed of mbedTLS' random generators comes from here too.
 #pragma once
 
 #include <cstddef>

@@ -105,7 +105,7 @@ class Authority:
 def main():
     """certificates.py FOLDER [ec|rsa]: root.pem, and the chains and keys of a few servers."""
     authority = Authority(sys.argv[1], *sys.argv[2:])
-    authority.server("server")
+    authority.server("server", names=("gateway.test", "localhost"))
     authority.server("other", names=("other.example",), addresses=("192.0.2.1",))
     authority.server("expired", days=(-10, -1))
     authority.server("future", days=(1, 10))
