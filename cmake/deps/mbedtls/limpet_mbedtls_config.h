@@ -10,7 +10,7 @@
 #define MBEDTLS_PLATFORM_MEMORY /* mbedtls_platform_set_calloc_free: the TLS pool. */
 #define MBEDTLS_ENTROPY_C
 #define MBEDTLS_NO_PLATFORM_ENTROPY   /* With musl it would be a file, and it may wait. */
-#define MBEDTLS_ENTROPY_HARDWARE_ALT  /* port/curl/tls_entropy.cc: getrandom(2). */
+#define MBEDTLS_ENTROPY_HARDWARE_ALT  /* port/curl/library_heaps.cc: getrandom(2). */
 #define MBEDTLS_CTR_DRBG_C
 #define MBEDTLS_VERSION_C
 #define MBEDTLS_ERROR_STRERROR_DUMMY
