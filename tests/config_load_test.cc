@@ -164,6 +164,7 @@ interval = 0
   const DestinationConfig& destination = config.destinations[0];
   EXPECT_EQ(destination.name, "x-1");
   EXPECT_EQ(destination.signal_url[0], "https://u:p@gateway/otlp/v1/metrics");
+  EXPECT_EQ(destination.shown_url, "https://***@gateway/otlp");
   EXPECT_EQ(destination.signal_url[1], "https://logs/in?x=y");
   EXPECT_EQ(destination.signal_url[2], "");
   EXPECT_EQ(destination.priority, 3u);

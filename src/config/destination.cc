@@ -1,6 +1,9 @@
 #include "config/destination.h"
 
+#include <algorithm>
+
 #include "base/text.h"
+#include "config/endpoint.h"
 
 namespace limpet {
 
@@ -21,6 +24,12 @@ Status CompleteDestination(const Config& config, DestinationConfig& destination,
     if (text.overflowed()) return {Code::kFull, 0, "destination url"};
     url = arena.Keep(text.size());
   }
+  const auto& urls = destination.signal_url;
+  const auto first = std::find_if(urls.begin(), urls.end(), [](auto url) { return !url.empty(); });
+  TextWriter shown(arena.room());
+  WriteMaskedUrl(shown, base.empty() && first != urls.end() ? *first : base);
+  if (shown.overflowed()) return {Code::kFull, 0, "destination url"};
+  destination.shown_url = arena.Keep(shown.size());
   if (destination.breaker_failures == 0) destination.breaker_failures = config.breaker.failures;
   if (destination.breaker_open.ns == 0) destination.breaker_open = config.breaker.open;
   if (destination.breaker_open_max.ns == 0) {

@@ -7,7 +7,8 @@
 namespace limpet {
 
 /// Gives each signal its URL, base and path joined by one slash, and takes out of `signals` those
-/// that have none. Keys that were not set get their value from [breaker].
+/// that have none. Makes the URL that people are shown. Keys that were not set get their value from
+/// [breaker].
 /// kFull: no room in the arena.
 Status CompleteDestination(const Config& config, DestinationConfig& destination, TextArena& arena);
 

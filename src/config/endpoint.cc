@@ -96,6 +96,16 @@ std::string_view UrlUserInfo(std::string_view url) {
   return SplitAuthority(AuthorityText(url)).user_info;
 }
 
+void WriteMaskedUrl(TextWriter& out, std::string_view url) {
+  const std::string_view secret = url.empty() ? url : UrlUserInfo(url);
+  if (secret.empty()) {
+    out << url;
+    return;
+  }
+  const auto at = static_cast<size_t>(secret.data() - url.data());
+  out << url.substr(0, at) << kMask << url.substr(at + secret.size());
+}
+
 std::optional<Address> SplitAddress(std::string_view text) {
   const Authority parts = SplitAuthority(text);
   if (!parts.user_info.empty() || text.find('@') != std::string_view::npos) return std::nullopt;

@@ -5,6 +5,8 @@
 #include <optional>
 #include <string_view>
 
+#include "base/text.h"
+
 namespace limpet {
 
 /// What is wrong with an http or https URL, for people, without quoting it (it may hold a
@@ -14,6 +16,12 @@ const char* UrlFault(std::string_view url, bool whole);
 
 /// "user:password" of a URL that has no fault; empty when there is none.
 std::string_view UrlUserInfo(std::string_view url);
+
+/// What keeps a value from those who may read the output.
+inline constexpr std::string_view kMask = "***";
+
+/// Writes a URL that has no fault, or none, with `***` for what stands before its @.
+void WriteMaskedUrl(TextWriter& out, std::string_view url);
 
 struct Address {
   std::string_view host;  ///< "127.0.0.1", "::1".

@@ -8,14 +8,8 @@ namespace limpet {
 namespace {
 
 void PrintUrl(TextWriter& out, std::string_view url) {
-  const std::string_view secret = url.empty() ? url : UrlUserInfo(url);
-  if (secret.empty()) {
-    WriteValue(out, url);
-    return;
-  }
-  const auto at = static_cast<size_t>(secret.data() - url.data());
   TextBuffer<kIniLineMax> masked;
-  masked << url.substr(0, at) << kMask << url.substr(at + secret.size());
+  WriteMaskedUrl(masked, url);
   WriteValue(out, masked.text());
 }
 

@@ -188,7 +188,7 @@ void Destination::CountDelivered(Signal signal, uint64_t delivered, uint64_t rej
 DestinationView Destination::View(MonoTime now) const {
   DestinationView view;
   view.name = config_.name;
-  view.url = config_.url;
+  view.url = config_.shown_url;
   view.priority = config_.priority;
   for (const Signal signal : kSignals) {
     view.active[Index(signal)] = (config_.signals >> Index(signal) & 1) != 0;

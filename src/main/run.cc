@@ -238,7 +238,7 @@ int Runtime::StartListeners(Carver& carver) {
 }
 
 void Runtime::Loop() {
-  log_.Info("running", {{"destination", config_.destinations[0].url},
+  log_.Info("running", {{"destination", config_.destinations[0].shown_url},
                         {"health", config_.health.listen},
                         {"control", run_dir_.path()}});
   while (!agent_->stopped()) {
