@@ -11,6 +11,10 @@ from endpoint import Endpoint
 from limpet import Limpet
 
 
+def pytest_configure(config):
+    config.option.reportchars += "s"  # What was skipped is said, and why.
+
+
 @pytest.fixture
 def folder():
     """A folder with a short path, since a Unix socket's is at most 107 bytes."""

@@ -259,7 +259,7 @@ def test_endpoint_that_always_misbehaves(limpet, endpoint, answer):
     status = process.wait_for(lambda s: s["sources"][0]["cycles"] >= 10)
     account = status["ledger"]["metrics"]
     assert account["rejected"] == 0 and account["dropped"] == 0
-    assert status["sources"][0]["skipped"] == 0, "collecting goes on meanwhile"
+    assert status["sources"][0]["failed_in_a_row"] == 0, "collecting goes on meanwhile"
     assert process.stop() == 0
     process.final_account()
 
