@@ -1,5 +1,4 @@
-// Transport over libcurl: its multi interface inside our loop, one easy handle and one kept-alive
-// connection for each destination, all memory out of two fixed heaps.
+// Transport over libcurl: one easy handle and one kept-alive connection for each destination.
 #pragma once
 
 #include <array>
@@ -11,47 +10,16 @@
 #include "base/text.h"
 #include "config/config.h"
 #include "limpet/limits.h"
-#include "limpet/poller.h"
 #include "limpet/time.h"
 #include "limpet/transport.h"
 #include "port/curl/ca_index.h"
+#include "port/curl/curl_client.h"
 #include "port/curl/failure_text.h"
-#include "port/curl/library_heaps.h"
+#include "port/curl/request_texts.h"
+#include "port/curl/tcp_progress.h"
+#include "port/curl/tls_trust.h"
 
 namespace limpet {
-
-class CurlDestination;
-
-/// What all destinations share: libcurl's sockets in the poller and its one timer. EnterLibraries
-/// comes before it, LeaveLibraries after it.
-class CurlClient final : private PollHandler {
- public:
-  CurlClient(Poller& poller, Clock& clock) : poller_(poller), clock_(clock) {}
-  ~CurlClient();
-  CurlClient(const CurlClient&) = delete;
-  CurlClient& operator=(const CurlClient&) = delete;
-
-  /// destinations: how many connections there may be, those that are closing included.
-  Status Start(size_t destinations);
-
-  /// Does what is due by `now`; answers may be delivered from here. Returns when it wants to be
-  /// called next: after each wait of the loop, since a Send or a ready socket may bring it forward.
-  MonoTime OnTime(MonoTime now);
-
- private:
-  friend class CurlDestination;
-  struct Hooks;
-
-  void OnReady(int handle, uint8_t ready) override;
-  void Drive(int handle, int events);
-
-  Poller& poller_;
-  Clock& clock_;
-  void* multi_ = nullptr;
-  MonoTime timer_ = kNever;               // When libcurl wants to be called.
-  bool broken_ = false;                   // Something of it failed that no transfer will hear of.
-  CurlDestination* first_ = nullptr;      // All of them, linked by next_.
-};
 
 /// Bounds that configuration does not set.
 struct CurlLimits {
@@ -85,22 +53,11 @@ class CurlDestination final : public Transport {
  private:
   friend class CurlClient;
   struct Hooks;
-  struct Prepared;
 
-  /// What moves while a request makes progress; compared, never interpreted.
-  struct Progress {
-    uint64_t out = 0, in = 0;
-    bool operator==(const Progress&) const = default;
-  };
-
-  Status Prepare();
   Status Open();
   void Close();
   Status Configure();
   Status SetRequest(const Request& request);
-  Progress MeasureProgress() const;
-  void NoteSocket(int handle);
-  void ForgetSocket(int handle);
   MonoTime OnTime(MonoTime now);
   Phase PhaseNow() const;
   void Stop();
@@ -111,9 +68,10 @@ class CurlDestination final : public Transport {
   CurlClient& client_;
   const DestinationConfig& config_;
   const Options options_;
+  TlsTrust trust_;
+  RequestTexts texts_;
   CurlDestination* next_ = nullptr;
   void* easy_ = nullptr;            // CURL; nullptr after a failure, until the next Send.
-  Prepared* prepared_ = nullptr;    // In the heap "curl".
   Signal url_ = Signal::kMetrics;   // Whose URL the handle has; meaningful once url_set_.
   bool url_set_ = false;
 
@@ -124,16 +82,14 @@ class CurlDestination final : public Transport {
   bool body_left_ = false;          // libcurl has been given bytes of the body, ever.
   bool tls_begun_ = false;
   MonoTime started_, checked_, next_check_;
-  Progress progress_;
+  SocketSet sockets_;
+  TcpProgress progress_;
   size_t refusals_ = 0;             // LibraryRefusals when it started.
-  std::array<int, 4> sockets_ = {-1, -1, -1, -1};  // Now in use: to a name server, to addresses.
 
   // Its answer.
   Answer answer_;
   bool head_complete_ = false;
   size_t body_bytes_ = 0;           // Of the answer, those thrown away included.
-  uint32_t verify_flags_ = 0;
-  Status ca_status_;                // Of the look into the CA file.
   TextBuffer<64> retry_after_, date_;
   TextBuffer<192> error_;
   std::array<char, 256> detail_{};  // CURL_ERROR_SIZE.
