@@ -1,0 +1,126 @@
+"""What limpet may cost: bytes of the binary, resident memory, time to the first delivery, system
+calls. The static releases are measured; each figure is printed, and fails above its bound."""
+
+import json
+import os
+import pathlib
+import re
+import statistics
+import subprocess
+from collections import Counter
+
+import pytest
+
+from endpoint import Answer, Endpoint
+from limpet import FAST, LIMPET, Limpet, SOURCE, call
+
+BINARY_DIR = pathlib.Path(os.environ.get("LIMPET_BINARY_DIR", pathlib.Path(LIMPET).parent))
+X86_64, THUMB2 = "x86_64-linux-musl", "armv7-linux-musleabihf"
+
+X86_64_BYTES_MAX = 1_900_000
+THUMB2_BYTES_MAX = 1_300_000
+RSS_KIB_MAX = 4096
+FIRST_DELIVERY_MS_MAX = 100
+# Per cycle of all groups, delivered over a kept connection: 4 files read, a send, its answer, and
+# the waits between them. About twice what is measured.
+CALLS_PER_CYCLE_MAX = 40
+CALLS_AT_START_MAX = 200
+
+static_release = pytest.mark.skipif(
+    BINARY_DIR.name != X86_64, reason=f"measures build/{X86_64}, this is {BINARY_DIR.name}")
+
+
+def binary(preset):
+    path = BINARY_DIR / "limpet" if BINARY_DIR.name == preset else SOURCE / "build" / preset / "limpet"
+    if not path.exists():
+        pytest.skip(f"not built: {path} (tools/build {preset})")
+    return path
+
+
+@pytest.mark.parametrize("preset,most", [(X86_64, X86_64_BYTES_MAX), (THUMB2, THUMB2_BYTES_MAX)])
+def test_size(preset, most):
+    path = binary(preset)
+    head = subprocess.run(["readelf", "-hlSW", path], capture_output=True, text=True, check=True).stdout
+    assert "INTERP" not in head, "static"
+    assert ".symtab" not in head and ".debug_" not in head, "stripped"
+    size = path.stat().st_size
+    print(f"\n{preset}: {size} bytes of {most}")
+    assert size <= most
+
+
+def test_thumb2_is_thumb2():
+    """ARM instructions would be half as large again."""
+    attributes = subprocess.run(["readelf", "-A", binary(THUMB2)], capture_output=True, text=True,
+                                check=True).stdout
+    assert "Thumb-2" in attributes
+
+
+@static_release
+def test_peak_rss(limpet, authority, bundle):
+    """The default memory, host metrics over TLS, the whole bundle, an outage in between."""
+    with Endpoint(tls=authority.server()) as endpoint:
+        process = limpet(endpoint.url, f"destination.primary.tls_ca={bundle}", *FAST,
+                         "host.interval=50ms", "self.interval=500ms")
+        endpoint.wait(40)
+        endpoint.default = Answer(503)
+        process.wait_for(lambda s: s["queue"]["batches"] > 20)
+        endpoint.default = Answer()
+        process.wait_for(lambda s: s["ledger"]["metrics"]["held"] == 0)
+        text = pathlib.Path(f"/proc/{process.process.pid}/status").read_text()
+        rss = int(re.search(r"VmHWM:\s+(\d+) kB", text)[1])
+    print(f"\npeak RSS {rss} KiB of {RSS_KIB_MAX}")
+    assert rss <= RSS_KIB_MAX
+
+
+@static_release
+def test_first_delivery(folder):
+    """From exec to the endpoint's having the first request, on loopback; the best of five."""
+    milliseconds = []
+    for turn in range(5):
+        (folder / str(turn)).mkdir()
+        with Endpoint() as endpoint:
+            process = Limpet(folder / str(turn), endpoint.url, wait=False)
+            try:
+                arrived = endpoint.wait(1)[0].arrived
+            finally:
+                process.kill()
+        milliseconds.append((arrived - process.started) * 1000)
+    best = min(milliseconds)
+    print(f"\nfirst delivery after {best:.1f} ms of {FIRST_DELIVERY_MS_MAX} "
+          f"(median {statistics.median(milliseconds):.1f})")
+    assert best <= FIRST_DELIVERY_MS_MAX
+
+
+@static_release
+def test_system_calls(limpet, folder):
+    trace = folder / "trace"
+    with Endpoint() as endpoint:
+        process = limpet(endpoint.url, before=("strace", "-D", "-f", "-qq", "-s", "300", "-o", trace))
+        endpoint.wait(15)
+        assert process.stop() == 0
+    lines = [line for line in trace.read_text().splitlines() if re.match(r"\d+ +\w+\(", line)]
+    at_start = next(i for i, line in enumerate(lines) if 'msg=\\"running\\"' in line)
+    # From one request to another, far from the start and the end: whole cycles.
+    sent = [i for i, line in enumerate(lines) if "POST /v1/metrics" in line]
+    cycles = len(sent) - 3
+    assert cycles >= 10
+    names = Counter(re.match(r"\d+ +(\w+)", line)[1] for line in lines[sent[2]:sent[-1]])
+    calls = sum(names.values()) / cycles
+    print(f"\n{calls:.1f} system calls a cycle of {CALLS_PER_CYCLE_MAX}, {at_start} at start of "
+          f"{CALLS_AT_START_MAX}; over {cycles} cycles:", dict(names.most_common()))
+    assert calls <= CALLS_PER_CYCLE_MAX
+    assert at_start <= CALLS_AT_START_MAX
+
+
+@static_release
+def test_the_plan_fits(folder):
+    """The default configuration's pools fill `memory`, and the smallest `memory` there is works."""
+    path = folder / "limpet.ini"
+    path.write_text("[host]\n[destination.a]\nurl = https://localhost\n")
+    printed = call("check", "-c", path).stdout
+    plan = {name: int(size) for name, size in re.findall(r"^;   (\w+) +(\d+)  ", printed, re.M)}
+    print("\n" + json.dumps(plan))
+    assert plan["total"] <= 3 << 20
+    assert plan["queue"] >= 700 << 10, "design.md: an hour of outage at 10 s and more"
+    assert call("check", "-c", path, "--set", "agent.memory=1MiB",
+                "--set", "queue.batch_bytes=16KiB").returncode == 0
