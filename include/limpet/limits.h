@@ -12,8 +12,8 @@ inline constexpr size_t kMiB = 1024 * kKiB;
 
 // Memory (spec.md section 3, `memory`).
 inline constexpr size_t kMemoryMin = 1 * kMiB;
-inline constexpr size_t kCurlPoolBytes = 128 * kKiB;  // libcurl and c-ares, one destination.
-inline constexpr size_t kTlsPoolBytes = 128 * kKiB;   // mbedTLS, one destination.
+inline constexpr size_t kCurlPoolBytes = 96 * kKiB;  // One destination: libcurl, c-ares; peak 62.
+inline constexpr size_t kTlsPoolBytes = 80 * kKiB;   // Likewise: mbedTLS; peak 38 (RSA-2048).
 
 // Queue.
 inline constexpr size_t kBlockBytes = 512;            // A host cycle of 30 points is two of them.
