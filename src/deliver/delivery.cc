@@ -71,6 +71,7 @@ void Delivery::OnOutcome(const Outcome& outcome) {
         break;
       }
       ++refused;
+      destination_.DropRefused();
       ledger_.Drop(header.signal, DropReason::kRefused, header.items);
       log_.Error("a batch was refused and dropped",
                  {{"signal", SignalName(header.signal)},
@@ -92,10 +93,12 @@ void Delivery::DropAll(DropReason reason) {
     in_flight_ = {};
   }
   for (const Signal signal : kSignals) {
-    while (const BatchId head = queue_.Head(signal)) {
-      ledger_.Drop(signal, reason, queue_.header(head).items);
-      queue_.Remove(head);
-    }
+    const uint64_t items = queue_.items(signal);
+    if (items == 0) continue;
+    log_.Error("what was held is dropped",
+               {{"signal", SignalName(signal)}, {"items", items}, {"reason", DropReasonName(reason)}});
+    ledger_.Drop(signal, reason, items);
+    while (const BatchId head = queue_.Head(signal)) queue_.Remove(head);
   }
 }
 
