@@ -1,8 +1,13 @@
 #include "port/linux/host.h"
 
+#include <algorithm>
 #include <cerrno>
+#include <climits>
+#include <csignal>
 #include <cstring>
 
+#include <fcntl.h>
+#include <poll.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -20,9 +25,26 @@ SystemFacts ReadSystemFacts() {
   return facts;
 }
 
+void FillStandardHandles() {
+  for (int handle = 0; handle < 3; ++handle) {
+    // The lowest free number is given out, so it is this one.
+    if (fcntl(handle, F_GETFD) < 0 && open("/dev/null", O_RDWR) < 0) return;
+  }
+}
+
 bool WriteStdout(std::string_view text) {
+  sigset_t mask;
+  sigprocmask(SIG_BLOCK, nullptr, &mask);
+  sigdelset(&mask, SIGTERM);
+  sigdelset(&mask, SIGINT);
   while (!text.empty()) {
-    const ssize_t written = write(1, text.data(), text.size());
+    pollfd ready{.fd = 1, .events = POLLOUT, .revents = 0};
+    if (ppoll(&ready, 1, nullptr, &mask) < 0) {
+      if (errno == EINTR) continue;
+      return false;
+    }
+    // A pipe that is ready takes this much without waiting.
+    const ssize_t written = write(1, text.data(), std::min<size_t>(text.size(), PIPE_BUF));
     if (written < 0 && errno == EINTR) continue;
     if (written <= 0) return false;
     text.remove_prefix(static_cast<size_t>(written));

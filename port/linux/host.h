@@ -13,7 +13,13 @@ struct SystemFacts {
 };
 SystemFacts ReadSystemFacts();
 
-/// Writes all of it to standard output. False: the other end is gone or the disk is full.
+/// Opens /dev/null for those of the three standard handles that are closed: the next file opened
+/// would get their number, and the log would go into it.
+void FillStandardHandles();
+
+/// Writes all of it to standard output, waiting where it must: TERM and INT, which a loop may have
+/// blocked for itself, end the process while it waits. False: the other end is gone or the disk is
+/// full.
 bool WriteStdout(std::string_view text);
 
 bool StdoutIsTerminal();

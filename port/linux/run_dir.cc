@@ -17,6 +17,7 @@ constexpr std::string_view kLockName = "/limpet.lock";
 /// Makes the directory and the missing ones above it (0755).
 Status MakeDirectories(std::string_view directory, mode_t mode) {
   TextBuffer<kPathMax> path;
+  while (directory.size() > 1 && directory.back() == '/') directory.remove_suffix(1);
   size_t from = 0;
   while (from < directory.size()) {
     const size_t slash = directory.find('/', from + 1);

@@ -17,6 +17,7 @@ int PrintHelp(Command command) {
 }
 
 int Main(std::span<const char* const> arguments) {
+  FillStandardHandles();
   Args args;
   TextBuffer<512> mistake;
   if (!ParseArgs(arguments, args, mistake)) {
