@@ -306,6 +306,18 @@ TEST(LoadConfig, Errors) {
   }
 }
 
+TEST(LoadConfig, ResourceLeavesRoomInABatch) {
+  const std::string long_value(1030, 'x');
+  ConfigWorld world;
+  world.texts["limpet.ini"] = std::string(kDestination) + "[queue]\nbatch_bytes = 4KiB\n[resource]\na = " +
+                              long_value + "\nb = " + long_value + "\n";
+  Config config;
+  EXPECT_EQ(world.Load(config).code, Code::kInvalid);
+  EXPECT_EQ(Joined(world.errors),
+            "limpet.ini:5: [resource]: together 2086 bytes, and at most 2048 may stand in front of "
+            "each batch (half of queue.batch_bytes, 12288 in all)\n");
+}
+
 TEST(LoadConfig, Destinations) {
   struct Case { const char* name; const char* text; const char* errors; };
   constexpr Case cases[] = {

@@ -15,6 +15,9 @@ inline constexpr size_t kMemoryMin = 1 * kMiB;
 inline constexpr size_t kCurlPoolBytes = 96 * kKiB;  // One destination: libcurl, c-ares; peak 62.
 inline constexpr size_t kTlsPoolBytes = 80 * kKiB;   // Likewise: mbedTLS; peak 38 (RSA-2048).
 
+// Configuration.
+inline constexpr size_t kResourceBytesMax = 12 * kKiB; // Keys and values of [resource], encoded.
+
 // Queue.
 inline constexpr size_t kBlockBytes = 512;            // A host cycle of 30 points is two of them.
 

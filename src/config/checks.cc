@@ -1,8 +1,11 @@
 #include "config/checks.h"
 
+#include <algorithm>
+
 #include "base/text.h"
 #include "config/endpoint.h"
 #include "config/value.h"
+#include "limpet/limits.h"
 
 namespace limpet {
 namespace {
@@ -28,6 +31,23 @@ void CheckQueue(const Config& config, Problems& problems) {
   FormatValue(text, Kind::kSize, "",
               Value{.integer = static_cast<int64_t>(config.queue.batch_bytes * kBatchesInMemory)});
   problems.Report("queue", "batch_bytes", text.text());
+}
+
+/// The attributes stand in front of every batch: more of them than points is a mistake.
+void CheckResource(const Config& config, Problems& problems) {
+  if (!problems.Sound("queue") || !problems.Sound("resource")) return;
+  constexpr size_t kFraming = 12;  // Tags and lengths around a key and its value.
+  size_t bytes = 0;
+  for (size_t i = 0; i < config.resource_count; ++i) {
+    bytes += config.resource[i].key.size() + config.resource[i].value.size() + kFraming;
+  }
+  const size_t most = std::min<size_t>(kResourceBytesMax, config.queue.batch_bytes / 2);
+  if (bytes <= most) return;
+  TextBuffer<128> text;
+  text << "together " << bytes << " bytes, and at most " << most
+       << " may stand in front of each batch (half of queue.batch_bytes, " << kResourceBytesMax
+       << " in all)";
+  problems.Report("resource", "", text.text());
 }
 
 void CheckPauses(const Config& config, Problems& problems) {
@@ -109,6 +129,7 @@ const char* HeaderNameFault(std::string_view name) {
 
 void CheckTogether(const Config& config, Problems& problems) {
   CheckQueue(config, problems);
+  CheckResource(config, problems);
   for (size_t i = 0; i < config.destination_count; ++i) {
     CheckDestination(config.destinations[i], config, problems);
   }

@@ -36,7 +36,8 @@ namespace limpet {
 namespace {
 
 constexpr size_t kSlots = kConnections + 8 + 8;  // Connections, listeners and signals, curl and c-ares.
-constexpr size_t kResourceBytes = 16 * kKiB;     // 46 attributes of at most 255 bytes, and keys.
+constexpr size_t kDetectedBytesMax = Resource::kDetectedMax * (Resource::kValueMax + 48);  // And keys.
+constexpr size_t kResourceBytes = kResourceBytesMax + kDetectedBytesMax;
 constexpr Duration kInsecureReminder = Seconds(3600);  // spec.md section 3, tls_insecure.
 
 /// "unsupported" → a text for people about a failed step; the exit code is the caller's.
@@ -53,7 +54,7 @@ class Runtime final : private SignalReceiver, private Reloader, private PoolRepo
 
   /// Takes every pool and opens every listener. kExitOk, or an exit code and a line in the log.
   int Start(Carver& carver);
-  void Loop();
+  int Loop();
   void Finish();
 
  private:
@@ -237,7 +238,8 @@ int Runtime::StartListeners(Carver& carver) {
   return kExitOk;
 }
 
-void Runtime::Loop() {
+int Runtime::Loop() {
+  int code = kExitOk;
   log_.Info("running", {{"destination", config_.destinations[0].shown_url},
                         {"health", config_.health.listen},
                         {"control", run_dir_.path()}});
@@ -252,11 +254,13 @@ void Runtime::Loop() {
     if (sending && !agent_->destination().in_flight()) next = now;
     if (const Status waited = poller_.Wait(next); !waited.ok()) {
       Fail(log_, "cannot wait", "poller", waited);
+      code = kExitIo;
       break;
     }
   }
   OnReport();
   log_.Info("stopped");
+  return code;
 }
 
 void Runtime::Finish() {
@@ -393,8 +397,8 @@ int RunCommand(const Args& args) {
   Carver carver(region.value());
   const std::span<std::byte> place = carver.Take(plan.of(Holder::kProgram).bytes);
   Runtime* const runtime = new (place.data()) Runtime(config, plan, log, clock, run_dir);
-  const int code = runtime->Start(carver);
-  if (code == kExitOk) runtime->Loop();
+  int code = runtime->Start(carver);
+  if (code == kExitOk) code = runtime->Loop();
   runtime->Finish();
   runtime->~Runtime();
   return code;
