@@ -65,7 +65,10 @@ void Destination::OnAnswer(const Answer& answer) {
   const AnswerClass answer_class = Classify(answer);
   const AnswerBody body =
       ParseAnswerBody(answer.body, signal_, answer_class == AnswerClass::kAccepted);
-  misconfigured_ = answer_class == AnswerClass::kMisconfigured;
+  // After a refusal the owner says which it is.
+  if (answer_class != AnswerClass::kRefused) {
+    misconfigured_ = answer_class == AnswerClass::kMisconfigured;
+  }
 
   if (answer_class == AnswerClass::kAccepted) {
     if (body.rejected > 0 || !body.message.empty()) {
@@ -82,10 +85,6 @@ void Destination::OnAnswer(const Answer& answer) {
 
   Describe(answer, answer_class, body.message);
   if (answer_class == AnswerClass::kRefused) {
-    // It answers and judges: nothing is wrong with the connection.
-    failures_ = 0;
-    breaker_ = BreakerState::kClosed;
-    next_attempt_ = now;
     handler_.OnOutcome({.verdict = Verdict::kRefused});
     return;
   }
@@ -123,12 +122,23 @@ void Destination::Accepted(MonoTime now) {
   last_success_ = clock_.Wall();
 }
 
+void Destination::DropRefused() {
+  // It answers and judges: nothing is wrong with the connection.
+  misconfigured_ = false;
+  failures_ = 0;
+  breaker_ = BreakerState::kClosed;
+  next_attempt_ = clock_.Monotonic();
+}
+
 void Destination::HoldRefused() {
+  const MonoTime now = clock_.Monotonic();
+  if (failures_++ == 0) failing_since_ = now;
+  if (!misconfigured_) {
+    log_.Error("the destination refuses everything: held until it is set right",
+               {{"destination", config_.name}, {"error", last_error_.text()}});
+  }
   misconfigured_ = true;
-  if (failures_++ == 0) failing_since_ = clock_.Monotonic();
-  log_.Error("the destination refuses everything: held until it is set right",
-             {{"destination", config_.name}, {"error", last_error_.text()}});
-  Open(clock_.Monotonic(), Duration{});
+  Open(now, Duration{});
 }
 
 void Destination::Open(MonoTime now, Duration least) {

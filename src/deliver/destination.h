@@ -3,6 +3,7 @@
 // of the queue; what becomes of a batch is decided by its owner.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <string_view>
@@ -55,6 +56,9 @@ class Destination final : private AnswerHandler {
   /// Begins an attempt; only when Ready. The body must live until the outcome.
   void Send(const BatchHeader& header, std::string_view instance, const Body& body);
 
+  /// The owner gives a refused batch up: the next may go at once.
+  void DropRefused();
+
   /// The owner holds a refused batch as misconfigured: pause as for a wrong path.
   void HoldRefused();
 
@@ -68,7 +72,7 @@ class Destination final : private AnswerHandler {
   bool failing() const { return failures_ > 0; }
 
   /// The longest pause between two attempts.
-  Duration longest_pause() const { return open_.longest(); }
+  Duration longest_pause() const { return std::max(open_.longest(), retry_.longest()); }
 
   /// last_answer: boot time of the last answer of any kind, the epoch when there was none.
   MonoTime last_answer() const { return last_answer_; }
