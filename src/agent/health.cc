@@ -44,7 +44,7 @@ void Health::Judge(const HealthFacts& facts) {
         " answers but has accepted nothing for ",
         (facts.now - since).ns / 60'000'000'000, " minutes: ", facts.last_error);
   }
-  if (facts.dropping) Add("overflow: the queue is full and items are being dropped");
+  if (facts.dropping) Add("overflow: items are being dropped");
 }
 
 }  // namespace limpet

@@ -38,9 +38,9 @@ void Batcher::Added(Signal signal, uint32_t items, const Stamp& stamp) {
   ledger_.Collect(signal, items);
 }
 
-void Batcher::DropUnwritable(Signal signal, uint32_t items) {
+void Batcher::DropUnwritable(Signal signal, uint32_t items, MonoTime now) {
   ledger_.Collect(signal, items);
-  ledger_.Drop(signal, DropReason::kOverflow, items);
+  Dropped(signal, items, now);
   log_.Error("an item is larger than queue.batch_bytes and was dropped",
              {{"signal", SignalName(signal)}, {"items", items}});
 }
@@ -101,13 +101,17 @@ bool Batcher::MakeRoom(size_t bytes, MonoTime now) {
 }
 
 void Batcher::Overflowed(Signal signal, uint64_t items, MonoTime now) {
-  ledger_.Drop(signal, DropReason::kOverflow, items);
   if (!dropping_) {
     log_.Error("the queue is full: items are being dropped",
                {{"policy", options_.overflow == Overflow::kDropOldest ? "drop_oldest"
                                                                        : "drop_newest"}});
-    dropped_in_episode_ = 0;
   }
+  Dropped(signal, items, now);
+}
+
+void Batcher::Dropped(Signal signal, uint64_t items, MonoTime now) {
+  ledger_.Drop(signal, DropReason::kOverflow, items);
+  if (!dropping_) dropped_in_episode_ = 0;
   dropping_ = true;
   last_drop_ = now;
   dropped_in_episode_ += items;
@@ -128,7 +132,7 @@ MonoTime Batcher::OnTime(MonoTime now) {
     const MonoTime end = last_drop_ + kEpisodeGap;
     if (end <= now) {
       dropping_ = false;
-      log_.Warn("the queue has room again", {{"dropped", dropped_in_episode_}});
+      log_.Warn("no more items are dropped", {{"dropped", dropped_in_episode_}});
     } else {
       next = std::min(next, end);
     }

@@ -70,12 +70,12 @@ class Batcher {
   bool Paused() const;
 
   /// Items that could not be written at all (one larger than a batch): counted, never silent.
-  void DropUnwritable(Signal signal, uint32_t items);
+  void DropUnwritable(Signal signal, uint32_t items, MonoTime now);
 
   uint64_t open_items(Signal signal) const { return open_[Index(signal)].items; }
   /// Collection time of the oldest open item (kNever when there is none).
   MonoTime oldest_open() const;
-  /// Items were dropped by a full queue within the last 10 s.
+  /// Items were dropped, by a full queue or as unwritable, within the last 10 s.
   bool dropping() const { return dropping_; }
 
  private:
@@ -89,6 +89,7 @@ class Batcher {
 
   bool MakeRoom(size_t bytes, MonoTime now);
   void Overflowed(Signal signal, uint64_t items, MonoTime now);
+  void Dropped(Signal signal, uint64_t items, MonoTime now);
 
   const BatcherOptions options_;
   GzipCompressor* const gzip_;

@@ -113,7 +113,7 @@ void MetricEncoder::Point(uint32_t point_field, WritePoint write) {
     CloseScope();
     batcher_.Close(Signal::kMetrics, stamp_.mono);
   }
-  batcher_.DropUnwritable(Signal::kMetrics, 1);
+  batcher_.DropUnwritable(Signal::kMetrics, 1, stamp_.mono);
 }
 
 void MetricEncoder::Int(std::span<const Attribute> attributes, int64_t value) {
