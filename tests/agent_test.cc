@@ -158,11 +158,60 @@ TEST(Agent, RefusedTwiceIsDroppedTheThirdIsHeldUntilItIsSetRight) {
   EXPECT_EQ(world.agent->held(Signal::kMetrics).total(), world.metrics().collected - 2 * cycle);
   EXPECT_TRUE(world.Look().destinations[0].misconfigured);
   EXPECT_FALSE(world.Look().health.ok);
+  // Said once when it begins and once when it ends, however often it is tried in between.
+  EXPECT_EQ(world.log.Count("refuses everything"), 1u);
+  EXPECT_EQ(world.log.Count("given a rest"), 1u);
   status = 200;
   world.RunFor(Seconds(200));
+  EXPECT_EQ(world.log.Count("delivery works again"), 1u);
+  EXPECT_EQ(world.log.Count("failed_attempts=1 "), 0u);
   EXPECT_TRUE(world.Look().health.ok);
   EXPECT_EQ(world.metrics().delivered, world.metrics().collected - 2 * cycle);
   EXPECT_TRUE(world.checker.broken().empty());
+}
+
+TEST(Agent, OwnMetricsWithoutATakerStayLocal) {
+  AgentWorld world;
+  world.config.host.present = false;
+  world.config.self.interval = Seconds(10);
+  world.config.destinations[0].signals = SignalSet{1} << Index(Signal::kLogs);
+  world.Start();
+  world.RunFor(Seconds(600));
+  EXPECT_EQ(world.metrics().collected, 0u);
+  const MonoTime asked = world.clock.mono;
+  world.StopAndDrain();
+  EXPECT_EQ(world.clock.mono, asked);
+}
+
+TEST(Agent, ABootBefore1970IsNotSentAsAFarFuture) {
+  AgentWorld world;
+  world.clock.wall_offset = Duration{} - Seconds(60);  // Wall time 40 s, 100 s after boot.
+  size_t points = 0;
+  world.respond = [&](const SimRequest& request) {
+    for (const SeenPoint& point : ReadPoints(Inflate(request.body))) {
+      if (point.time == 0) continue;  // A histogram.
+      EXPECT_GE(point.start, 0);
+      EXPECT_LE(point.start, point.time);
+      ++points;
+    }
+    return SimAnswer{};
+  };
+  world.Start();
+  world.RunFor(Seconds(30));
+  EXPECT_GT(points, 30u);
+  EXPECT_TRUE(world.checker.broken().empty());
+}
+
+TEST(Agent, APauseOfARetryIsNoStall) {
+  AgentWorld world;
+  world.config.retry.initial = world.config.retry.max = Seconds(240);
+  world.config.retry.jitter = 0;
+  world.config.destinations[0].breaker_failures = 100;
+  world.respond = [](const SimRequest&) { return SimAnswer{.status = 503}; };
+  world.Start();
+  world.RunFor(Seconds(715));  // Three pauses of four minutes are 720 s.
+  EXPECT_TRUE(world.Look().health.ok) << world.Look().health.reasons[0];
+  EXPECT_EQ(world.Look().health.delivery, "degraded");
 }
 
 TEST(Agent, MisconfiguredAndFaultyAreHeldAtTheBreakersPace) {

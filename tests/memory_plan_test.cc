@@ -50,6 +50,18 @@ TEST(MemoryPlan, TooLittleNamesTheKeysToChange) {
   EXPECT_NE(error.text().find("queue.batch_bytes"), std::string_view::npos);
 }
 
+TEST(MemoryPlan, TheLeastQueueHoldsTwoBatchesAsTheyAre) {
+  // Sources pause while two batches do not fit: less would pause them for ever.
+  constexpr uint32_t kBatch = 64 * kKiB;
+  uint64_t memory = kMemoryMin;
+  TextBuffer<256> error;
+  while (!MemoryPlan::Make(Configured(memory, kBatch), kForeign, error).ok()) memory += 64;
+  const auto plan = MemoryPlan::Make(Configured(memory, kBatch), kForeign, error);
+  std::vector<uint64_t> arena(plan.value().of(Holder::kQueue).bytes / sizeof(uint64_t));
+  const BatchQueue queue(std::as_writable_bytes(std::span(arena)));
+  EXPECT_TRUE(queue.HasRoom(2 * kBatch));
+}
+
 TEST(MemoryPlan, WithoutGzipItsMemoryGoesToTheQueue) {
   TextBuffer<256> error;
   const auto with = MemoryPlan::Make(Configured(3 * kMiB, 64 * kKiB, true), kForeign, error);

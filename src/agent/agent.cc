@@ -56,7 +56,9 @@ Agent::Agent(const Config& config, const AgentIdentity& identity, const AgentMem
       encoder_(batcher_, identity.resource, identity.version),
       steps_(config.clock.step) {
   if (config.host.present) host_tick_.emplace(config.host.interval, started_);
-  if (config.self.interval > Duration{}) self_tick_.emplace(config.self.interval, started_);
+  // Own metrics that no destination takes stay local (/metrics), outside the ledger.
+  const bool taken = (config.destinations[0].signals >> Index(Signal::kMetrics) & 1) != 0;
+  if (taken && config.self.interval > Duration{}) self_tick_.emplace(config.self.interval, started_);
   WatchClock(ReadClocks(clock_), true);
 }
 
@@ -101,8 +103,10 @@ void Agent::Cycle(const ClockReading& reading, bool host_due, bool self_due) {
   if (boot_wall_ == UnixTime{}) {
     // One start per boot, fixed when first sent: made anew after a clock step it would look like a
     // reset of every counter.
-    boot_wall_ = reading.wall - Duration{now.ns};
-    start_wall_ = reading.wall - (now - started_);
+    // Where the clock has been set back to 1970 the boot lies before it, which OTLP cannot say.
+    constexpr UnixTime kEarliest{1};
+    boot_wall_ = std::max(reading.wall - Duration{now.ns}, kEarliest);
+    start_wall_ = std::max(reading.wall - (now - started_), kEarliest);
   }
   encoder_.Start({.wall = reading.wall, .mono = now, .trust = trust_}, boot_wall_);
   if (host_due) {

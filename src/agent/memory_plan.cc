@@ -52,7 +52,7 @@ Result<MemoryPlan> MemoryPlan::Make(const Config& config, const ForeignSizes& fo
 
   size_t fixed = 0;
   for (const Share& share : plan.shares_) fixed += share.bytes;
-  const size_t queue_min = kQueueBatchesMin * (batch + kBlockBytes);
+  const size_t queue_min = kQueueBatchesMin * BatchQueue::BytesFor(batch);
   if (fixed + queue_min > memory) {
     error << "agent.memory: ";
     WriteKiB(error, memory);

@@ -43,6 +43,8 @@ class BatchQueue {
 
   /// Would a batch of that many bytes (payload and checkpoints) fit now? Or ever?
   bool HasRoom(size_t bytes) const { return BlocksFor(bytes) <= free_blocks_; }
+  /// What a batch of that many bytes takes of the arena.
+  static size_t BytesFor(size_t bytes) { return BlocksFor(bytes) * sizeof(Block); }
   bool CanEverHold(size_t bytes) const { return BlocksFor(bytes) <= block_count_; }
 
   BatchId Head(Signal signal) const { return lines_[Index(signal)].head; }
