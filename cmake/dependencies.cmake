@@ -2,13 +2,16 @@
 # dep::inih, dep::deflate, dep::http_parser. Nothing is downloaded here.
 #
 #   LIMPET_DEPS=bundled  out of LIMPET_DEPS_PREFIX, which tools/build-deps made (tools/build gives it)
-#   LIMPET_DEPS=system   out of the system or the sysroot, for distributions and build systems
+#   LIMPET_DEPS=system   out of the system or the sysroot, for distributions and build systems. Some have
+#                        to be built as cmake/deps/ and tools/build-deps do: inih with the same
+#                        definitions, curl with mbedTLS and c-ares, mbedTLS with its certificate
+#                        callback and own malloc, SQLite with MEMSYS5.
 
 set(LIMPET_DEPS bundled CACHE STRING "Where the libraries come from: bundled or system")
 set_property(CACHE LIMPET_DEPS PROPERTY STRINGS bundled system)
 set(LIMPET_DEPS_PREFIX "" CACHE PATH "The folder that tools/build-deps printed (for bundled)")
 
-# What users of a header have to define as its library did.
+# What users of a header have to define as its library did: nanopb's only where we build it.
 set(_limpet_nanopb_definitions PB_BUFFER_ONLY=1 PB_NO_ERRMSG=1)
 set(_limpet_inih_definitions
   INI_HANDLER_LINENO=1
@@ -102,8 +105,7 @@ elseif(LIMPET_DEPS STREQUAL "system")
     set(LIMPET_VERSION_inih "system")
   endif()
   target_compile_definitions(dep_inih INTERFACE LIMPET_INIH_VERSION="${LIMPET_VERSION_inih}")
-  _limpet_system(nanopb HEADER pb_encode.h LIBS protobuf-nanopb
-    DEFINITIONS ${_limpet_nanopb_definitions})
+  _limpet_system(nanopb HEADER pb_encode.h LIBS protobuf-nanopb)
   find_program(LIMPET_NANOPB_GENERATOR NAMES nanopb_generator nanopb_generator.py REQUIRED)
 else()
   message(FATAL_ERROR "LIMPET_DEPS is '${LIMPET_DEPS}', expected bundled or system")
