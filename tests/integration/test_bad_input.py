@@ -360,17 +360,11 @@ def test_bad_set(folder, setting, words):
 
 
 def test_too_little_memory(folder):
-    """Says how much is needed and which line to lower; and what it says is true."""
-    done = check(folder, DESTINATION, "--set", "agent.memory=1MiB")
-    if done.returncode == 0:
-        return
+    """The least there is holds the defaults; a larger batch names the line to lower or raise."""
+    assert check(folder, DESTINATION, "--set", "agent.memory=1MiB").returncode == 0
+    done = check(folder, DESTINATION, "--set", "agent.memory=1MiB", "--set", "queue.batch_bytes=65KiB")
     assert done.returncode == 78
-    assert "agent.memory" in done.stderr and "queue.batch_bytes" in done.stderr
-    needed = float(re.search(r"([\d.]+) KiB are needed", done.stderr)[1])
-    assert check(folder, DESTINATION, "--set", f"agent.memory={int(needed) + 16}KiB",
-                 "--set", "queue.batch_bytes=64KiB").returncode == 0
-    assert check(folder, DESTINATION, "--set", "agent.memory=1MiB",
-                 "--set", "queue.batch_bytes=16KiB").returncode == 0
+    assert "queue.batch_bytes" in done.stderr and "memory" in done.stderr
 
 
 def test_a_secret_is_never_shown(folder):
