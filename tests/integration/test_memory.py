@@ -137,7 +137,7 @@ def test_least_memory(limpet, authority, bundle):
     """1 MiB is enough for everything, TLS with the whole bundle included."""
     with Endpoint(tls=authority.server(), default=Fickle()) as endpoint:
         process = limpet(endpoint.url, f"destination.primary.tls_ca={bundle}", *FAST,
-                         "agent.memory=1MiB", "self.interval=200ms")
+                         "agent.memory=1MiB", "queue.batch_bytes=32KiB", "self.interval=200ms")
         endpoint.wait(20)
         assert process.stop() == 0
     account = process.final_account()
