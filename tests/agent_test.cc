@@ -261,6 +261,30 @@ TEST(Agent, AnAnswerThatNeverComesIsNotOurs) {
   EXPECT_EQ(world.transport.requests.size(), 1u);
   EXPECT_EQ(world.Look().sources[0].cycles, 60u);
   EXPECT_TRUE(world.Look().destinations[0].in_flight);
+  // Nor is its batch when the time for a stop is up: abandoned, and counted like the rest.
+  world.StopAndDrain();
+  EXPECT_EQ(world.transport.requests.size(), 1u);
+  EXPECT_EQ(world.metrics().dropped[static_cast<size_t>(DropReason::kShutdown)],
+            world.metrics().collected);
+  EXPECT_EQ(world.log.Count("what was held is dropped"), 1u);
+}
+
+TEST(Agent, AStopKeepsTheDestinationsRetryAfter) {
+  AgentWorld world;
+  world.config.agent.shutdown_timeout = Seconds(60);
+  bool first = true;
+  world.respond = [&](const SimRequest&) {
+    SimAnswer answer;
+    if (first) answer = {.status = 503, .retry_after = "40"};
+    first = false;
+    return answer;
+  };
+  world.Start();
+  world.RunFor(Seconds(5));
+  world.StopAndDrain();
+  ASSERT_EQ(world.transport.requests.size(), 2u);
+  EXPECT_GE(world.transport.requests[1].at - world.transport.requests[0].at, Seconds(40));
+  EXPECT_EQ(world.metrics().delivered, world.metrics().collected);
 }
 
 TEST(Agent, StopDropsWhatIsLeftWhenTimeIsUp) {

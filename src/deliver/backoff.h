@@ -19,7 +19,7 @@ class Backoff {
   };
   Backoff(const Options& options, Random& random) : options_(options), random_(random) {}
 
-  /// The next pause; each is longer than the one before, until max.
+  /// The next pause: around a middle that grows each time, until max.
   Duration Next();
   void Reset() { step_ = 0; }
 

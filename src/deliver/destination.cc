@@ -92,6 +92,7 @@ void Destination::OnAnswer(const Answer& answer) {
   const Duration retry_after =
       ParseRetryAfter(answer.retry_after, answer.date, clock_.Wall(), kRetryAfterMax)
           .value_or(Duration{});
+  not_before_ = now + retry_after;
   if (failures_++ == 0) {
     failing_since_ = now;
     log_.Warn("delivery fails",
@@ -108,6 +109,18 @@ void Destination::OnAnswer(const Answer& answer) {
 }
 
 void Destination::Accepted(MonoTime now) {
+  Recover(now);
+  last_accepted_ = now;
+  last_success_ = clock_.Wall();
+}
+
+/// It answers and judges: nothing is wrong with the connection.
+void Destination::DropRefused() {
+  misconfigured_ = false;
+  Recover(clock_.Monotonic());
+}
+
+void Destination::Recover(MonoTime now) {
   if (failures_ > 0) {
     log_.Info("delivery works again",
               {{"destination", config_.name}, {"failed_attempts", failures_},
@@ -118,16 +131,6 @@ void Destination::Accepted(MonoTime now) {
   retry_.Reset();
   open_.Reset();
   next_attempt_ = now;
-  last_accepted_ = now;
-  last_success_ = clock_.Wall();
-}
-
-void Destination::DropRefused() {
-  // It answers and judges: nothing is wrong with the connection.
-  misconfigured_ = false;
-  failures_ = 0;
-  breaker_ = BreakerState::kClosed;
-  next_attempt_ = clock_.Monotonic();
 }
 
 void Destination::HoldRefused() {
@@ -187,7 +190,7 @@ void Destination::Cancel() {
 }
 
 void Destination::TryNow() {
-  if (!in_flight_) next_attempt_ = MonoTime{};
+  if (!in_flight_) next_attempt_ = std::min(next_attempt_, not_before_);
 }
 
 void Destination::CountDelivered(Signal signal, uint64_t delivered, uint64_t rejected) {

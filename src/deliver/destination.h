@@ -65,7 +65,8 @@ class Destination final : private AnswerHandler {
   /// Abandons what is in flight; no outcome follows.
   void Cancel();
 
-  /// Forgets pauses, for the last attempts of a graceful stop.
+  /// Forgets pauses of our own (not the destination's Retry-After), for the last attempts of a
+  /// graceful stop.
   void TryNow();
 
   /// Was the last attempt a failure?
@@ -84,6 +85,7 @@ class Destination final : private AnswerHandler {
  private:
   void OnAnswer(const Answer& answer) override;
   void Accepted(MonoTime now);
+  void Recover(MonoTime now);
   void Describe(const Answer& answer, AnswerClass answer_class, std::string_view message);
   void Open(MonoTime now, Duration least);
   void CountCode(int code);
@@ -100,6 +102,7 @@ class Destination final : private AnswerHandler {
   BreakerState breaker_ = BreakerState::kClosed;
   uint32_t failures_ = 0;  // In a row.
   MonoTime next_attempt_;
+  MonoTime not_before_;  // What Retry-After asked for, the floor of next_attempt_.
   bool in_flight_ = false;
   Signal signal_ = Signal::kMetrics;  // Of the request in flight.
   TextBuffer<kIdempotencyKeyMax> key_;
