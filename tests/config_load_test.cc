@@ -279,6 +279,10 @@ TEST(LoadConfig, Errors) {
        "[::1]:13133\n"},
       {"token for the listener", "[health]\nbearer_token_file = /t\n",
        "limpet.ini:2: health.bearer_token_file: not available in this build\n"},
+      {"run_dir too long for a socket",
+       "[agent]\nrun_dir = /run/0123456789012345678901234567890123456789012345678901234567890123456789"
+       "012345678901234567890\n",
+       "limpet.ini:2: agent.run_dir: too long for the control socket: at most 95 bytes\n"},
       {"initial above max", "[retry]\nmax = 500ms\n",
        "limpet.ini:1: retry.initial: longer than retry.max\n"},
       {"open above open_max", "[breaker]\nopen = 3m\n",

@@ -53,6 +53,15 @@ TEST(Logger, LimitsEachMessageAndSaysHowMuchItLeftOut) {
   EXPECT_NE(out.lines.back().find("suppressed=90"), std::string::npos) << out.lines.back();
 }
 
+TEST(Logger, AReportPassesLevelAndLimit) {
+  sim::SimClock clock;
+  Lines out;
+  Logger log(out, clock);
+  log.Configure(Level::kError, LogFormat::kText);
+  for (int i = 0; i < 30; ++i) log.Report("ledger", {{"i", i}});
+  EXPECT_EQ(out.lines.size(), 30u);
+}
+
 TEST(Logger, ALineTooLongLosesWholeFields) {
   sim::SimClock clock;
   Lines out;

@@ -34,7 +34,10 @@ class Setter {
   CURLcode code_ = CURLE_OK;
 };
 
-long InMilliseconds(Duration d) { return static_cast<long>(std::max<int64_t>(d.ns / 1'000'000, 1)); }
+/// What fits an option of any target's long; 24 days are for ever.
+long InMilliseconds(Duration d) {
+  return static_cast<long>(std::clamp<int64_t>(d.ns / 1'000'000, 1, INT32_MAX));
+}
 
 bool SameName(std::string_view a, std::string_view b) {
   return a.size() == b.size() && strncasecmp(a.data(), b.data(), a.size()) == 0;

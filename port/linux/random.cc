@@ -2,6 +2,7 @@
 
 #include <ctime>
 
+#include <fcntl.h>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -10,6 +11,12 @@ namespace limpet {
 LinuxRandom::LinuxRandom() {
   // A device that has just booted may have no entropy yet: never wait for it.
   if (getrandom(&state_, sizeof state_, GRND_NONBLOCK) == sizeof state_) return;
+  // Linux before 3.17 has no getrandom; urandom never waits either.
+  if (const int file = open("/dev/urandom", O_RDONLY | O_CLOEXEC); file >= 0) {
+    const bool filled = read(file, &state_, sizeof state_) == sizeof state_;
+    close(file);
+    if (filled) return;
+  }
   timespec boot{}, wall{};
   clock_gettime(CLOCK_BOOTTIME, &boot);
   clock_gettime(CLOCK_REALTIME, &wall);

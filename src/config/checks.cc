@@ -59,6 +59,15 @@ void CheckPauses(const Config& config, Problems& problems) {
   }
 }
 
+/// The control socket lies in run_dir, else in state_dir, and the kernel bounds its path.
+void CheckDirectories(const Config& config, Problems& problems) {
+  constexpr size_t kSocketPathMax = 107;  // sun_path of unix(7), with its NUL 108.
+  constexpr size_t kNameBytes = std::string_view("/limpet.sock").size();
+  if (problems.Sound("agent") && config.agent.run_dir.size() + kNameBytes > kSocketPathMax) {
+    problems.Report("agent", "run_dir", "too long for the control socket: at most 95 bytes");
+  }
+}
+
 void CheckHealth(const Config& config, Problems& problems) {
   if (!problems.Sound("health") || config.health.listen.empty() || config.health.insecure) return;
   const std::optional<Address> address = SplitAddress(config.health.listen);
@@ -128,6 +137,7 @@ const char* HeaderNameFault(std::string_view name) {
 }
 
 void CheckTogether(const Config& config, Problems& problems) {
+  CheckDirectories(config, problems);
   CheckQueue(config, problems);
   CheckResource(config, problems);
   for (size_t i = 0; i < config.destination_count; ++i) {

@@ -55,8 +55,15 @@ bool Logger::Admit(const char* message, uint64_t* suppressed) {
 void Logger::Write(Level level, const char* message, std::initializer_list<LogField> fields) {
   if (level > level_) return;
   uint64_t suppressed = 0;
-  if (!Admit(message, &suppressed)) return;
+  if (Admit(message, &suppressed)) WriteLine(level, message, fields, suppressed);
+}
 
+void Logger::Report(const char* message, std::initializer_list<LogField> fields) {
+  WriteLine(Level::kInfo, message, fields, 0);
+}
+
+void Logger::WriteLine(Level level, const char* message, std::initializer_list<LogField> fields,
+                       uint64_t suppressed) {
   char buffer[kLineBytes];
   TextWriter line(std::span<char>(buffer, sizeof buffer - 2));  // Room for "}\n" at the end.
   const bool json = format_ == LogFormat::kJson;

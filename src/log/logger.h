@@ -35,6 +35,9 @@ class Logger final : public Log {
 
   void Write(Level level, const char* message, std::initializer_list<LogField> fields) override;
 
+  /// A line that somebody asked for: past level and rate limit.
+  void Report(const char* message, std::initializer_list<LogField> fields);
+
  private:
   struct Window {
     const char* message = nullptr;
@@ -42,6 +45,8 @@ class Logger final : public Log {
     uint32_t lines = 0;
     uint64_t suppressed = 0;
   };
+  void WriteLine(Level level, const char* message, std::initializer_list<LogField> fields,
+                 uint64_t suppressed);
   bool Admit(const char* message, uint64_t* suppressed);
 
   LogOutput& output_;

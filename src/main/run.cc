@@ -294,26 +294,26 @@ void Runtime::OnReport() {
   for (const Signal signal : kSignals) {
     const Account& account = snapshot.ledger[Index(signal)];
     if (account.collected == 0) continue;
-    log_.Info("ledger", {{"signal", SignalName(signal)},
-                         {"collected", account.collected},
-                         {"delivered", account.delivered},
-                         {"rejected", account.rejected},
-                         {"dropped", account.dropped_total()},
-                         {"dead", account.dead},
-                         {"held", snapshot.held[Index(signal)].total()}});
+    log_.Report("ledger", {{"signal", SignalName(signal)},
+                           {"collected", account.collected},
+                           {"delivered", account.delivered},
+                           {"rejected", account.rejected},
+                           {"dropped", account.dropped_total()},
+                           {"dead", account.dead},
+                           {"held", snapshot.held[Index(signal)].total()}});
   }
-  log_.Info("queue", {{"batches", snapshot.queue.batches},
-                      {"bytes", snapshot.queue.bytes},
-                      {"capacity_bytes", snapshot.queue.capacity_bytes},
-                      {"oldest_seconds", snapshot.queue.oldest.ns / 1'000'000'000}});
+  log_.Report("queue", {{"batches", snapshot.queue.batches},
+                        {"bytes", snapshot.queue.bytes},
+                        {"capacity_bytes", snapshot.queue.capacity_bytes},
+                        {"oldest_seconds", snapshot.queue.oldest.ns / 1'000'000'000}});
   for (const DestinationView& destination : snapshot.destinations) {
-    log_.Info("destination", {{"name", destination.name},
-                              {"breaker", BreakerStateName(destination.breaker)},
-                              {"last_error", destination.last_error}});
+    log_.Report("destination", {{"name", destination.name},
+                                {"breaker", BreakerStateName(destination.breaker)},
+                                {"last_error", destination.last_error}});
   }
-  log_.Info("health", {{"ok", snapshot.health.ok ? "true" : "false"},
-                       {"delivery", snapshot.health.delivery},
-                       {"clock", snapshot.clock.state}});
+  log_.Report("health", {{"ok", snapshot.health.ok ? "true" : "false"},
+                         {"delivery", snapshot.health.delivery},
+                         {"clock", snapshot.clock.state}});
 }
 
 std::span<const PoolUse> Runtime::Report() {
@@ -322,6 +322,12 @@ std::span<const PoolUse> Runtime::Report() {
   pools_[count++] = curl_heap_.use();
   pools_[count++] = tls_heap_.use();
   if (const PoolUse libc = LibcPoolUse(); libc.bytes > 0) pools_[count++] = libc;
+  // The others are handed out whole at start.
+  for (const Holder holder : {Holder::kConfig, Holder::kSlab, Holder::kGzip, Holder::kListener,
+                              Holder::kProgram}) {
+    const Share& share = plan_.of(holder);
+    if (share.bytes > 0) pools_[count++] = {share.name, share.bytes, share.bytes, share.bytes, 0};
+  }
   return std::span(pools_).first(count);
 }
 

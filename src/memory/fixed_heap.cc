@@ -26,12 +26,12 @@ struct FixedHeap::Block {
   }
   void* Payload() { return reinterpret_cast<std::byte*>(this) + kHeader; }
 
-  static constexpr size_t kHeader = 2 * sizeof(size_t);
+  static constexpr size_t kHeader = kAlignment;
 };
 
 namespace {
 
-constexpr size_t kHeader = 2 * sizeof(size_t);
+constexpr size_t kHeader = FixedHeap::kAlignment;  // At least two words.
 constexpr size_t kBlockMin = 2 * FixedHeap::kAlignment;  // Room for the links.
 
 constexpr size_t RoundUp(size_t value, size_t to) { return (value + to - 1) & ~(to - 1); }

@@ -3,6 +3,7 @@
 // included, so that nothing in the process can grow. One mechanism for all: peaks compare.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -13,7 +14,7 @@
 
 namespace limpet {
 
-/// Not thread safe. Blocks are aligned to two words (16 bytes, 8 on 32-bit) and cost as much extra.
+/// Not thread safe. Blocks are aligned as malloc's must be (16 bytes; 8 on ARM) and cost as much extra.
 ///
 /// Invariants, checked at every Free and Resize for the block at hand:
 ///  F1  A block lies inside the region, is aligned, and is marked used.
@@ -21,7 +22,7 @@ namespace limpet {
 ///  F3  Two free blocks are never neighbours.
 class FixedHeap {
  public:
-  static constexpr size_t kAlignment = 2 * sizeof(size_t);
+  static constexpr size_t kAlignment = std::max(2 * sizeof(size_t), alignof(std::max_align_t));
 
   constexpr FixedHeap() = default;
   FixedHeap(const FixedHeap&) = delete;
