@@ -269,6 +269,23 @@ TEST(Agent, AnAnswerThatNeverComesIsNotOurs) {
   EXPECT_EQ(world.log.Count("what was held is dropped"), 1u);
 }
 
+TEST(Agent, AStopTriesOnceWhenRetryAfterWouldOutlastIt) {
+  AgentWorld world;
+  bool first = true;
+  world.respond = [&](const SimRequest&) {
+    SimAnswer answer;
+    if (first) answer = {.status = 503, .retry_after = "300"};
+    first = false;
+    return answer;
+  };
+  world.Start();
+  world.RunFor(Seconds(60));
+  const MonoTime asked = world.clock.mono;
+  world.StopAndDrain();
+  EXPECT_LT(world.clock.mono - asked, Seconds(1));
+  EXPECT_EQ(world.metrics().delivered, world.metrics().collected);
+}
+
 TEST(Agent, AStopKeepsTheDestinationsRetryAfter) {
   AgentWorld world;
   world.config.agent.shutdown_timeout = Seconds(60);

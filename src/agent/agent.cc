@@ -162,7 +162,7 @@ void Agent::Stop(MonoTime now) {
   for (const Signal signal : kSignals) {
     if (batcher_.open_items(signal) > 0) batcher_.Close(signal, now);
   }
-  delivery_.destination().TryNow();
+  delivery_.destination().HurryUp(stop_deadline_);
 }
 
 Held Agent::held(Signal signal) const {

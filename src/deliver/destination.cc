@@ -189,8 +189,9 @@ void Destination::Cancel() {
   in_flight_ = false;
 }
 
-void Destination::TryNow() {
-  if (!in_flight_) next_attempt_ = std::min(next_attempt_, not_before_);
+void Destination::HurryUp(MonoTime deadline) {
+  if (in_flight_) return;
+  next_attempt_ = not_before_ < deadline ? std::min(next_attempt_, not_before_) : MonoTime{};
 }
 
 void Destination::CountDelivered(Signal signal, uint64_t delivered, uint64_t rejected) {

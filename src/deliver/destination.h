@@ -65,9 +65,9 @@ class Destination final : private AnswerHandler {
   /// Abandons what is in flight; no outcome follows.
   void Cancel();
 
-  /// Forgets pauses of our own (not the destination's Retry-After), for the last attempts of a
-  /// graceful stop.
-  void TryNow();
+  /// For a graceful stop: forgets the pauses of our own and keeps the destination's Retry-After,
+  /// unless that ends only after the deadline: then one try is better than none.
+  void HurryUp(MonoTime deadline);
 
   /// Was the last attempt a failure?
   bool failing() const { return failures_ > 0; }

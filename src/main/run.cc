@@ -64,9 +64,10 @@ class Runtime final : private SignalReceiver, private Reloader, private PoolRepo
 
   void OnStop() override;
   void OnReload() override;
-  void OnReport() override;
+  void OnReport() override { LogStatus(true); }
   Status Reload(TextWriter& verdict) override;
   std::span<const PoolUse> Report() override;
+  void LogStatus(bool asked);
   void RemindOfInsecurity(MonoTime now);
 
   const Config& config_;
@@ -258,7 +259,7 @@ int Runtime::Loop() {
       break;
     }
   }
-  OnReport();
+  LogStatus(false);
   log_.Info("stopped");
   return code;
 }
@@ -287,33 +288,37 @@ Status Runtime::Reload(TextWriter& verdict) {
   return {Code::kUnsupported, 0, "reload"};
 }
 
-/// The status as a few log lines, for USR1 and at the end.
-void Runtime::OnReport() {
+/// The status as a few log lines: for USR1, which asks for them whatever the log level is, and at
+/// the end.
+void Runtime::LogStatus(bool asked) {
+  const auto log = [&](const char* message, std::initializer_list<LogField> fields) {
+    asked ? log_.Report(message, fields) : log_.Info(message, fields);
+  };
   Snapshot snapshot;
   agent_->Fill(snapshot);
   for (const Signal signal : kSignals) {
     const Account& account = snapshot.ledger[Index(signal)];
     if (account.collected == 0) continue;
-    log_.Report("ledger", {{"signal", SignalName(signal)},
-                           {"collected", account.collected},
-                           {"delivered", account.delivered},
-                           {"rejected", account.rejected},
-                           {"dropped", account.dropped_total()},
-                           {"dead", account.dead},
-                           {"held", snapshot.held[Index(signal)].total()}});
+    log("ledger", {{"signal", SignalName(signal)},
+                   {"collected", account.collected},
+                   {"delivered", account.delivered},
+                   {"rejected", account.rejected},
+                   {"dropped", account.dropped_total()},
+                   {"dead", account.dead},
+                   {"held", snapshot.held[Index(signal)].total()}});
   }
-  log_.Report("queue", {{"batches", snapshot.queue.batches},
-                        {"bytes", snapshot.queue.bytes},
-                        {"capacity_bytes", snapshot.queue.capacity_bytes},
-                        {"oldest_seconds", snapshot.queue.oldest.ns / 1'000'000'000}});
+  log("queue", {{"batches", snapshot.queue.batches},
+                {"bytes", snapshot.queue.bytes},
+                {"capacity_bytes", snapshot.queue.capacity_bytes},
+                {"oldest_seconds", snapshot.queue.oldest.ns / 1'000'000'000}});
   for (const DestinationView& destination : snapshot.destinations) {
-    log_.Report("destination", {{"name", destination.name},
-                                {"breaker", BreakerStateName(destination.breaker)},
-                                {"last_error", destination.last_error}});
+    log("destination", {{"name", destination.name},
+                        {"breaker", BreakerStateName(destination.breaker)},
+                        {"last_error", destination.last_error}});
   }
-  log_.Report("health", {{"ok", snapshot.health.ok ? "true" : "false"},
-                         {"delivery", snapshot.health.delivery},
-                         {"clock", snapshot.clock.state}});
+  log("health", {{"ok", snapshot.health.ok ? "true" : "false"},
+                 {"delivery", snapshot.health.delivery},
+                 {"clock", snapshot.clock.state}});
 }
 
 std::span<const PoolUse> Runtime::Report() {
