@@ -56,7 +56,7 @@ TEST(ParseProcStat, Hosts) {
           ParseCpuLine(std::string_view(text).substr(at + 1, text.find('\n', at + 1) - at - 1));
       ASSERT_TRUE(cpu.ok());
       EXPECT_FALSE(cpu.value().all);
-      EXPECT_TRUE(stat.online[cpu.value().number]);
+      EXPECT_TRUE(stat.online[static_cast<size_t>(cpu.value().number)]);
       for (size_t i = 0; i < kCpuColumnCount; ++i) sum.column[i] += cpu.value().ticks.column[i];
     }
     for (size_t i = 0; i < kCpuColumnCount; ++i) {

@@ -1,6 +1,7 @@
 // What the process is told about its host, and its standard output.
 #pragma once
 
+#include <cstdint>
 #include <string_view>
 
 namespace limpet {

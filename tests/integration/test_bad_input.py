@@ -1,6 +1,7 @@
 """Whatever is wrong outside is a clear message or a counted outcome: never a crash, never a hang."""
 
 import os
+import shutil
 import re
 import socket
 import subprocess
@@ -68,8 +69,13 @@ def test_a_group_that_fails_and_comes_back(limpet, endpoint, folder):
 
 
 def unprivileged(command_folder):
-    """Popen's options for a process of nobody, who cannot write what root owns."""
-    return {"user": 65534, "group": 65534, "extra_groups": [], "cwd": command_folder}
+    """Popen's options for a process of nobody, who cannot write what root owns, nor perhaps enter
+    the checkout: the program runs from a copy."""
+    program = command_folder / "limpet"
+    shutil.copy(LIMPET, program)
+    program.chmod(0o755)
+    return {"user": 65534, "group": 65534, "extra_groups": [], "cwd": command_folder,
+            "executable": str(program)}
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="needs root to become another user")

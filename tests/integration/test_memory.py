@@ -69,7 +69,10 @@ def test_nothing_is_mapped_after_start(limpet, authority, bundle, folder):
     # Nothing is justified: not even munmap, or what is given back might be asked for again.
     assert after == [], f"{len(after)} calls"
     print(endpoint.connections, "connections,", len(endpoint.requests), "requests, peaks", peaks(end))
-    assert peaks(end) == peaks(middle), "the second half needed no more than the first"
+    # Requests meet in ever new order, so a peak may still find a few bytes; a leak of one block in
+    # each reconnect would be far more.
+    grown = {name: peak - peaks(middle)[name] for name, peak in peaks(end).items()}
+    assert max(grown.values()) <= 512, f"the second half needed more than the first: {grown}"
     assert all(pool["refused"] == 0 for pool in end["pools"]), end["pools"]
 
 
