@@ -186,7 +186,8 @@ Status CaIndex::Refresh() {
 
 /// Opens the file and makes sure that the index is of what was opened.
 Result<int> CaIndex::OpenCurrent() {
-  const int file = open(path_.data(), O_RDONLY | O_CLOEXEC);
+  // A FIFO in the way must not stop the loop, nor a device that never ends.
+  const int file = open(path_.data(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
   if (file < 0) {
     const int error = errno;
     if (error == ENOENT || error == ENOTDIR) return {Code::kNotFound, error, "CA file"};
@@ -197,6 +198,8 @@ Result<int> CaIndex::OpenCurrent() {
   Status status;
   if (fstat(file, &info) != 0) {
     status = {Code::kIo, errno, "stat CA file"};
+  } else if (!S_ISREG(info.st_mode)) {
+    status = {Code::kInvalid, 0, "CA file: not a regular file"};
   } else {
     const Identity now{static_cast<uint64_t>(info.st_dev), static_cast<uint64_t>(info.st_ino),
                        static_cast<uint64_t>(info.st_size),

@@ -30,8 +30,8 @@ class CaIndex {
   static constexpr size_t kCertificateBytesMax = 16 * kKiB;  // DER; what is longer is passed over.
 
   /// path: shorter than kPathMax, copied. Reads the whole file once.
-  /// kNotFound, kDenied, kIo: as open(2) says. kInvalid: no certificate in it. kFull: more than
-  /// kCertificatesMax.
+  /// kNotFound, kDenied, kIo: as open(2) says. kInvalid: not a regular file, or no certificate in it.
+  /// kFull: more than kCertificatesMax.
   Status Load(std::string_view path);
 
   /// Gives `visitor` each certificate whose subject may be `name` (a DER Name, tag included): those
