@@ -341,6 +341,8 @@ TEST(LoadConfig, Destinations) {
        "limpet.ini:3: destination.a.open_max: shorter than open\n"},
       {"own header", "[destination.a]\nurl = http://a\nheader.content-type = x\n",
        "limpet.ini:3: destination.a.header.content-type: limpet sets this header itself\n"},
+      {"another own header", "[destination.a]\nurl = http://a\nheader.TE = x\n",
+       "limpet.ini:3: destination.a.header.TE: limpet sets this header itself\n"},
       {"bad header", "[destination.a]\nurl = http://a\nheader.a b = x\n",
        "limpet.ini:3: destination.a.header.a b: not the name of an HTTP header\n"},
       {"header twice", "[destination.a]\nurl = http://a\nheader.X-A = x\nheader.x-a = y\n",

@@ -44,7 +44,7 @@ durability = never
 overflow = drop_newest
 [destination.edge]
 url = https://gateway/otlp/
-logs_url = "https://logs/in?x=y;z"
+logs_url = "https://logs/in;z"
 priority = 3
 signals = metrics, logs
 timeout = 1d
@@ -121,6 +121,7 @@ TEST(PrintConfig, MasksSecrets) {
   world.texts["limpet.ini"] =
       "[destination.a]\nurl = https://user:s3cret@gateway/x\n"
       "logs_url = \"https://s3cret@logs/a;b\"\n"
+      "traces_url = https://traces/in?key=s3cret\n"
       "header.Authorization = Bearer s3cret\nheader.X-Scope-OrgID = s3cret\n";
   Config config;
   ASSERT_TRUE(world.Load(config).ok());
@@ -128,7 +129,7 @@ TEST(PrintConfig, MasksSecrets) {
   EXPECT_EQ(printed.find("s3cret"), std::string::npos) << printed;
   for (const char* const line :
        {"\nurl = https://***@gateway/x\n", "\nmetrics_url = https://***@gateway/x/v1/metrics\n",
-        "\nlogs_url = \"https://***@logs/a;b\"\n", "\nheader.Authorization = ***\n",
+        "\nlogs_url = \"https://***@logs/a;b\"\n", "\ntraces_url = https://traces/in?***\n", "\nheader.Authorization = ***\n",
         "\nheader.X-Scope-OrgID = ***\n"}) {
     EXPECT_NE(printed.find(line), std::string::npos) << line << printed;
   }

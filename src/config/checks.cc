@@ -129,8 +129,9 @@ const char* HeaderNameFault(std::string_view name) {
     }
   }
   if (name.size() > 64) return "the header's name is longer than 64 bytes";
-  for (const char* const own : {"Content-Type", "Content-Encoding", "Content-Length",
-                                "Transfer-Encoding", "Idempotency-Key", "Connection", "Expect"}) {
+  for (const char* const own :
+       {"Connection", "Content-Encoding", "Content-Length", "Content-Type", "Expect",
+        "Idempotency-Key", "TE", "Transfer-Encoding", "Upgrade"}) {
     if (EqualNoCase(name, own)) return "limpet sets this header itself";
   }
   return nullptr;

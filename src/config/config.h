@@ -39,7 +39,7 @@ struct DestinationConfig {
   std::string_view name;  ///< What follows the dot in [destination.NAME].
   std::string_view url;   ///< As configured; may be empty when every signal has its own.
   std::array<std::string_view, kSignalCount> signal_url;  ///< Effective: url + path, or *_url.
-  std::string_view shown_url;  ///< `url`, or else the first signal's, without user and password.
+  std::string_view shown_url;  ///< `url`, or else the first signal's, without user, password and query.
   uint32_t priority = 1;
   SignalSet signals = kAllSignals;
   Duration timeout;

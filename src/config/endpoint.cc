@@ -97,13 +97,16 @@ std::string_view UrlUserInfo(std::string_view url) {
 }
 
 void WriteMaskedUrl(TextWriter& out, std::string_view url) {
-  const std::string_view secret = url.empty() ? url : UrlUserInfo(url);
-  if (secret.empty()) {
-    out << url;
-    return;
+  if (url.empty()) return;
+  const size_t query = url.find('?');
+  std::string_view rest = url.substr(0, query);
+  if (const std::string_view secret = UrlUserInfo(url); !secret.empty()) {
+    const auto at = static_cast<size_t>(secret.data() - url.data());
+    out << rest.substr(0, at) << kMask;
+    rest.remove_prefix(at + secret.size());
   }
-  const auto at = static_cast<size_t>(secret.data() - url.data());
-  out << url.substr(0, at) << kMask << url.substr(at + secret.size());
+  out << rest;
+  if (query != std::string_view::npos) out << '?' << kMask;
 }
 
 std::optional<Address> SplitAddress(std::string_view text) {

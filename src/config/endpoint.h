@@ -20,7 +20,7 @@ std::string_view UrlUserInfo(std::string_view url);
 /// What keeps a value from those who may read the output.
 inline constexpr std::string_view kMask = "***";
 
-/// Writes a URL that has no fault, or none, with `***` for what stands before its @.
+/// Writes a URL that has no fault, or none, with `***` for what stands before its @ and behind its ?.
 void WriteMaskedUrl(TextWriter& out, std::string_view url);
 
 struct Address {
