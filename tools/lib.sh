@@ -4,6 +4,7 @@ set -euo pipefail
 
 LIMPET_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 : "${LIMPET_CACHE:=${XDG_CACHE_HOME:-$HOME/.cache}/limpet}"
+[[ $LIMPET_CACHE == /* ]] || LIMPET_CACHE=$PWD/$LIMPET_CACHE
 export LIMPET_CACHE
 : "${LIMPET_JOBS:=$(nproc 2>/dev/null || echo 2)}"
 LIMPET_VENV=$LIMPET_CACHE/venv
@@ -14,6 +15,9 @@ die() {
   printf 'limpet: error: %s\n' "$*" >&2
   exit 1
 }
+
+# Not all libraries can be built below such a path; the checkout's own may have blanks.
+[[ $LIMPET_CACHE != *[[:space:]]* ]] || die "LIMPET_CACHE is '$LIMPET_CACHE': choose a path without blanks"
 
 usage() {  # The comment block at a script's head is its help.
   sed -n '2,/^[^#]/{/^#/{s/^# \{0,1\}//;p;};}' "$0"

@@ -69,11 +69,11 @@ function(limpet_pytest file)
   endif()
   get_filename_component(name "${file}" NAME_WE)
   add_test(NAME ${name} COMMAND "${LIMPET_TEST_PYTHON}" -B -m pytest -q -p no:cacheprovider
-    "${CMAKE_CURRENT_SOURCE_DIR}/${file}")
+    "--junitxml=${PROJECT_BINARY_DIR}/reports/${name}.xml" "${CMAKE_CURRENT_SOURCE_DIR}/${file}")
   set_tests_properties(${name} PROPERTIES
     LABELS ${arg_LABEL}
     TIMEOUT ${arg_TIMEOUT}
-    ENVIRONMENT "LIMPET=$<TARGET_FILE:limpet>;LIMPET_SOURCE_DIR=${PROJECT_SOURCE_DIR};LIMPET_BINARY_DIR=${PROJECT_BINARY_DIR};PYTEST_ADDOPTS=--junitxml=${PROJECT_BINARY_DIR}/reports/${name}.xml")
+    ENVIRONMENT "LIMPET=$<TARGET_FILE:limpet>;LIMPET_SOURCE_DIR=${PROJECT_SOURCE_DIR};LIMPET_BINARY_DIR=${PROJECT_BINARY_DIR}")
   if(arg_LABEL STREQUAL "budget")
     set_tests_properties(${name} PROPERTIES RUN_SERIAL ON)  # What it measures is not to be shared.
   endif()
