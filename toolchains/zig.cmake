@@ -11,7 +11,7 @@ else()
 endif()
 file(GLOB _zig "${_cache}/venv/lib/python3*/site-packages/ziglang/zig")
 if(NOT _zig)
-  message(FATAL_ERROR "there is no zig in ${_cache}/venv: run tools/setup build")
+  message(FATAL_ERROR "there is no zig in ${_cache}/venv: run tools/setup release")
 endif()
 list(GET _zig 0 _zig)
 
