@@ -10,6 +10,7 @@
 #include <tuple>
 
 #include "base/text.h"
+#include "config/checks.h"
 #include "limpet/limits.h"
 #include "port/curl/failure_text.h"
 #include "port/curl/library_heaps.h"
@@ -21,22 +22,9 @@ bool SameName(std::string_view a, std::string_view b) {
   return a.size() == b.size() && strncasecmp(a.data(), b.data(), a.size()) == 0;
 }
 
-/// What a configured header may not set: it frames the request, or is ours to say.
-constexpr std::string_view kOwnHeaders[] = {
-    "Connection",      "Content-Encoding", "Content-Length",    "Content-Type", "Expect",
-    "Idempotency-Key", "TE",               "Transfer-Encoding", "Upgrade",
-};
-
-/// A token of RFC 9110, and a value without control characters.
+/// As the configuration's own check, and a value without control characters.
 Status CheckHeader(const KeyValue& header) {
-  for (const std::string_view own : kOwnHeaders) {
-    if (SameName(header.key, own)) return {Code::kInvalid, 0, "header is set by limpet itself"};
-  }
-  constexpr std::string_view kToken =
-      "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-  if (header.key.empty() || header.key.find_first_not_of(kToken) != std::string_view::npos) {
-    return {Code::kInvalid, 0, "header name"};
-  }
+  if (HeaderNameFault(header.key) != nullptr) return {Code::kInvalid, 0, "header name"};
   for (const char c : header.value) {
     const auto byte = static_cast<unsigned char>(c);
     if ((byte < ' ' && c != '\t') || byte == 0x7f) return {Code::kInvalid, 0, "header value"};

@@ -121,6 +121,7 @@ void CheckTakers(const Config& config, Problems& problems) {
 }  // namespace
 
 const char* HeaderNameFault(std::string_view name) {
+  if (name.empty()) return "the header's name is missing";
   for (const char c : name) {
     const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
     if (letter || (c >= '0' && c <= '9')) continue;

@@ -1,5 +1,6 @@
 """What users type and look at: commands, exit codes, signals, the listener, the sink."""
 
+import contextlib
 import http.client
 import json
 import os
@@ -482,29 +483,28 @@ def test_a_thousand_connections(limpet, endpoint, port):
     keeps_collecting(endpoint)
 
 
-@pytest.mark.parametrize("data,code", [
-    (b"GET /" + b"a" * 1_000_000 + b" HTTP/1.1\r\n\r\n", "431"),
-    (b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 200_000, "431"),
-    (b"\x00" * 100_000, "400"),
-    (b"\x16\x03\x01\x02\x00\x01\x00" * 100, "400"),
-    (b"GET / HTTP/9.9\r\n\r\n", None),
-    (b"POST /status HTTP/1.1\r\nContent-Length: 99999999999999999999\r\n\r\n", None),
+@pytest.mark.parametrize("data,codes", [
+    (b"GET /" + b"a" * 1_000_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", ("431",)),
+    (b"GET / HTTP/1.1\r\nHost: x\r\n" + b"X: y\r\n" * 200_000, ("431",)),
+    (b"\x00" * 100_000, ("400",)),
+    (b"\x16\x03\x01\x02\x00\x01\x00" * 100, ("400",)),
+    (b"GET / HTTP/9.9\r\nHost: x\r\n\r\n", ("400", "505")),
+    (b"POST /status HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999\r\n\r\n", ("400", "413")),
     (b"POST /status HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-     "400"),
+     ("400",)),
 ])
-def test_hostile_requests(limpet, endpoint, port, data, code):
+def test_hostile_requests(limpet, endpoint, port, data, codes):
     limpet(endpoint.url, f"health.listen=127.0.0.1:{port}")
+    answered = []
     for _ in range(3):
         with socket.create_connection(("127.0.0.1", port), timeout=5) as client:
-            try:
+            with contextlib.suppress(OSError):  # Refused before all was sent.
                 client.sendall(data)
+            with contextlib.suppress(OSError):
                 answer = client.recv(65536)
-            except OSError:
-                continue  # Refused before all was sent.
-            if code is not None and answer:
-                assert answer.split()[1].decode() == code
-            else:
-                assert not answer or answer.split()[1][:1] == b"4" or answer.split()[1] == b"505"
+                if answer:
+                    answered.append(answer.split()[1].decode())
+    assert answered and set(answered) <= set(codes)
     assert answers(port)
     keeps_collecting(endpoint)
 
