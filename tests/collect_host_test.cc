@@ -57,6 +57,12 @@ const std::vector<Convention>& Conventions() {
        {"system.memory.linux.hugepages.state"}},
       {"system.memory.linux.hugepages.utilization", kGauge, false, "1",
        {"system.memory.linux.hugepages.state"}},
+      {"system.paging.usage", kUpDownCounter, true, "By",
+       {"system.paging.state", "system.device"}},
+      {"system.paging.utilization", kGauge, false, "1", {"system.paging.state", "system.device"}},
+      {"system.paging.faults", kCounter, true, "{fault}", {"system.paging.fault.type"}},
+      {"system.paging.operations", kCounter, true, "{operation}",
+       {"system.paging.fault.type", "system.paging.direction"}},
       {"system.network.io", kCounter, true, "By",
        {"network.interface.name", "network.io.direction"}},
       {"system.network.packet.count", kCounter, true, "{packet}",
@@ -158,6 +164,18 @@ TEST_F(HostCollectorTest, EveryValueOfABoard) {
        116348 * kKiB},
       {"system.memory.linux.slab.usage", "system.memory.linux.slab.state=unreclaimable",
        52044 * kKiB},
+      {"system.paging.usage", "system.paging.state=used,system.device=/var/swap", 0},
+      {"system.paging.usage", "system.paging.state=free,system.device=/var/swap", 102396 * kKiB},
+      {"system.paging.utilization", "system.paging.state=used,system.device=/var/swap", 0},
+      {"system.paging.utilization", "system.paging.state=free,system.device=/var/swap", 1},
+      {"system.paging.faults", "system.paging.fault.type=major", 21874},
+      {"system.paging.faults", "system.paging.fault.type=minor", 244710931 - 21874},
+      {"system.paging.operations", "system.paging.fault.type=major,system.paging.direction=in", 0},
+      {"system.paging.operations", "system.paging.fault.type=major,system.paging.direction=out", 0},
+      {"system.paging.operations", "system.paging.fault.type=minor,system.paging.direction=in",
+       2210442},
+      {"system.paging.operations", "system.paging.fault.type=minor,system.paging.direction=out",
+       41209934},
       {"system.network.io", "network.interface.name=eth0,network.io.direction=receive",
        5220193841},
       {"system.network.io", "network.interface.name=eth0,network.io.direction=transmit",
@@ -234,20 +252,60 @@ TEST_F(HostCollectorTest, HugePagesAddUp) {
   EXPECT_EQ(sink.Value("system.memory.linux.hugepages.utilization", state + "used"), 0.375);
 }
 
+TEST_F(HostCollectorTest, Swaps) {
+  const std::string heading = "Filename Type Size Used Priority\n";
+  struct Case {
+    const char* name;
+    std::string text;  // Empty: no such file.
+    bool fails;
+    size_t usage_points, utilization_points;
+  };
+  const Case cases[] = {
+      {"a kernel without swap", "", false, 0, 0},
+      {"none in use", heading, false, 0, 0},
+      {"two", heading + "/dev/a partition 8 2 -2\n/dev/b file 4 0 -3\n", false, 4, 4},
+      {"of size 0", heading + "/dev/a partition 0 0 -2\n", false, 2, 0},
+      {"malformed", heading + "/dev/a partition 8 -2 -2\n", true, 0, 0},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.name);
+    files_.contents["/proc/vmstat"] = "pgfault 5\npgmajfault 6\n";
+    if (!c.text.empty()) files_.contents["/proc/swaps"] = c.text;
+    HostCollector collector = Make({.groups = Bit(HostGroup::kPaging)});
+    SeenPoints sink;
+    EXPECT_EQ(collector.Collect(sink).failed != 0, c.fails);
+    EXPECT_EQ(sink.Count("system.paging.usage"), c.usage_points);
+    EXPECT_EQ(sink.Count("system.paging.utilization"), c.utilization_points);
+    EXPECT_EQ(sink.Count("system.paging.faults"), c.fails ? 0u : 2u);
+    EXPECT_EQ(sink.Count("system.paging.operations"), 0u) << "the kernel does not count them";
+    if (c.usage_points == 4) {
+      EXPECT_EQ(sink.Value("system.paging.utilization",
+                           "system.paging.state=used,system.device=/dev/a"), 0.25);
+    }
+    if (!c.fails) {
+      EXPECT_EQ(sink.Value("system.paging.faults", "system.paging.fault.type=minor"), 0);
+    }
+  }
+}
+
 TEST_F(HostCollectorTest, OnlyEnabledGroupsAreRead) {
   struct Case {
     HostGroup group;
     const char* metric;
   };
   constexpr Case cases[] = {
-      {HostGroup::kCpu, "system.cpu.time"},   {HostGroup::kLoad, "system.cpu.load_average.1m"},
-      {HostGroup::kMemory, "system.memory.usage"}, {HostGroup::kNetwork, "system.network.io"},
-      {HostGroup::kSystem, "system.uptime"},  {HostGroup::kClock, "system.linux.clock.offset"},
+      {HostGroup::kCpu, "system.cpu.time"},
+      {HostGroup::kLoad, "system.cpu.load_average.1m"},
+      {HostGroup::kMemory, "system.memory.usage"},
+      {HostGroup::kPaging, "system.paging.faults"},
+      {HostGroup::kNetwork, "system.network.io"},
+      {HostGroup::kSystem, "system.uptime"},
+      {HostGroup::kClock, "system.linux.clock.offset"},
   };
-  files_ = HostFiles("x86_64-vm-6.18", "");
+  files_ = HostFiles("rpi4-6.6", "/host");
   for (const Case& c : cases) {
     SCOPED_TRACE(HostGroupName(c.group));
-    HostCollector collector = Make({.groups = Bit(c.group)});
+    HostCollector collector = Make({.groups = Bit(c.group), .root = "/host"});
     SeenPoints sink;
     EXPECT_GT(collector.Collect(sink).points, 0u);
     for (const Case& other : cases) {
@@ -304,6 +362,7 @@ TEST_F(HostCollectorTest, AFailingGroupIsSaidOnceAndStopsNobody) {
       {HostGroup::kCpu, "/proc/stat", "cpu  1 2 3 4\n"},
       {HostGroup::kLoad, "/proc/loadavg", "high\n"},
       {HostGroup::kMemory, "/proc/meminfo", "MemTotal: -1 kB\n"},
+      {HostGroup::kPaging, "/proc/vmstat", "pgfault -1\n"},
       {HostGroup::kNetwork, "/proc/net/dev", ""},
   };
   enum Trouble { kMissing, kUnreadable, kMalformed, kTooLong };
@@ -360,11 +419,12 @@ TEST_F(HostCollectorTest, AllGroupsFail) {
   SeenPoints sink;
   const CollectResult result = collector.Collect(sink);
   EXPECT_EQ(result.points, 0u);
-  EXPECT_EQ(log_.lines.size(), 4u);
-  TextBuffer<300> problems;
+  EXPECT_EQ(log_.lines.size(), 5u);
+  TextBuffer<400> problems;
   collector.DescribeProblems(problems);
   EXPECT_EQ(problems.text(), "cpu: /proc/stat: not found; load: /proc/loadavg: not found; "
-                             "memory: /proc/meminfo: not found; network: /proc/net/dev: not found");
+                             "memory: /proc/meminfo: not found; paging: /proc/vmstat: not found; "
+                             "network: /proc/net/dev: not found");
 }
 
 /// A kernel that does not tell about its clock.
@@ -390,12 +450,13 @@ TEST_F(HostCollectorTest, FilesStayOpenAndAreClosedAtTheEnd) {
     SeenPoints sink;
     collector.Collect(sink);
     const size_t open = files_.open_files();
-    EXPECT_EQ(open, 4u + 4u);  // One a group, one a frequency.
+    constexpr size_t kProcFiles = 6, kSysFiles = 4;  // Of /sys the frequencies.
+    EXPECT_EQ(open, kProcFiles + kSysFiles);
     const size_t reads = files_.reads;
     collector.Collect(sink);
     EXPECT_EQ(files_.open_files(), open);
-    // Each file of /proc until its end, each frequency once.
-    EXPECT_EQ(files_.reads - reads, 4 * 2 + 4u);
+    // Each file of /proc until its end, each of /sys once.
+    EXPECT_EQ(files_.reads - reads, kProcFiles * 2 + kSysFiles);
   }
   EXPECT_EQ(files_.open_files(), 0u);
 }
@@ -448,7 +509,14 @@ TEST_F(HostCollectorTest, MoreThanTheTablesHold) {
     net += "tap" + std::to_string(i) + ": 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n";
   }
   files_.contents["/proc/net/dev"] = net;
-  HostCollector collector = Make({.groups = Bit(HostGroup::kCpu) | Bit(HostGroup::kNetwork)});
+  std::string swaps = "Filename Type Size Used Priority\n";
+  for (size_t i = 0; i < PagingGroup::kSwapsMax + 3; ++i) {
+    swaps += "/dev/sd" + std::to_string(i) + " partition 4 0 -1\n";
+  }
+  files_.contents["/proc/swaps"] = swaps;
+  files_.contents["/proc/vmstat"] = "pgfault 1\n";
+  HostCollector collector = Make({.groups = Bit(HostGroup::kCpu) | Bit(HostGroup::kNetwork) |
+                                            Bit(HostGroup::kPaging)});
   for (int cycle = 0; cycle < 2; ++cycle) {
     SeenPoints sink;
     EXPECT_EQ(collector.Collect(sink).failed, 0u);
@@ -456,8 +524,10 @@ TEST_F(HostCollectorTest, MoreThanTheTablesHold) {
     EXPECT_EQ(sink.Count("system.cpu.physical.count"), 0u);
     EXPECT_EQ(sink.Count("system.cpu.frequency"), HostCollector::kFrequencyCpus);
     EXPECT_EQ(sink.Count("system.network.io"), 2 * kInterfacesMax);
+    EXPECT_EQ(sink.Count("system.paging.usage"), 2 * PagingGroup::kSwapsMax);
   }
-  EXPECT_EQ(log_.lines.size(), 2u);
+  EXPECT_EQ(log_.lines.size(), 3u);
+  EXPECT_EQ(log_.Count("left_out=3 at_most=32"), 1u);
   EXPECT_EQ(log_.Count("too many CPUs"), 1u);
   EXPECT_EQ(log_.Count("left_out=7 at_most=256"), 1u);
 }

@@ -10,6 +10,8 @@
 #include "collect/meminfo.h"
 #include "collect/net_dev.h"
 #include "collect/proc_stat.h"
+#include "collect/swaps.h"
+#include "collect/vmstat.h"
 #include "collect_fixture.h"
 
 namespace limpet {
@@ -368,6 +370,127 @@ TEST(ParseNetDev, Cases) {
   }
 }
 
+TEST(ParseVmStat, Hosts) {
+  struct Case {
+    const char* host;
+    VmStat stat;
+  };
+  constexpr Case cases[] = {
+      {"rpi4-6.6", {244710931, 21874, 0, 0, 2210442, 41209934}},
+      {"openwrt-mips-4.14", {31044827, 1933, 0, 0, 42930, 816}},
+      {"container-lxcfs", {30112034482, 120331, 4011, 20334, 120334811, 902113344}},
+      {"server-2.6.32", {55120339441, 301144, 1120, 4318, 902118834, 4410293322}},
+      {"server-128cpu-6.1", {6120334811902, 8120331, 12044, 512203, 190233448112, 881203344190}},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.host);
+    const Result<VmStat> got = ParseVmStat(HostTexts(c.host)["/proc/vmstat"]);
+    ASSERT_TRUE(got.ok());
+    EXPECT_EQ(got.value().pgfault, c.stat.pgfault);
+    EXPECT_EQ(got.value().pgmajfault, c.stat.pgmajfault);
+    EXPECT_EQ(got.value().pswpin, c.stat.pswpin);
+    EXPECT_EQ(got.value().pswpout, c.stat.pswpout);
+    EXPECT_EQ(got.value().pgpgin, c.stat.pgpgin);
+    EXPECT_EQ(got.value().pgpgout, c.stat.pgpgout);
+  }
+}
+
+TEST(ParseVmStat, Cases) {
+  struct Case {
+    const char* name;
+    std::string text;
+    Code code;
+    std::optional<uint64_t> faults;
+  };
+  const Case cases[] = {
+      {"usual", "nr_free_pages 1\npgfault 2\n", Code::kOk, 2},
+      {"no counters of events", "nr_free_pages 1\n", Code::kOk, std::nullopt},
+      {"unknown keys may hold anything", "nr_x -1\n\nodd\npgfault 2\n", Code::kOk, 2},
+      {"another key that begins alike", "pgfault_x 3\npgfaul 4\n", Code::kOk, std::nullopt},
+      {"empty", "", Code::kInvalid, {}},
+      {"no number", "pgfault\n", Code::kInvalid, {}},
+      {"negative", "pgfault -2\n", Code::kInvalid, {}},
+      {"more than a number", "pgfault 2 3\n", Code::kInvalid, {}},
+      {"too large", "pgfault 9223372036854775808\n", Code::kInvalid, {}},
+      {"NUL", "pgfault 2\0\n"s, Code::kInvalid, {}},
+      {"cut in a number", "nr_free_pages 1\npgfault 2", Code::kInvalid, {}},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.name);
+    const Result<VmStat> got = ParseVmStat(c.text);
+    ASSERT_EQ(got.status().code, c.code);
+    if (got.ok()) { EXPECT_EQ(got.value().pgfault, c.faults); }
+  }
+}
+
+TEST(ParseSwaps, Hosts) {
+  struct Case {
+    const char* host;
+    size_t count;
+    const char* last;
+    uint64_t size_kib, used_kib;  // Of the last.
+  };
+  constexpr Case cases[] = {
+      {"x86_64-vm-6.18", 0, "", 0, 0},
+      {"rpi4-6.6", 1, "/var/swap", 102396, 0},
+      {"openwrt-mips-4.14", 0, "", 0, 0},
+      {"container-lxcfs", 1, "none", 262144, 1284},
+      {"server-2.6.32", 1, "/dev/mapper/vg0-swap", 2097144, 15712},
+      {"server-128cpu-6.1", 2, "/data/swap\\040file", 8388604, 0},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.host);
+    const std::string text = HostTexts(c.host)["/proc/swaps"];
+    std::vector<Swap> table(4);
+    const Result<Swaps> got = ParseSwaps(text, table);
+    ASSERT_TRUE(got.ok()) << got.status().where;
+    EXPECT_EQ(got.value().left_out, 0u);
+    ASSERT_EQ(got.value().count, c.count);
+    if (c.count == 0) continue;
+    EXPECT_EQ(table[c.count - 1].name, c.last);
+    EXPECT_EQ(table[c.count - 1].size_bytes, c.size_kib * 1024);
+    EXPECT_EQ(table[c.count - 1].used_bytes, c.used_kib * 1024);
+  }
+}
+
+TEST(ParseSwaps, Cases) {
+  const std::string heading = "Filename\t\tType\tSize\tUsed\tPriority\n";
+  struct Case {
+    const char* name;
+    std::string text;
+    Code code;
+    size_t count, left_out;
+    uint64_t used_bytes = 0;  // Of the first.
+  };
+  const Case cases[] = {
+      {"none", heading, Code::kOk, 0, 0},
+      {"one", heading + "/dev/a partition 8 2 -2\n", Code::kOk, 1, 0, 2048},
+      {"no priority", heading + "/dev/a partition 8 2\n", Code::kOk, 1, 0, 2048},
+      {"more used than there is", heading + "/dev/a partition 8 9 -2\n", Code::kOk, 1, 0, 8192},
+      {"as many as fit, and one", heading + "a f 1 0 0\nb f 1 0 0\nc f 1 0 0\n", Code::kOk, 2, 1},
+      {"a name that is not UTF-8", heading + "/\xff f 1 0 0\nb f 1 1 0\n", Code::kOk, 1, 1, 1024},
+      {"the largest", heading + "a f 9007199254740991 1 0\n", Code::kOk, 1, 0, 1024},
+      {"too large in bytes", heading + "a f 9007199254740992 0 0\n", Code::kInvalid, 0, 0},
+      {"empty", "", Code::kInvalid, 0, 0},
+      {"another heading", "Name\n", Code::kInvalid, 0, 0},
+      {"heading cut", heading.substr(0, 20), Code::kInvalid, 0, 0},
+      {"three columns", heading + "/dev/a partition 8\n", Code::kInvalid, 0, 0},
+      {"a blank line", heading + "\n", Code::kInvalid, 0, 0},
+      {"negative", heading + "/dev/a partition 8 -2 -2\n", Code::kInvalid, 0, 0},
+      {"cut in a number", heading + "/dev/a partition 8 2", Code::kInvalid, 0, 0},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.name);
+    std::vector<Swap> table(2);
+    const Result<Swaps> got = ParseSwaps(c.text, table);
+    ASSERT_EQ(got.status().code, c.code);
+    if (!got.ok()) continue;
+    EXPECT_EQ(got.value().count, c.count);
+    EXPECT_EQ(got.value().left_out, c.left_out);
+    if (c.count != 0) { EXPECT_EQ(table[0].used_bytes, c.used_bytes); }
+  }
+}
+
 struct Parser {
   const char* path;
   const char* last_wanted;  // How the last line begins that must be there.
@@ -383,6 +506,12 @@ const Parser kParsers[] = {
      [](auto text) {
        std::vector<Interface> table(8);
        return ParseNetDev(text, "lo", table).ok();
+     }},
+    {"/proc/vmstat", "nr_free_pages", true, [](auto text) { return ParseVmStat(text).ok(); }},
+    {"/proc/swaps", "Filename", true,
+     [](auto text) {
+       std::vector<Swap> table(8);
+       return ParseSwaps(text, table).ok();
      }},
 };
 

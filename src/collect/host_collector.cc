@@ -52,43 +52,9 @@ constexpr Metric kClockMaxError{"system.linux.clock.max_error", "s", Instrument:
 
 std::string_view HostGroupName(HostGroup group) {
   static constexpr std::array<std::string_view, kHostGroupCount> kNames = {
-      "cpu", "load", "memory", "network", "system", "clock"};
+      "cpu", "load", "memory", "paging", "network", "system", "clock"};
   return kNames[static_cast<size_t>(group)];
 }
-
-/// The sink, with the points counted, and short forms for one attribute or none.
-class HostCollector::Points {
- public:
-  explicit Points(MetricSink& sink) : sink_(sink) {}
-  uint32_t count() const { return count_; }
-
-  void Begin(const Metric& metric) { sink_.Begin(metric); }
-  void Int(std::span<const Attribute> attributes, uint64_t value) {
-    sink_.Int(attributes, static_cast<int64_t>(value));
-    ++count_;
-  }
-  void Double(std::span<const Attribute> attributes, double value) {
-    sink_.Double(attributes, value);
-    ++count_;
-  }
-  void Int(const Attribute& attribute, uint64_t value) { Int(std::span(&attribute, 1), value); }
-  void Double(const Attribute& attribute, double value) {
-    Double(std::span(&attribute, 1), value);
-  }
-  /// A metric with one point and no attribute.
-  void Single(const Metric& metric, uint64_t value) {
-    Begin(metric);
-    Int(std::span<const Attribute>(), value);
-  }
-  void Single(const Metric& metric, double value) {
-    Begin(metric);
-    Double(std::span<const Attribute>(), value);
-  }
-
- private:
-  MetricSink& sink_;
-  uint32_t count_ = 0;
-};
 
 HostCollector::HostCollector(const HostCollectorOptions& options, Files& files, Clock& clock,
                              Log& log, std::span<char> buffer)
@@ -102,6 +68,7 @@ HostCollector::~HostCollector() {
   for (const int file : frequency_file_) {
     if (file >= 0) root_.files().Close(file);
   }
+  paging_.Close(root_.files());
 }
 
 CollectResult HostCollector::Collect(MetricSink& sink) {
@@ -119,10 +86,12 @@ CollectResult HostCollector::Collect(MetricSink& sink) {
 }
 
 Status HostCollector::CollectGroup(HostGroup group, Points& out) {
+  const GroupContext context{root_, log_, buffer_};
   switch (group) {
     case HostGroup::kCpu: return CollectCpu(out);
     case HostGroup::kLoad: return CollectLoad(out);
     case HostGroup::kMemory: return CollectMemory(out);
+    case HostGroup::kPaging: return paging_.Collect(context, out);
     case HostGroup::kNetwork: return CollectNetwork(out);
     case HostGroup::kSystem: return CollectSystem(out);
     case HostGroup::kClock: return CollectClock(out);

@@ -12,6 +12,8 @@
 #include "base/text.h"
 #include "collect/meminfo.h"
 #include "collect/net_dev.h"
+#include "collect/paging_group.h"
+#include "collect/points.h"
 #include "collect/proc_stat.h"
 #include "collect/root_files.h"
 #include "config/config.h"
@@ -67,7 +69,6 @@ class HostCollector {
     Status problem;
     uint64_t cycles = 0;  // How long it lasts.
   };
-  class Points;
 
   static constexpr size_t kModes = 7;
   static constexpr int kNotOpen = -1;
@@ -105,6 +106,7 @@ class HostCollector {
   size_t frequency_retry_ = 0;
 
   std::array<Interface, kInterfacesMax> interfaces_{};
+  PagingGroup paging_;
   bool said_cpus_ = false, said_interfaces_ = false;
 };
 

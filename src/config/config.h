@@ -23,8 +23,8 @@ using SignalSet = uint8_t;
 inline constexpr SignalSet kAllSignals = 7;
 
 /// Host metric groups, one bit each, in the order of spec.md.
-enum class HostGroup : uint8_t { kCpu, kLoad, kMemory, kNetwork, kSystem, kClock };
-inline constexpr size_t kHostGroupCount = 6;
+enum class HostGroup : uint8_t { kCpu, kLoad, kMemory, kPaging, kNetwork, kSystem, kClock };
+inline constexpr size_t kHostGroupCount = 7;
 constexpr uint32_t Bit(HostGroup group) { return 1u << static_cast<uint32_t>(group); }
 
 /// A list of texts split at commas, kept as one text ("a, b"): iterate with ListIterator (list.h).

@@ -143,8 +143,8 @@ constexpr Row kRows[] = {
     Text("resource", "*", "", PAIRS_AT(resource, resource_count), "any name, e.g. site = plant-7"),
 
     Time("host", "interval", "10s", AT(host.interval), "between two readings"),
-    Flags("host", "metrics", "cpu, load, memory, network, system, clock",
-          "cpu load memory -paging -disk -filesystem network -connections -processes system "
+    Flags("host", "metrics", "cpu, load, memory, paging, network, system, clock",
+          "cpu load memory paging -disk -filesystem network -connections -processes system "
           "-pressure -thermal -hwmon -power -flash clock",
           AT(host.groups), "groups of metrics"),
     List("host", "process", "", kNotBuilt, "names (globs) of processes to report one by one"),

@@ -90,6 +90,15 @@ HOST_METRICS = {
         "updown", "int", "{page}", {"system.memory.linux.hugepages.state": {"free", "used"}}),
     "system.memory.linux.hugepages.utilization": (
         "gauge", "double", "1", {"system.memory.linux.hugepages.state": {"free", "used"}}),
+    "system.paging.usage": (
+        "updown", "int", "By", {"system.paging.state": {"used", "free"}, "system.device": str}),
+    "system.paging.utilization": (
+        "gauge", "double", "1", {"system.paging.state": {"used", "free"}, "system.device": str}),
+    "system.paging.faults": (
+        "counter", "int", "{fault}", {"system.paging.fault.type": {"major", "minor"}}),
+    "system.paging.operations": (
+        "counter", "int", "{operation}",
+        {"system.paging.fault.type": {"major", "minor"}, "system.paging.direction": {"in", "out"}}),
     "system.network.io": (
         "counter", "int", "By", {"network.interface.name": str, "network.io.direction": DIRECTIONS}),
     "system.network.packet.count": (
@@ -109,7 +118,8 @@ HOST_METRICS = {
 # Those that not every kernel or board has.
 SOMETIMES = {name for name in HOST_METRICS if "hugepages" in name} | {
     "system.cpu.frequency", "system.cpu.physical.count", "system.linux.clock.synchronized",
-    "system.linux.clock.offset", "system.linux.clock.max_error"}
+    "system.linux.clock.offset", "system.linux.clock.max_error",
+    "system.paging.usage", "system.paging.utilization"}
 
 DESTINATION = {"destination": str}
 SIGNALS = {"metrics", "logs", "traces"}
