@@ -63,6 +63,15 @@ const std::vector<Convention>& Conventions() {
       {"system.paging.faults", kCounter, true, "{fault}", {"system.paging.fault.type"}},
       {"system.paging.operations", kCounter, true, "{operation}",
        {"system.paging.fault.type", "system.paging.direction"}},
+      {"system.disk.io", kCounter, true, "By", {"system.device", "disk.io.direction"}},
+      {"system.disk.operations", kCounter, true, "{operation}",
+       {"system.device", "disk.io.direction"}},
+      {"system.disk.io_time", kCounter, false, "s", {"system.device"}},
+      {"system.disk.operation_time", kCounter, false, "s", {"system.device", "disk.io.direction"}},
+      {"system.disk.merged", kCounter, true, "{operation}", {"system.device", "disk.io.direction"}},
+      {"system.disk.limit", kUpDownCounter, true, "By", {"system.device"}},
+      {"system.disk.pending_operations", kUpDownCounter, true, "{operation}", {"system.device"}},
+      {"system.disk.weighted_io_time", kCounter, false, "s", {"system.device"}},
       {"system.network.io", kCounter, true, "By",
        {"network.interface.name", "network.io.direction"}},
       {"system.network.packet.count", kCounter, true, "{packet}",
@@ -123,7 +132,10 @@ TEST_F(HostCollectorTest, EveryValueOfABoard) {
                        .offset = Nanoseconds(-1'500'000),
                        .max_error = Milliseconds(250)};
   HostCollector collector =
-      Make({.groups = kAllGroups, .root = "/host", .exclude_interfaces = "lo, wlan*"});
+      Make({.groups = kAllGroups,
+            .root = "/host",
+            .exclude_devices = "loop*, ram*, *p?",
+            .exclude_interfaces = "lo, wlan*"});
   SeenPoints sink;
   const CollectResult result = collector.Collect(sink);
 
@@ -176,6 +188,18 @@ TEST_F(HostCollectorTest, EveryValueOfABoard) {
        2210442},
       {"system.paging.operations", "system.paging.fault.type=minor,system.paging.direction=out",
        41209934},
+      {"system.disk.io", "system.device=mmcblk0,disk.io.direction=read", 4420884 * 512.0},
+      {"system.disk.io", "system.device=mmcblk0,disk.io.direction=write", 82419868 * 512.0},
+      {"system.disk.operations", "system.device=mmcblk0,disk.io.direction=read", 61203},
+      {"system.disk.operations", "system.device=mmcblk0,disk.io.direction=write", 1203442},
+      {"system.disk.merged", "system.device=mmcblk0,disk.io.direction=read", 22118},
+      {"system.disk.merged", "system.device=mmcblk0,disk.io.direction=write", 2204118},
+      {"system.disk.operation_time", "system.device=mmcblk0,disk.io.direction=read", 902.113},
+      {"system.disk.operation_time", "system.device=mmcblk0,disk.io.direction=write", 40120.339},
+      {"system.disk.io_time", "system.device=mmcblk0", 8120.334},
+      {"system.disk.weighted_io_time", "system.device=mmcblk0", 41022.452},
+      {"system.disk.pending_operations", "system.device=mmcblk0", 0},
+      {"system.disk.limit", "system.device=mmcblk0", 62333952 * 512.0},
       {"system.network.io", "network.interface.name=eth0,network.io.direction=receive",
        5220193841},
       {"system.network.io", "network.interface.name=eth0,network.io.direction=transmit",
@@ -288,6 +312,58 @@ TEST_F(HostCollectorTest, Swaps) {
   }
 }
 
+TEST_F(HostCollectorTest, DisksComeAndGo) {
+  const std::string counters = " 1 2 3 4 5 6 7 8 9 10 11\n";
+  const auto size = [this](const std::string& name) -> std::string& {
+    return files_.contents["/sys/class/block/" + name + "/size"];
+  };
+  const auto limit = [](const SeenPoints& sink, const std::string& name) {
+    return sink.Value("system.disk.limit", "system.device=" + name) / 512;
+  };
+  std::string& diskstats = files_.contents["/proc/diskstats"];
+  diskstats = "8 0 sda" + counters + "8 16 sdb" + counters + "104 0 cciss/c0d0" + counters +
+              "11 0 sr0" + counters + "7 0 loop0" + counters;
+  size("sda") = "100\n", size("sdb") = "200\n", size("cciss!c0d0") = "300\n", size("sr0") = "0\n";
+  HostCollector collector =
+      Make({.groups = Bit(HostGroup::kDisk), .exclude_devices = "ram*, loop*"});
+  SeenPoints first;
+  EXPECT_EQ(collector.Collect(first).failed, 0u);
+  EXPECT_EQ(first.Count("system.disk.io"), 4 * 2u);
+  EXPECT_EQ(limit(first, "sda"), 100);
+  EXPECT_EQ(limit(first, "sdb"), 200);
+  EXPECT_EQ(limit(first, "cciss/c0d0"), 300) << "a slash is not for folders";
+  EXPECT_TRUE(std::isnan(limit(first, "sr0"))) << "no medium";
+
+  // The first goes: those behind it keep their own sizes.
+  diskstats = diskstats.substr(diskstats.find('\n') + 1);
+  SeenPoints second;
+  collector.Collect(second);
+  EXPECT_EQ(second.Count("system.disk.io"), 3 * 2u);
+  EXPECT_EQ(limit(second, "sdb"), 200);
+  EXPECT_EQ(limit(second, "cciss/c0d0"), 300);
+
+  // A volume grows and a medium is inserted: seen when it is their turn.
+  size("sdb") = "250\n", size("sr0") = "50\n";
+  SeenPoints last;
+  for (int cycle = 0; cycle < 3; ++cycle) {
+    last = SeenPoints();
+    collector.Collect(last);
+  }
+  EXPECT_EQ(limit(last, "sdb"), 250);
+  EXPECT_EQ(limit(last, "sr0"), 50);
+
+  // All go, and a kernel without /sys.
+  diskstats = "";
+  SeenPoints none;
+  EXPECT_EQ(collector.Collect(none).failed, 0u);
+  EXPECT_EQ(none.points.size(), 0u);
+  files_.contents = {{"/proc/diskstats", "8 32 sdc" + counters}};
+  SeenPoints without;
+  EXPECT_EQ(collector.Collect(without).failed, 0u);
+  EXPECT_EQ(without.Count("system.disk.io"), 2u);
+  EXPECT_EQ(without.Count("system.disk.limit"), 0u);
+}
+
 TEST_F(HostCollectorTest, OnlyEnabledGroupsAreRead) {
   struct Case {
     HostGroup group;
@@ -298,6 +374,7 @@ TEST_F(HostCollectorTest, OnlyEnabledGroupsAreRead) {
       {HostGroup::kLoad, "system.cpu.load_average.1m"},
       {HostGroup::kMemory, "system.memory.usage"},
       {HostGroup::kPaging, "system.paging.faults"},
+      {HostGroup::kDisk, "system.disk.io"},
       {HostGroup::kNetwork, "system.network.io"},
       {HostGroup::kSystem, "system.uptime"},
       {HostGroup::kClock, "system.linux.clock.offset"},
@@ -363,6 +440,7 @@ TEST_F(HostCollectorTest, AFailingGroupIsSaidOnceAndStopsNobody) {
       {HostGroup::kLoad, "/proc/loadavg", "high\n"},
       {HostGroup::kMemory, "/proc/meminfo", "MemTotal: -1 kB\n"},
       {HostGroup::kPaging, "/proc/vmstat", "pgfault -1\n"},
+      {HostGroup::kDisk, "/proc/diskstats", "8 0 sda 1 2 3\n"},
       {HostGroup::kNetwork, "/proc/net/dev", ""},
   };
   enum Trouble { kMissing, kUnreadable, kMalformed, kTooLong };
@@ -419,12 +497,12 @@ TEST_F(HostCollectorTest, AllGroupsFail) {
   SeenPoints sink;
   const CollectResult result = collector.Collect(sink);
   EXPECT_EQ(result.points, 0u);
-  EXPECT_EQ(log_.lines.size(), 5u);
+  EXPECT_EQ(log_.lines.size(), 6u);
   TextBuffer<400> problems;
   collector.DescribeProblems(problems);
   EXPECT_EQ(problems.text(), "cpu: /proc/stat: not found; load: /proc/loadavg: not found; "
                              "memory: /proc/meminfo: not found; paging: /proc/vmstat: not found; "
-                             "network: /proc/net/dev: not found");
+                             "disk: /proc/diskstats: not found; network: /proc/net/dev: not found");
 }
 
 /// A kernel that does not tell about its clock.
@@ -446,17 +524,18 @@ TEST_F(HostCollectorTest, SilentKernelClock) {
 TEST_F(HostCollectorTest, FilesStayOpenAndAreClosedAtTheEnd) {
   files_ = HostFiles("rpi4-6.6", "/host");
   {
-    HostCollector collector = Make({.groups = kAllGroups, .root = "/host"});
+    HostCollector collector =
+        Make({.groups = kAllGroups, .root = "/host", .exclude_devices = "loop*, ram*"});
     SeenPoints sink;
     collector.Collect(sink);
     const size_t open = files_.open_files();
-    constexpr size_t kProcFiles = 6, kSysFiles = 4;  // Of /sys the frequencies.
+    constexpr size_t kProcFiles = 7, kSysFiles = 4;  // Of /sys the frequencies.
     EXPECT_EQ(open, kProcFiles + kSysFiles);
     const size_t reads = files_.reads;
     collector.Collect(sink);
     EXPECT_EQ(files_.open_files(), open);
-    // Each file of /proc until its end, each of /sys once.
-    EXPECT_EQ(files_.reads - reads, kProcFiles * 2 + kSysFiles);
+    // Each file of /proc until its end, each of /sys once, and the size of a disk in turn.
+    EXPECT_EQ(files_.reads - reads, kProcFiles * 2 + kSysFiles + 1);
   }
   EXPECT_EQ(files_.open_files(), 0u);
 }
@@ -515,8 +594,13 @@ TEST_F(HostCollectorTest, MoreThanTheTablesHold) {
   }
   files_.contents["/proc/swaps"] = swaps;
   files_.contents["/proc/vmstat"] = "pgfault 1\n";
+  std::string disks;
+  for (size_t i = 0; i < DiskGroup::kDisksMax + 9; ++i) {
+    disks += "8 " + std::to_string(i) + " sd" + std::to_string(i) + " 1 2 3 4 5 6 7 8 9 10 11\n";
+  }
+  files_.contents["/proc/diskstats"] = disks;
   HostCollector collector = Make({.groups = Bit(HostGroup::kCpu) | Bit(HostGroup::kNetwork) |
-                                            Bit(HostGroup::kPaging)});
+                                            Bit(HostGroup::kPaging) | Bit(HostGroup::kDisk)});
   for (int cycle = 0; cycle < 2; ++cycle) {
     SeenPoints sink;
     EXPECT_EQ(collector.Collect(sink).failed, 0u);
@@ -525,8 +609,10 @@ TEST_F(HostCollectorTest, MoreThanTheTablesHold) {
     EXPECT_EQ(sink.Count("system.cpu.frequency"), HostCollector::kFrequencyCpus);
     EXPECT_EQ(sink.Count("system.network.io"), 2 * kInterfacesMax);
     EXPECT_EQ(sink.Count("system.paging.usage"), 2 * PagingGroup::kSwapsMax);
+    EXPECT_EQ(sink.Count("system.disk.io"), 2 * DiskGroup::kDisksMax);
   }
-  EXPECT_EQ(log_.lines.size(), 3u);
+  EXPECT_EQ(log_.lines.size(), 4u);
+  EXPECT_EQ(log_.Count("left_out=9 at_most=128"), 1u);
   EXPECT_EQ(log_.Count("left_out=3 at_most=32"), 1u);
   EXPECT_EQ(log_.Count("too many CPUs"), 1u);
   EXPECT_EQ(log_.Count("left_out=7 at_most=256"), 1u);

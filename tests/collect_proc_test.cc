@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include "collect/diskstats.h"
 #include "collect/loadavg.h"
 #include "collect/meminfo.h"
 #include "collect/net_dev.h"
@@ -491,9 +492,125 @@ TEST(ParseSwaps, Cases) {
   }
 }
 
+TEST(ParseDiskStats, Hosts) {
+  struct Case {
+    const char* host;
+    const char* exclude;
+    size_t count;
+    const char* last;
+    DiskTraffic read, write;  // Of the last: operations, merged, bytes, ms.
+    uint64_t pending, busy_ms, weighted_ms;
+  };
+  constexpr Case cases[] = {
+      {"x86_64-vm-6.18", "loop*, ram*, zram*", 1, "vda", {}, {}, 0, 0, 0},
+      {"rpi4-6.6", "loop*, ram*, zram*", 3, "mmcblk0p2",
+       {60722, 20928, 4396610 * 512ull, 893820}, {1203439, 2204118, 82419865 * 512ull, 40120328},
+       0, 8119011, 41014148},
+      {"openwrt-mips-4.14", "loop*", 6, "mtdblock5", {2, 0, 8192, 8}, {0, 0, 0, 0}, 0, 8, 8},
+      {"container-lxcfs", "", 1, "sda", {20114, 0, 1120334 * 512ull, 4011},
+       {30334, 0, 902113 * 512ull, 12033}, 0, 12040, 16044},
+      {"server-2.6.32", "loop*, ram*", 6, "dm-1", {140, 0, 1120 * 512, 902},
+       {540, 0, 4318 * 512, 20331}, 0, 1120, 21233},
+      {"server-2.6.32", "loop*, ram*, cciss/*, sr?", 2, "dm-1", {140, 0, 1120 * 512, 902},
+       {540, 0, 4318 * 512, 20331}, 0, 1120, 21233},
+      {"server-128cpu-6.1", "dm-*", 6, "sda", {120334, 2011, 9120334 * 512ull, 801203},
+       {20334, 9012, 4011203 * 512ull, 120334}, 1, 402113, 921537},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.host);
+    const std::string text = HostTexts(c.host)["/proc/diskstats"];
+    std::vector<Disk> table(16);
+    const Result<DiskStats> got = ParseDiskStats(text, c.exclude, table);
+    ASSERT_TRUE(got.ok()) << got.status().where;
+    EXPECT_EQ(got.value().left_out, 0u);
+    ASSERT_EQ(got.value().count, c.count);
+    const Disk& last = table[c.count - 1];
+    EXPECT_EQ(last.name, c.last);
+    if (c.busy_ms == 0) continue;
+    EXPECT_EQ(last.read.operations, c.read.operations);
+    EXPECT_EQ(last.read.merged, c.read.merged);
+    EXPECT_EQ(last.read.bytes, c.read.bytes);
+    EXPECT_EQ(last.read.time_ms, c.read.time_ms);
+    EXPECT_EQ(last.write.operations, c.write.operations);
+    EXPECT_EQ(last.write.merged, c.write.merged);
+    EXPECT_EQ(last.write.bytes, c.write.bytes);
+    EXPECT_EQ(last.write.time_ms, c.write.time_ms);
+    EXPECT_EQ(last.pending, c.pending);
+    EXPECT_EQ(last.busy_ms, c.busy_ms);
+    EXPECT_EQ(last.weighted_busy_ms, c.weighted_ms);
+  }
+}
+
+TEST(ParseDiskStats, Cases) {
+  const std::string counters = " 1 2 3 4 5 6 7 8 9 10 11\n";
+  struct Case {
+    const char* name;
+    std::string text;
+    Code code;
+    size_t count, left_out;
+  };
+  const Case cases[] = {
+      {"none", "", Code::kOk, 0, 0},
+      {"one", "   8       0 sda" + counters, Code::kOk, 1, 0},
+      {"more columns", "8 0 sda 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17\n", Code::kOk, 1, 0},
+      {"columns to come may hold anything", "8 0 sda 1 2 3 4 5 6 7 8 9 10 11 x\n", Code::kOk, 1, 0},
+      {"a partition of an old kernel", "8 0 sda" + counters + "8 1 sda1 1 2 3 4\n", Code::kOk, 1, 0},
+      {"excluded ones may hold anything", "7 0 loop0 x\n8 0 sda" + counters, Code::kOk, 1, 0},
+      {"as many as fit, and one", "8 0 a" + counters + "8 1 b" + counters + "8 2 c" + counters,
+       Code::kOk, 2, 1},
+      {"a name that is not UTF-8", "8 0 s\xff" + counters + "8 1 b" + counters, Code::kOk, 1, 1},
+      {"the largest", "8 0 sda 1 2 18014398509481983 4 5 6 7 8 9 10 11\n", Code::kOk, 1, 0},
+      {"too large in bytes", "8 0 sda 1 2 3 4 5 6 18014398509481984 8 9 10 11\n", Code::kInvalid, 0,
+       0},
+      {"no name", "8 0\n", Code::kInvalid, 0, 0},
+      {"a blank line", "\n", Code::kInvalid, 0, 0},
+      {"no device number", "sda" + counters, Code::kInvalid, 0, 0},
+      {"no counters", "8 0 sda\n", Code::kInvalid, 0, 0},
+      {"ten columns", "8 0 sda 1 2 3 4 5 6 7 8 9 10\n", Code::kInvalid, 0, 0},
+      {"negative", "8 0 sda 1 2 3 4 5 6 7 8 -9 10 11\n", Code::kInvalid, 0, 0},
+      {"letters in the fifth", "8 0 sda 1 2 3 4 x 6 7 8 9 10 11\n", Code::kInvalid, 0, 0},
+      {"too large", "8 0 sda 9223372036854775808 2 3 4 5 6 7 8 9 10 11\n", Code::kInvalid, 0, 0},
+      {"cut in the last number", "8 0 sda 1 2 3 4 5 6 7 8 9 10 1", Code::kInvalid, 0, 0},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.name);
+    std::vector<Disk> table(2);
+    const Result<DiskStats> got = ParseDiskStats(c.text, "loop*", table);
+    ASSERT_EQ(got.status().code, c.code);
+    if (!got.ok()) continue;
+    EXPECT_EQ(got.value().count, c.count);
+    EXPECT_EQ(got.value().left_out, c.left_out);
+    if (c.count != 0) { EXPECT_EQ(table[0].weighted_busy_ms, 11u); }
+  }
+}
+
+TEST(ParseDiskSize, Cases) {
+  struct Case {
+    const char* text;
+    Code code;
+    uint64_t bytes;
+  };
+  constexpr Case cases[] = {
+      {"62333952\n", Code::kOk, 31914983424},
+      {"0\n", Code::kOk, 0},
+      {"18014398509481983\n", Code::kOk, 18014398509481983u * 512},
+      {"18014398509481984\n", Code::kInvalid, 0},
+      {"-1\n", Code::kInvalid, 0},
+      {"1 2\n", Code::kInvalid, 0},
+      {"\n", Code::kInvalid, 0},
+      {"", Code::kInvalid, 0},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.text);
+    const Result<uint64_t> got = ParseDiskSize(c.text);
+    ASSERT_EQ(got.status().code, c.code);
+    if (got.ok()) { EXPECT_EQ(got.value(), c.bytes); }
+  }
+}
+
 struct Parser {
   const char* path;
-  const char* last_wanted;  // How the last line begins that must be there.
+  const char* last_wanted;  // How the last line begins that must be there; nullptr: none.
   bool lines_may_end;       // A cut between lines cannot be told from a shorter file.
   std::function<bool(std::string_view)> parse;
 };
@@ -513,6 +630,11 @@ const Parser kParsers[] = {
        std::vector<Swap> table(8);
        return ParseSwaps(text, table).ok();
      }},
+    {"/proc/diskstats", nullptr, true,
+     [](auto text) {
+       std::vector<Disk> table(8);
+       return ParseDiskStats(text, "ram*", table).ok();
+     }},
 };
 
 /// A copy in memory of exactly its size, so that a sanitizer sees each step past it.
@@ -527,12 +649,14 @@ TEST(Parsers, CutAnywhere) {
       SCOPED_TRACE(parser.path);
       const std::string text = HostTexts(host)[parser.path];
       ASSERT_TRUE(ParseCopy(parser, text));
-      const size_t needed = text.find('\n', text.find(parser.last_wanted)) + 1;
+      const size_t needed = parser.last_wanted == nullptr
+                                ? 0
+                                : text.find('\n', text.find(parser.last_wanted)) + 1;
       for (size_t size = 0; size < text.size(); ++size) {
         const bool ok = ParseCopy(parser, std::string_view(text).substr(0, size));
         if (size < needed) { EXPECT_FALSE(ok) << size; }
         if (size >= needed && parser.lines_may_end) {
-          EXPECT_EQ(ok, text[size - 1] == '\n') << size;
+          EXPECT_EQ(ok, size == 0 || text[size - 1] == '\n') << size;
         }
       }
     }

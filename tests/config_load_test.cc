@@ -35,6 +35,7 @@ TEST(LoadConfig, Defaults) {
   EXPECT_EQ(config.host.interval, Seconds(10));
   EXPECT_EQ(config.host.groups, (1u << kHostGroupCount) - 1);
   EXPECT_EQ(config.host.root, "/");
+  EXPECT_EQ(config.host.exclude_devices, "loop*, ram*, zram*");
   EXPECT_EQ(config.host.exclude_interfaces, "lo, veth*");
   EXPECT_EQ(config.queue.batch_items, 512u);
   EXPECT_EQ(config.queue.batch_bytes, 65536u);
@@ -94,6 +95,7 @@ interval = 1s
 metrics = clock, cpu
 root = /host
 semconv = 1.44
+exclude_devices = mtdblock*
 exclude_interfaces =
 [queue]
 order = strict
@@ -154,6 +156,7 @@ interval = 0
   EXPECT_EQ(config.host.interval, Seconds(1));
   EXPECT_EQ(config.host.groups, Bit(HostGroup::kCpu) | Bit(HostGroup::kClock));
   EXPECT_EQ(config.host.root, "/host");
+  EXPECT_EQ(config.host.exclude_devices, "mtdblock*");
   EXPECT_EQ(config.host.exclude_interfaces, "");
   EXPECT_EQ(config.queue.batch_items, 10u);
   EXPECT_EQ(config.queue.batch_bytes, 512u << 10);
@@ -244,8 +247,8 @@ TEST(LoadConfig, Errors) {
        "debug)\n"},
       {"unknown group", "[host]\nmetrics = cpu, disc\n",
        "limpet.ini:2: host.metrics: unknown value disc (did you mean disk?)\n"},
-      {"group not built", "[host]\nmetrics = cpu, disk\n",
-       "limpet.ini:2: host.metrics: disk is not available in this build\n"},
+      {"group not built", "[host]\nmetrics = cpu, flash\n",
+       "limpet.ini:2: host.metrics: flash is not available in this build\n"},
       {"word not built", "[spool]\ndurability = always\n",
        "limpet.ini:2: spool.durability: always is not available in this build\n"},
       {"order not built", "[queue]\norder = live_first\norder.logs = strict\n",

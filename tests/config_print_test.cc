@@ -34,6 +34,7 @@ note = ""
 interval = 90s
 metrics = memory, clock
 root = "\"host\""
+exclude_devices =
 exclude_interfaces = lo
 [queue]
 batch_items = 10

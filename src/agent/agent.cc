@@ -50,6 +50,7 @@ Agent::Agent(const Config& config, const AgentIdentity& identity, const AgentMem
                 queue_, ledger_, ports.clock, ports.random, ports.log),
       host_({.groups = config.host.groups,
              .root = config.host.root,
+             .exclude_devices = config.host.exclude_devices,
              .exclude_interfaces = config.host.exclude_interfaces,
              .user_hz = identity.user_hz},
             ports.files, ports.clock, ports.log, memory.read_buffer),

@@ -52,13 +52,18 @@ constexpr Metric kClockMaxError{"system.linux.clock.max_error", "s", Instrument:
 
 std::string_view HostGroupName(HostGroup group) {
   static constexpr std::array<std::string_view, kHostGroupCount> kNames = {
-      "cpu", "load", "memory", "paging", "network", "system", "clock"};
+      "cpu", "load", "memory", "paging", "disk", "network", "system", "clock"};
   return kNames[static_cast<size_t>(group)];
 }
 
 HostCollector::HostCollector(const HostCollectorOptions& options, Files& files, Clock& clock,
                              Log& log, std::span<char> buffer)
-    : options_(options), root_(files, options.root), clock_(clock), log_(log), buffer_(buffer) {
+    : options_(options),
+      root_(files, options.root),
+      clock_(clock),
+      log_(log),
+      buffer_(buffer),
+      disk_(options.exclude_devices) {
   LIMPET_CHECK(options.user_hz > 0);
   frequency_file_.fill(kNotOpen);
 }
@@ -69,6 +74,7 @@ HostCollector::~HostCollector() {
     if (file >= 0) root_.files().Close(file);
   }
   paging_.Close(root_.files());
+  disk_.Close(root_.files());
 }
 
 CollectResult HostCollector::Collect(MetricSink& sink) {
@@ -92,6 +98,7 @@ Status HostCollector::CollectGroup(HostGroup group, Points& out) {
     case HostGroup::kLoad: return CollectLoad(out);
     case HostGroup::kMemory: return CollectMemory(out);
     case HostGroup::kPaging: return paging_.Collect(context, out);
+    case HostGroup::kDisk: return disk_.Collect(context, out);
     case HostGroup::kNetwork: return CollectNetwork(out);
     case HostGroup::kSystem: return CollectSystem(out);
     case HostGroup::kClock: return CollectClock(out);
@@ -190,12 +197,9 @@ uint32_t HostCollector::CountCores() {
     if (!online_[cpu]) continue;
     TextBuffer<96> path;
     path << "/sys/devices/system/cpu/cpu" << cpu << "/topology/thread_siblings_list";
-    const Result<int> file = root_.Open(path.text());
-    if (!file.ok()) return 0;
-    const Result<size_t> size = root_.files().ReadAt(file.value(), 0, siblings);
-    root_.files().Close(file.value());
-    if (!size.ok()) return 0;
-    const Result<uint32_t> first = ParseFirstCpu({siblings, size.value()});
+    const Result<std::string_view> list = root_.ReadValue(path.text(), siblings);
+    if (!list.ok()) return 0;
+    const Result<uint32_t> first = ParseFirstCpu(list.value());
     if (!first.ok()) return 0;
     if (first.value() == cpu) ++cores;
   }

@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "base/text.h"
+#include "collect/disk_group.h"
 #include "collect/meminfo.h"
 #include "collect/net_dev.h"
 #include "collect/paging_group.h"
@@ -30,7 +31,8 @@ std::string_view HostGroupName(HostGroup group);
 struct HostCollectorOptions {
   uint32_t groups = 0;                       ///< Bit(HostGroup) or'ed.
   std::string_view root = "/";               ///< `[host] root`.
-  std::string_view exclude_interfaces = {};  ///< Comma separated patterns.
+  std::string_view exclude_devices = {};     ///< Comma separated patterns of block devices.
+  std::string_view exclude_interfaces = {};  ///< The same of network interfaces.
   uint32_t user_hz = 100;                    ///< sysconf(_SC_CLK_TCK), > 0.
 };
 
@@ -39,8 +41,8 @@ struct CollectResult {
   uint32_t failed = 0;  ///< Bit(HostGroup) of those that could not be read in this cycle.
 };
 
-/// Files are kept open and read again from their beginning. About 22 KiB large, most of it the
-/// table of interfaces, whose untouched part costs no resident memory.
+/// Files are kept open and read again from their beginning. About 40 KiB large, most of it the
+/// tables of interfaces and disks, whose untouched parts cost no resident memory.
 class HostCollector {
  public:
   /// Frequency files that are kept open, one for each CPU; CPUs beyond are left out.
@@ -107,6 +109,7 @@ class HostCollector {
 
   std::array<Interface, kInterfacesMax> interfaces_{};
   PagingGroup paging_;
+  DiskGroup disk_;
   bool said_cpus_ = false, said_interfaces_ = false;
 };
 

@@ -24,6 +24,15 @@ Result<std::string_view> RootFiles::ReadWhole(std::string_view path, std::span<c
   return text;
 }
 
+Result<std::string_view> RootFiles::ReadValue(std::string_view path, std::span<char> into) {
+  const Result<int> file = Open(path);
+  if (!file.ok()) return file.status();
+  const Result<size_t> size = files_.ReadAt(file.value(), 0, into);
+  files_.Close(file.value());
+  if (!size.ok()) return size.status();
+  return std::string_view(into.data(), size.value());
+}
+
 bool RootFiles::Exists(std::string_view path) {
   const Result<int> file = Open(path);
   if (!file.ok()) return file.status().code == Code::kDenied;

@@ -21,6 +21,8 @@ class RootFiles {
   Result<int> Open(std::string_view path);
   /// As the free function of this name.
   Result<std::string_view> ReadWhole(std::string_view path, std::span<char> into);
+  /// A file of /sys with one value, which one read gives: its beginning where `into` is smaller.
+  Result<std::string_view> ReadValue(std::string_view path, std::span<char> into);
   bool Exists(std::string_view path);
 
   Files& files() { return files_; }

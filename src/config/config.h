@@ -23,8 +23,8 @@ using SignalSet = uint8_t;
 inline constexpr SignalSet kAllSignals = 7;
 
 /// Host metric groups, one bit each, in the order of spec.md.
-enum class HostGroup : uint8_t { kCpu, kLoad, kMemory, kPaging, kNetwork, kSystem, kClock };
-inline constexpr size_t kHostGroupCount = 7;
+enum class HostGroup : uint8_t { kCpu, kLoad, kMemory, kPaging, kDisk, kNetwork, kSystem, kClock };
+inline constexpr size_t kHostGroupCount = 8;
 constexpr uint32_t Bit(HostGroup group) { return 1u << static_cast<uint32_t>(group); }
 
 /// A list of texts split at commas, kept as one text ("a, b"): iterate with ListIterator (list.h).
@@ -71,7 +71,7 @@ struct Config {
     Duration interval;
     uint32_t groups = 0;  ///< Bit(HostGroup) or'ed.
     std::string_view root;
-    TextList exclude_interfaces;
+    TextList exclude_devices, exclude_interfaces;
   } host;
 
   struct {

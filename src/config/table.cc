@@ -143,8 +143,8 @@ constexpr Row kRows[] = {
     Text("resource", "*", "", PAIRS_AT(resource, resource_count), "any name, e.g. site = plant-7"),
 
     Time("host", "interval", "10s", AT(host.interval), "between two readings"),
-    Flags("host", "metrics", "cpu, load, memory, paging, network, system, clock",
-          "cpu load memory paging -disk -filesystem network -connections -processes system "
+    Flags("host", "metrics", "cpu, load, memory, paging, disk, network, system, clock",
+          "cpu load memory paging disk -filesystem network -connections -processes system "
           "-pressure -thermal -hwmon -power -flash clock",
           AT(host.groups), "groups of metrics"),
     List("host", "process", "", kNotBuilt, "names (globs) of processes to report one by one"),
@@ -153,7 +153,7 @@ constexpr Row kRows[] = {
     Choice("host", "semconv", "1.44", "1.44 -collector", kNotBuilt,
            "1.44, or collector: the names of the Collector's hostmetrics receiver"),
     Path("host", "root", "/", AT(host.root), "another root for /proc and /sys (containers, tests)"),
-    List("host", "exclude_devices", "loop*, ram*, zram*", kNotBuilt,
+    List("host", "exclude_devices", "loop*, ram*, zram*", AT(host.exclude_devices),
          "block devices left out (globs)"),
     List("host", "exclude_interfaces", "lo, veth*", AT(host.exclude_interfaces),
          "network interfaces left out (globs)"),

@@ -65,6 +65,7 @@ def points_of(metric):
 MODES = {"user", "nice", "system", "idle", "iowait", "interrupt", "steal"}
 STATES = {"used", "free", "buffers", "cached"}
 DIRECTIONS = {"receive", "transmit"}
+DISK = {"system.device": str}
 
 # Name: kind, number, unit, attributes (a set of allowed values, or a type). Semantic conventions
 # 1.44, and the Collector's names where they have none.
@@ -99,6 +100,17 @@ HOST_METRICS = {
     "system.paging.operations": (
         "counter", "int", "{operation}",
         {"system.paging.fault.type": {"major", "minor"}, "system.paging.direction": {"in", "out"}}),
+    "system.disk.io": ("counter", "int", "By", DISK | {"disk.io.direction": {"read", "write"}}),
+    "system.disk.operations": (
+        "counter", "int", "{operation}", DISK | {"disk.io.direction": {"read", "write"}}),
+    "system.disk.merged": (
+        "counter", "int", "{operation}", DISK | {"disk.io.direction": {"read", "write"}}),
+    "system.disk.operation_time": (
+        "counter", "double", "s", DISK | {"disk.io.direction": {"read", "write"}}),
+    "system.disk.io_time": ("counter", "double", "s", DISK),
+    "system.disk.weighted_io_time": ("counter", "double", "s", DISK),
+    "system.disk.pending_operations": ("updown", "int", "{operation}", DISK),
+    "system.disk.limit": ("updown", "int", "By", DISK),
     "system.network.io": (
         "counter", "int", "By", {"network.interface.name": str, "network.io.direction": DIRECTIONS}),
     "system.network.packet.count": (

@@ -291,7 +291,7 @@ interval = 10s
 [host]
 interval = 1ms
 interval = 3s
-metrics = cpu, disk
+metrics = cpu, flash
 [destination.a]
 url = ftp://x
 timeout = soon
@@ -307,7 +307,7 @@ listen = 0.0.0.0:13133
         (4, r"hosts.*unknown section.*did you mean host\?"),
         (7, r"host\.interval.*10ms to 30d"),
         (8, r"host\.interval.*already set at .*:7"),
-        (9, r"metrics.*disk.*not available in this build"),
+        (9, r"metrics.*flash.*not available in this build"),
         (11, r"url.*http://.*https://"),
         (12, r"timeout.*duration"),
         (13, r"receive\.otlp.*not available in this build"),

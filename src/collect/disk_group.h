@@ -1,0 +1,43 @@
+// The group `disk`: traffic of the block devices, and their sizes.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "collect/diskstats.h"
+#include "collect/group.h"
+#include "collect/points.h"
+
+namespace limpet {
+
+class DiskGroup {
+ public:
+  static constexpr size_t kDisksMax = 128;  ///< Disks and partitions; more are left out.
+
+  /// exclude: comma separated patterns of names; must outlive this.
+  explicit DiskGroup(std::string_view exclude) : exclude_(exclude) {}
+
+  Status Collect(const GroupContext& context, Points& out);
+  void Close(Files& files) { diskstats_.Close(files); }
+
+ private:
+  // What is known of the device in the same place of the table.
+  struct Size {
+    uint64_t number = 0;  // Disk::number; 0 is no device.
+    uint64_t bytes = 0;   // 0 = unknown, or there is no medium.
+  };
+  void NoteSizes(RootFiles& root, std::span<const Disk> disks);
+  static uint64_t ReadSize(RootFiles& root, std::string_view name);
+
+  const std::string_view exclude_;
+  KeptFile diskstats_;
+  std::array<Disk, kDisksMax> disks_{};
+  std::array<Size, kDisksMax> sizes_{};
+  size_t size_turn_ = 0;
+  bool said_disks_ = false;
+};
+
+}  // namespace limpet
