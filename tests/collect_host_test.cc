@@ -83,6 +83,11 @@ const std::vector<Convention>& Conventions() {
       {"system.cpu.load_average.1m", kGauge, false, "{thread}", {}},
       {"system.cpu.load_average.5m", kGauge, false, "{thread}", {}},
       {"system.cpu.load_average.15m", kGauge, false, "{thread}", {}},
+      {"system.linux.pressure.stall_time", kCounter, false, "s",
+       {"system.linux.pressure.resource", "system.linux.pressure.kind"}},
+      {"system.linux.pressure.average", kGauge, false, "1",
+       {"system.linux.pressure.resource", "system.linux.pressure.kind",
+        "system.linux.pressure.window"}},
       {"system.linux.clock.synchronized", kGauge, true, "1", {}},
       {"system.linux.clock.offset", kGauge, false, "s", {}},
       {"system.linux.clock.max_error", kGauge, false, "s", {}},
@@ -122,7 +127,10 @@ TEST_F(HostCollectorTest, EveryPointKeepsToTheConventions) {
     }
   }
   EXPECT_EQ(seen.size(), Conventions().size());
-  EXPECT_TRUE(log_.lines.empty());
+  // Two of the kernels are older than 4.20.
+  EXPECT_EQ(log_.lines.size(), 2u);
+  EXPECT_EQ(log_.Count("info a group of host metrics is not available on this kernel "
+                       "group=pressure"), 2u);
 }
 
 TEST_F(HostCollectorTest, EveryValueOfABoard) {
@@ -213,6 +221,61 @@ TEST_F(HostCollectorTest, EveryValueOfABoard) {
       {"system.network.errors", "network.interface.name=eth0,network.io.direction=receive", 0},
       {"system.network.errors", "network.interface.name=eth0,network.io.direction=transmit", 0},
       {"system.uptime", "", 123.456789},
+      {"system.linux.pressure.stall_time",
+       "system.linux.pressure.resource=cpu,system.linux.pressure.kind=some", 4120.334481},
+      {"system.linux.pressure.stall_time",
+       "system.linux.pressure.resource=memory,system.linux.pressure.kind=some", 0.120334},
+      {"system.linux.pressure.stall_time",
+       "system.linux.pressure.resource=memory,system.linux.pressure.kind=full", 0.09812},
+      {"system.linux.pressure.stall_time",
+       "system.linux.pressure.resource=io,system.linux.pressure.kind=some", 9120.334811},
+      {"system.linux.pressure.stall_time",
+       "system.linux.pressure.resource=io,system.linux.pressure.kind=full", 8803.34412},
+      {"system.linux.pressure.average",
+       "system.linux.pressure.resource=cpu,system.linux.pressure.kind=some"
+       ",system.linux.pressure.window=10s", 0.0018},
+      {"system.linux.pressure.average",
+       "system.linux.pressure.resource=cpu,system.linux.pressure.kind=some"
+       ",system.linux.pressure.window=60s", 0.0042},
+      {"system.linux.pressure.average",
+       "system.linux.pressure.resource=cpu,system.linux.pressure.kind=some"
+       ",system.linux.pressure.window=300s", 0.0031},
+      {"system.linux.pressure.average",
+       "system.linux.pressure.resource=memory,system.linux.pressure.kind=some"
+       ",system.linux.pressure.window=10s", 0},
+      {"system.linux.pressure.average",
+       "system.linux.pressure.resource=memory,system.linux.pressure.kind=some"
+       ",system.linux.pressure.window=60s", 0},
+      {"system.linux.pressure.average",
+       "system.linux.pressure.resource=memory,system.linux.pressure.kind=some"
+       ",system.linux.pressure.window=300s", 0},
+      {"system.linux.pressure.average",
+       "system.linux.pressure.resource=memory,system.linux.pressure.kind=full"
+       ",system.linux.pressure.window=10s", 0},
+      {"system.linux.pressure.average",
+       "system.linux.pressure.resource=memory,system.linux.pressure.kind=full"
+       ",system.linux.pressure.window=60s", 0},
+      {"system.linux.pressure.average",
+       "system.linux.pressure.resource=memory,system.linux.pressure.kind=full"
+       ",system.linux.pressure.window=300s", 0},
+      {"system.linux.pressure.average",
+       "system.linux.pressure.resource=io,system.linux.pressure.kind=some"
+       ",system.linux.pressure.window=10s", 0.0127},
+      {"system.linux.pressure.average",
+       "system.linux.pressure.resource=io,system.linux.pressure.kind=some"
+       ",system.linux.pressure.window=60s", 0.009},
+      {"system.linux.pressure.average",
+       "system.linux.pressure.resource=io,system.linux.pressure.kind=some"
+       ",system.linux.pressure.window=300s", 0.0055},
+      {"system.linux.pressure.average",
+       "system.linux.pressure.resource=io,system.linux.pressure.kind=full"
+       ",system.linux.pressure.window=10s", 0.0112},
+      {"system.linux.pressure.average",
+       "system.linux.pressure.resource=io,system.linux.pressure.kind=full"
+       ",system.linux.pressure.window=60s", 0.0081},
+      {"system.linux.pressure.average",
+       "system.linux.pressure.resource=io,system.linux.pressure.kind=full"
+       ",system.linux.pressure.window=300s", 0.005},
       {"system.linux.clock.synchronized", "", 1},
       {"system.linux.clock.offset", "", -0.0015},
       {"system.linux.clock.max_error", "", 0.25},
@@ -377,6 +440,7 @@ TEST_F(HostCollectorTest, OnlyEnabledGroupsAreRead) {
       {HostGroup::kDisk, "system.disk.io"},
       {HostGroup::kNetwork, "system.network.io"},
       {HostGroup::kSystem, "system.uptime"},
+      {HostGroup::kPressure, "system.linux.pressure.average"},
       {HostGroup::kClock, "system.linux.clock.offset"},
   };
   files_ = HostFiles("rpi4-6.6", "/host");
@@ -442,6 +506,7 @@ TEST_F(HostCollectorTest, AFailingGroupIsSaidOnceAndStopsNobody) {
       {HostGroup::kPaging, "/proc/vmstat", "pgfault -1\n"},
       {HostGroup::kDisk, "/proc/diskstats", "8 0 sda 1 2 3\n"},
       {HostGroup::kNetwork, "/proc/net/dev", ""},
+      {HostGroup::kPressure, "/proc/pressure/memory", "some avg10=0.00\n"},
   };
   enum Trouble { kMissing, kUnreadable, kMalformed, kTooLong };
   for (const Case& c : cases) {
@@ -497,7 +562,7 @@ TEST_F(HostCollectorTest, AllGroupsFail) {
   SeenPoints sink;
   const CollectResult result = collector.Collect(sink);
   EXPECT_EQ(result.points, 0u);
-  EXPECT_EQ(log_.lines.size(), 6u);
+  EXPECT_EQ(log_.Count("warn a group of host metrics cannot be read"), 6u);
   TextBuffer<400> problems;
   collector.DescribeProblems(problems);
   EXPECT_EQ(problems.text(), "cpu: /proc/stat: not found; load: /proc/loadavg: not found; "
@@ -517,8 +582,56 @@ TEST_F(HostCollectorTest, SilentKernelClock) {
   SilentClock clock;
   HostCollector collector({.groups = Bit(HostGroup::kClock)}, files_, clock, log_, buffer_);
   SeenPoints sink;
-  EXPECT_EQ(collector.Collect(sink).failed, Bit(HostGroup::kClock));
-  EXPECT_TRUE(sink.points.empty());
+  for (int cycle = 0; cycle < 3; ++cycle) {
+    EXPECT_EQ(collector.Collect(sink).failed, 0u);
+    EXPECT_TRUE(sink.points.empty());
+  }
+  EXPECT_EQ(log_.lines.size(), 1u);
+  EXPECT_EQ(log_.Count("info a group of host metrics is not available on this kernel group=clock"),
+            1u);
+}
+
+TEST_F(HostCollectorTest, AKernelWithoutPressure) {
+  enum Kernel { kNone, kSwitchedOff, kThere, kFailing };
+  struct Case {
+    Kernel kernel;
+    uint32_t failed;
+    Code problem;
+    size_t points, lines;  // lines: logged so far.
+    const char* last_line;
+  };
+  constexpr uint32_t kGroup = Bit(HostGroup::kPressure);
+  static constexpr char kUnavailable[] =
+      "info a group of host metrics is not available on this kernel";
+  constexpr Case cases[] = {
+      {kNone, 0, Code::kUnsupported, 0, 1, kUnavailable},
+      {kNone, 0, Code::kUnsupported, 0, 1, kUnavailable},
+      {kSwitchedOff, 0, Code::kUnsupported, 0, 1, kUnavailable},  // psi=0 on older kernels.
+      {kThere, 0, Code::kOk, 20, 2, "info a group of host metrics can be read again"},
+      {kSwitchedOff, 0, Code::kUnsupported, 0, 3, kUnavailable},
+      {kFailing, kGroup, Code::kIo, 0, 4, "warn a group of host metrics cannot be read"},
+      {kFailing, kGroup, Code::kIo, 0, 4, "warn a group of host metrics cannot be read"},
+      {kNone, 0, Code::kUnsupported, 0, 5, kUnavailable},
+  };
+  HostCollector collector = Make({.groups = kGroup});
+  for (const Case& c : cases) {
+    SCOPED_TRACE(&c - cases);
+    files_.contents.clear();
+    files_.failing.clear();
+    if (c.kernel != kNone) files_.contents = HostFiles("rpi4-6.6", "").contents;
+    if (c.kernel == kSwitchedOff) files_.failing["/proc/pressure/cpu"] = Code::kUnsupported;
+    if (c.kernel == kFailing) files_.failing["/proc/pressure/cpu"] = Code::kIo;
+    SeenPoints sink;
+    const CollectResult result = collector.Collect(sink);
+    EXPECT_EQ(result.failed, c.failed);
+    EXPECT_EQ(result.points, c.points);
+    EXPECT_EQ(collector.problem(HostGroup::kPressure).code, c.problem);
+    ASSERT_EQ(log_.lines.size(), c.lines);
+    EXPECT_TRUE(log_.lines.back().starts_with(c.last_line)) << log_.lines.back();
+    TextBuffer<200> problems;
+    collector.DescribeProblems(problems);
+    EXPECT_EQ(problems.size() != 0, c.failed != 0) << "what a kernel does not have is no problem";
+  }
 }
 
 TEST_F(HostCollectorTest, FilesStayOpenAndAreClosedAtTheEnd) {
@@ -529,7 +642,7 @@ TEST_F(HostCollectorTest, FilesStayOpenAndAreClosedAtTheEnd) {
     SeenPoints sink;
     collector.Collect(sink);
     const size_t open = files_.open_files();
-    constexpr size_t kProcFiles = 7, kSysFiles = 4;  // Of /sys the frequencies.
+    constexpr size_t kProcFiles = 10, kSysFiles = 4;  // Of /sys the frequencies.
     EXPECT_EQ(open, kProcFiles + kSysFiles);
     const size_t reads = files_.reads;
     collector.Collect(sink);

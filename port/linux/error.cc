@@ -22,6 +22,7 @@ Status FromErrno(int error, const char* where) {
     case EADDRINUSE:
     case EEXIST: return {Code::kExists, error, where};
     case ETIMEDOUT: return {Code::kTimeout, error, where};
+    case EOPNOTSUPP: return {Code::kUnsupported, error, where};
     case EINVAL:
     case ENAMETOOLONG: return {Code::kInvalid, error, where};
     default: return {Code::kIo, error, where};

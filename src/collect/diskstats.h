@@ -33,7 +33,7 @@ struct DiskStats {
   size_t left_out = 0;  ///< Not excluded, but the table is full or the name is not UTF-8.
 };
 
-/// Parses the text of /proc/diskstats into the table: disks and partitions in the order of the file.
+/// Parses the text of /proc/diskstats into the table: disks and partitions in the file's order.
 /// Returns bytes (the file counts sectors of 512 bytes, whatever the device has).
 /// exclude: comma separated patterns of names to pass over.
 /// Partitions before Linux 2.6.25 have four columns of another meaning: these are passed over. So

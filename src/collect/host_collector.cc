@@ -8,6 +8,9 @@
 namespace limpet {
 namespace {
 
+/// What a kernel does not have is no problem that anybody could solve.
+bool Fails(const Status& status) { return !status.ok() && status.code != Code::kUnsupported; }
+
 constexpr Metric kCpuTime{"system.cpu.time", "s", Instrument::kCounter};
 constexpr Metric kCpuLogical{"system.cpu.logical.count", "{cpu}", Instrument::kUpDownCounter};
 constexpr Metric kCpuPhysical{"system.cpu.physical.count", "{cpu}", Instrument::kUpDownCounter};
@@ -52,7 +55,8 @@ constexpr Metric kClockMaxError{"system.linux.clock.max_error", "s", Instrument:
 
 std::string_view HostGroupName(HostGroup group) {
   static constexpr std::array<std::string_view, kHostGroupCount> kNames = {
-      "cpu", "load", "memory", "paging", "disk", "network", "system", "clock"};
+      "cpu", "load", "memory", "paging", "disk", "network", "system",
+      "pressure", "clock"};
   return kNames[static_cast<size_t>(group)];
 }
 
@@ -75,6 +79,7 @@ HostCollector::~HostCollector() {
   }
   paging_.Close(root_.files());
   disk_.Close(root_.files());
+  pressure_.Close(root_.files());
 }
 
 CollectResult HostCollector::Collect(MetricSink& sink) {
@@ -84,7 +89,7 @@ CollectResult HostCollector::Collect(MetricSink& sink) {
     const auto group = static_cast<HostGroup>(i);
     if ((options_.groups & Bit(group)) == 0) continue;
     const Status status = CollectGroup(group, out);
-    if (!status.ok()) result.failed |= Bit(group);
+    if (Fails(status)) result.failed |= Bit(group);
     Report(group, status);
   }
   result.points = out.count();
@@ -101,6 +106,7 @@ Status HostCollector::CollectGroup(HostGroup group, Points& out) {
     case HostGroup::kDisk: return disk_.Collect(context, out);
     case HostGroup::kNetwork: return CollectNetwork(out);
     case HostGroup::kSystem: return CollectSystem(out);
+    case HostGroup::kPressure: return pressure_.Collect(context, out);
     case HostGroup::kClock: return CollectClock(out);
   }
   return {};
@@ -108,11 +114,15 @@ Status HostCollector::CollectGroup(HostGroup group, Points& out) {
 
 void HostCollector::Report(HostGroup group, const Status& status) {
   Health& health = health_[static_cast<size_t>(group)];
-  if (!status.ok() && health.problem.ok()) {
+  if (Fails(status) && !Fails(health.problem)) {
     log_.Warn("a group of host metrics cannot be read", {{"group", HostGroupName(group)},
                                                          {"where", status.where},
                                                          {"error", CodeName(status.code)},
                                                          {"number", status.detail}});
+  }
+  if (status.code == Code::kUnsupported && health.problem.code != Code::kUnsupported) {
+    log_.Info("a group of host metrics is not available on this kernel",
+              {{"group", HostGroupName(group)}, {"where", status.where}});
   }
   if (status.ok() && !health.problem.ok()) {
     log_.Info("a group of host metrics can be read again",
@@ -125,7 +135,7 @@ void HostCollector::Report(HostGroup group, const Status& status) {
 void HostCollector::DescribeProblems(TextWriter& out) const {
   for (size_t i = 0; i < kHostGroupCount; ++i) {
     const Status& problem = health_[i].problem;
-    if (problem.ok()) continue;
+    if (!Fails(problem)) continue;
     if (out.size() != 0) out << "; ";
     out << HostGroupName(static_cast<HostGroup>(i)) << ": " << problem.where << ": "
         << CodeName(problem.code);

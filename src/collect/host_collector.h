@@ -15,6 +15,7 @@
 #include "collect/net_dev.h"
 #include "collect/paging_group.h"
 #include "collect/points.h"
+#include "collect/pressure_group.h"
 #include "collect/proc_stat.h"
 #include "collect/root_files.h"
 #include "config/config.h"
@@ -56,14 +57,16 @@ class HostCollector {
   HostCollector& operator=(const HostCollector&) = delete;
 
   /// Emits the points of one cycle. A group that cannot be read emits nothing, never stops the
-  /// others, and is logged once on entering and once on leaving that state.
+  /// others, and is logged once on entering and once on leaving that state. One that this kernel
+  /// does not have (kUnsupported) is logged once and has not failed.
   CollectResult Collect(MetricSink& sink);
 
   /// What keeps the group from being read; ok when nothing does.
   const Status& problem(HostGroup group) const {
     return health_[static_cast<size_t>(group)].problem;
   }
-  /// The same of all groups, for people: "memory: /proc/meminfo: not found; …". Empty: none.
+  /// The same of all groups that fail, for people: "memory: /proc/meminfo: not found; …".
+  /// Empty: none.
   void DescribeProblems(TextWriter& out) const;
 
  private:
@@ -110,6 +113,7 @@ class HostCollector {
   std::array<Interface, kInterfacesMax> interfaces_{};
   PagingGroup paging_;
   DiskGroup disk_;
+  PressureGroup pressure_;
   bool said_cpus_ = false, said_interfaces_ = false;
 };
 

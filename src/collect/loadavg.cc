@@ -6,14 +6,10 @@
 namespace limpet {
 namespace {
 
-/// "<whole>.<two digits>", as the kernel writes it on every version. Read as hundredths, so that
-/// one division gives the nearest double: strtod is slower and asks the locale for its point.
-bool TakeHundredths(std::string_view& rest, double& value) {
-  std::string_view word = TakeWord(rest);
-  const auto whole = ParseNumber<uint32_t>(TakeUntil(word, '.'));
-  const auto hundredths = ParseNumber<uint32_t>(word);
-  if (!whole || !hundredths || word.size() != 2) return false;
-  value = (static_cast<double>(*whole) * 100 + *hundredths) / 100;
+bool TakeAverage(std::string_view& rest, double& value) {
+  uint64_t hundredths = 0;
+  if (!TakeHundredths(rest, hundredths)) return false;
+  value = static_cast<double>(hundredths) / 100;
   return true;
 }
 
@@ -22,8 +18,8 @@ bool TakeHundredths(std::string_view& rest, double& value) {
 Result<LoadAverage> ParseLoadAverage(std::string_view text) {
   LoadAverage load;
   std::string_view line;
-  if (TakeLine(text, line) && TakeHundredths(line, load.one) && TakeHundredths(line, load.five) &&
-      TakeHundredths(line, load.fifteen)) {
+  if (TakeLine(text, line) && TakeAverage(line, load.one) && TakeAverage(line, load.five) &&
+      TakeAverage(line, load.fifteen)) {
     return load;
   }
   return {Code::kInvalid, 0, "loadavg"};

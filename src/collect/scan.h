@@ -35,6 +35,17 @@ inline bool TakeNumber(std::string_view& rest, uint64_t& value) {
   return true;
 }
 
+/// Takes blanks and "<whole>.<two digits>" off the front, as hundredths: one division then gives
+/// the nearest double, and strtod is slower and asks the locale for its point.
+inline bool TakeHundredths(std::string_view& rest, uint64_t& hundredths) {
+  std::string_view word = TakeWord(rest);
+  const auto whole = ParseNumber<uint32_t>(TakeUntil(word, '.'));
+  const auto part = ParseNumber<uint32_t>(word);
+  if (!whole || !part || word.size() != 2) return false;
+  hundredths = uint64_t{*whole} * 100 + *part;
+  return true;
+}
+
 /// Takes one newline off the end, if there is one: for files that hold a single value.
 inline std::string_view WithoutNewline(std::string_view text) {
   if (!text.empty() && text.back() == '\n') text.remove_suffix(1);

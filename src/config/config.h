@@ -23,8 +23,18 @@ using SignalSet = uint8_t;
 inline constexpr SignalSet kAllSignals = 7;
 
 /// Host metric groups, one bit each, in the order of spec.md.
-enum class HostGroup : uint8_t { kCpu, kLoad, kMemory, kPaging, kDisk, kNetwork, kSystem, kClock };
-inline constexpr size_t kHostGroupCount = 8;
+enum class HostGroup : uint8_t {
+  kCpu,
+  kLoad,
+  kMemory,
+  kPaging,
+  kDisk,
+  kNetwork,
+  kSystem,
+  kPressure,
+  kClock,
+};
+inline constexpr size_t kHostGroupCount = 9;
 constexpr uint32_t Bit(HostGroup group) { return 1u << static_cast<uint32_t>(group); }
 
 /// A list of texts split at commas, kept as one text ("a, b"): iterate with ListIterator (list.h).

@@ -143,9 +143,9 @@ constexpr Row kRows[] = {
     Text("resource", "*", "", PAIRS_AT(resource, resource_count), "any name, e.g. site = plant-7"),
 
     Time("host", "interval", "10s", AT(host.interval), "between two readings"),
-    Flags("host", "metrics", "cpu, load, memory, paging, disk, network, system, clock",
+    Flags("host", "metrics", "cpu, load, memory, paging, disk, network, system, pressure, clock",
           "cpu load memory paging disk -filesystem network -connections -processes system "
-          "-pressure -thermal -hwmon -power -flash clock",
+          "pressure -thermal -hwmon -power -flash clock",
           AT(host.groups), "groups of metrics"),
     List("host", "process", "", kNotBuilt, "names (globs) of processes to report one by one"),
     Text("host", "textfile", "", kNotBuilt, "glob of *.prom files (Prometheus text) to merge in"),

@@ -66,6 +66,8 @@ MODES = {"user", "nice", "system", "idle", "iowait", "interrupt", "steal"}
 STATES = {"used", "free", "buffers", "cached"}
 DIRECTIONS = {"receive", "transmit"}
 DISK = {"system.device": str}
+PRESSURE = {"system.linux.pressure.resource": {"cpu", "memory", "io"},
+            "system.linux.pressure.kind": {"some", "full"}}
 
 # Name: kind, number, unit, attributes (a set of allowed values, or a type). Semantic conventions
 # 1.44, and the Collector's names where they have none.
@@ -122,6 +124,9 @@ HOST_METRICS = {
         "counter", "int", "{error}",
         {"network.interface.name": str, "network.io.direction": DIRECTIONS}),
     "system.uptime": ("gauge", "double", "s", {}),
+    "system.linux.pressure.stall_time": ("counter", "double", "s", PRESSURE),
+    "system.linux.pressure.average": (
+        "gauge", "double", "1", PRESSURE | {"system.linux.pressure.window": {"10s", "60s", "300s"}}),
     "system.linux.clock.synchronized": ("gauge", "int", "1", {}),
     "system.linux.clock.offset": ("gauge", "double", "s", {}),
     "system.linux.clock.max_error": ("gauge", "double", "s", {}),
@@ -131,7 +136,8 @@ HOST_METRICS = {
 SOMETIMES = {name for name in HOST_METRICS if "hugepages" in name} | {
     "system.cpu.frequency", "system.cpu.physical.count", "system.linux.clock.synchronized",
     "system.linux.clock.offset", "system.linux.clock.max_error",
-    "system.paging.usage", "system.paging.utilization"}
+    "system.paging.usage", "system.paging.utilization",
+    "system.linux.pressure.stall_time", "system.linux.pressure.average"}
 
 DESTINATION = {"destination": str}
 SIGNALS = {"metrics", "logs", "traces"}
