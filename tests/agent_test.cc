@@ -378,6 +378,16 @@ TEST(Agent, SourcesThatFailAreSaidInHealthAfterThreeCycles) {
   EXPECT_TRUE(world.Look().health.ok);
 }
 
+TEST(Agent, AHostWithoutAnyOfTheGroupsIsSaidSo) {
+  AgentWorld world;
+  world.config.host.groups = Bit(HostGroup::kPressure);  // The files of FillHost have none.
+  world.Start();
+  world.RunFor(Seconds(35));
+  EXPECT_FALSE(world.Look().health.ok);
+  EXPECT_NE(world.Look().health.reasons[0].find("nothing of host.metrics"), std::string_view::npos)
+      << world.Look().health.reasons[0];
+}
+
 TEST(Agent, StalledIsNoticedAfterFiveMinutes) {
   AgentWorld world;
   world.config.destinations[0].breaker_open_max = Seconds(20);

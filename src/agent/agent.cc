@@ -227,7 +227,9 @@ void Agent::FillHealth(Snapshot& snapshot) {
   // The own metrics cannot fail, so they do not count as a source here.
   facts.all_sources_failed =
       host_tick_.has_value() && host_source_.failed_in_a_row >= kFailedCycles;
-  facts.source_problem = host_source_.problem;
+  // Groups that this kernel does not have are no problem, but nothing else is left then.
+  facts.source_problem =
+      host_source_.problem.empty() ? "nothing of host.metrics exists on this system" : host_source_.problem;
   health_.Judge(facts);
 
   snapshot.health.ok = health_.ok();
