@@ -78,6 +78,14 @@ TEST(Text, Numbers) {
   }
 }
 
+TEST(Text, EqualsIgnoringCase) {
+  EXPECT_TRUE(EqualsIgnoringCase("", ""));
+  EXPECT_TRUE(EqualsIgnoringCase("Content-Length", "content-LENGTH"));
+  EXPECT_FALSE(EqualsIgnoringCase("content", "content-length"));
+  EXPECT_FALSE(EqualsIgnoringCase("a@", "a`"));  // Apart by the bit that tells cases apart.
+  EXPECT_FALSE(EqualsIgnoringCase("\xc3\x84", "\xc3\xa4"));  // Only ASCII has cases here.
+}
+
 TEST(Text, Globs) {
   struct Case { const char* pattern; const char* text; bool matches; };
   constexpr Case cases[] = {

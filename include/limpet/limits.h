@@ -19,7 +19,7 @@ inline constexpr size_t kTlsPoolBytes = 80 * kKiB;   // Likewise: mbedTLS; peak 
 inline constexpr size_t kResourceBytesMax = 12 * kKiB; // Keys and values of [resource], encoded.
 
 // Queue.
-inline constexpr size_t kBlockBytes = 512;            // A host cycle of 30 points is two of them.
+inline constexpr size_t kBlockBytes = 512;            // A batch of 30 points is two of them.
 
 // Delivery.
 inline constexpr size_t kAnswerBodyMax = 64 * kKiB;   // spec.md section 5.

@@ -3,7 +3,6 @@
 #include <curl/curl.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
-#include <strings.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -39,13 +38,9 @@ long InMilliseconds(Duration d) {
   return static_cast<long>(std::clamp<int64_t>(d.ns / 1'000'000, 1, INT32_MAX));
 }
 
-bool SameName(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && strncasecmp(a.data(), b.data(), a.size()) == 0;
-}
-
 /// The value when `line` is the header `name`, which ends in a colon; otherwise empty.
 std::string_view HeaderValue(std::string_view line, std::string_view name) {
-  if (line.size() < name.size() || !SameName(line.substr(0, name.size()), name)) return {};
+  if (line.size() < name.size() || !EqualsIgnoringCase(line.substr(0, name.size()), name)) return {};
   line.remove_prefix(name.size());
   while (!line.empty() && (line.back() == '\n' || line.back() == '\r')) line.remove_suffix(1);
   return Trim(line);

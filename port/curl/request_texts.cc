@@ -1,9 +1,7 @@
 #include "port/curl/request_texts.h"
 
 #include <curl/curl.h>
-#include <strings.h>
 
-#include <algorithm>
 #include <array>
 #include <cstring>
 #include <new>
@@ -17,10 +15,6 @@
 
 namespace limpet {
 namespace {
-
-bool SameName(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && strncasecmp(a.data(), b.data(), a.size()) == 0;
-}
 
 /// As the configuration's own check, and a value without control characters.
 Status CheckHeader(const KeyValue& header) {
@@ -40,7 +34,7 @@ Status CheckUrl(const char* url) {
   curl_url_cleanup(parsed);
   if (code == CURLUE_OUT_OF_MEMORY) return {Code::kFull, 0, "destination"};
   const std::string_view text(url);
-  const bool http = SameName(text.substr(0, 7), "http://") || SameName(text.substr(0, 8), "https://");
+  const bool http = EqualsIgnoringCase(text.substr(0, 7), "http://") || EqualsIgnoringCase(text.substr(0, 8), "https://");
   if (code != CURLUE_OK || !http || HostOf(text).empty()) {
     return {Code::kInvalid, code, "destination url"};
   }

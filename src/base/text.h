@@ -84,6 +84,9 @@ std::optional<Integer> ParseNumber(std::string_view text, int base = 10) {
 /// The whole text as a finite decimal number.
 std::optional<double> ParseDouble(std::string_view text);
 
+/// Equal but for the case of ASCII letters, as names in HTTP and URLs compare?
+bool EqualsIgnoringCase(std::string_view a, std::string_view b);
+
 /// Does the text match the shell pattern (`*`, `?`, `[a-z]`, `[!a]`)? Linear in time: no recursion.
 bool GlobMatches(std::string_view pattern, std::string_view text);
 

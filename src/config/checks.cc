@@ -14,15 +14,6 @@ namespace {
 /// still hold a dozen.
 constexpr uint64_t kBatchesInMemory = 16;
 
-bool EqualNoCase(std::string_view a, std::string_view b) {
-  if (a.size() != b.size()) return false;
-  for (size_t i = 0; i < a.size(); ++i) {
-    const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? char(c - 'A' + 'a') : c; };
-    if (lower(a[i]) != lower(b[i])) return false;
-  }
-  return true;
-}
-
 void CheckQueue(const Config& config, Problems& problems) {
   if (!problems.Sound("queue") || !problems.Sound("agent")) return;
   if (config.queue.batch_bytes <= config.agent.memory_bytes / kBatchesInMemory) return;
@@ -91,7 +82,7 @@ void CheckDestination(const DestinationConfig& destination, const Config& config
   }
   for (size_t i = 0; i < destination.header_count; ++i) {
     for (size_t j = 0; j < i; ++j) {
-      if (!EqualNoCase(destination.headers[i].key, destination.headers[j].key)) continue;
+      if (!EqualsIgnoringCase(destination.headers[i].key, destination.headers[j].key)) continue;
       TextBuffer<128> key;
       key << "header." << destination.headers[i].key;
       problems.Report(section.text(), key.text(), "the same header twice");
@@ -133,7 +124,7 @@ const char* HeaderNameFault(std::string_view name) {
   for (const char* const own :
        {"Connection", "Content-Encoding", "Content-Length", "Content-Type", "Expect",
         "Idempotency-Key", "TE", "Transfer-Encoding", "Upgrade"}) {
-    if (EqualNoCase(name, own)) return "limpet sets this header itself";
+    if (EqualsIgnoringCase(name, own)) return "limpet sets this header itself";
   }
   return nullptr;
 }

@@ -1,6 +1,5 @@
 #include "serve/http_parser.h"
 
-#include <algorithm>
 #include <cstring>
 #include <new>
 
@@ -42,14 +41,7 @@ bool Extend(std::string_view& text, const char* at, size_t count) {
   return true;
 }
 
-char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
 }  // namespace
-
-bool EqualsIgnoringCase(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [](char x, char y) { return Lower(x) == Lower(y); });
-}
 
 struct HttpParser::Grammar {
   static HttpParser& Self(http_parser* library) { return *static_cast<HttpParser*>(library->data); }

@@ -94,7 +94,4 @@ class HttpParser {
 /// "OK", "Not Found", …; "Unknown" for a status that has no name.
 const char* HttpStatusText(int status);
 
-/// ASCII letters compare without their case.
-bool EqualsIgnoringCase(std::string_view a, std::string_view b);
-
 }  // namespace limpet

@@ -1,6 +1,5 @@
 #include "sink/sink.h"
 
-#include <algorithm>
 #include <array>
 #include <optional>
 
@@ -27,10 +26,7 @@ std::optional<Signal> SignalOfPath(std::string_view path) {
 
 /// Compares what stands before any parameters, in any case.
 bool IsToken(std::string_view value, std::string_view token) {
-  value = Trim(TakeUntil(value, ';'));
-  return std::equal(value.begin(), value.end(), token.begin(), token.end(), [](char a, char b) {
-    return (a >= 'A' && a <= 'Z' ? static_cast<char>(a - 'A' + 'a') : a) == b;
-  });
+  return EqualsIgnoringCase(Trim(TakeUntil(value, ';')), token);
 }
 
 /// The code that google.rpc.Status has for the HTTP status.
