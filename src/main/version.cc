@@ -4,7 +4,7 @@
 #include <http_parser.h>
 #include <libdeflate.h>
 #include <pb.h>
-#include <sqlite3.h>
+#include "spool/sqlite.h"
 
 #include "cli/exit_code.h"
 #include "main/commands.h"
@@ -27,7 +27,7 @@ int VersionCommand(const Args& args) {
   const std::array<Library, 8> libraries = {{{"libcurl", linked.curl},
                                              {"mbedtls", linked.mbedtls},
                                              {"c-ares", linked.cares},
-                                             {"sqlite", sqlite3_libversion()},
+                                             {"sqlite", SqliteVersion()},
                                              {"nanopb", nanopb},
                                              {"inih", LIMPET_INIH_VERSION},
                                              {"libdeflate", LIBDEFLATE_VERSION_STRING},

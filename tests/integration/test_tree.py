@@ -23,6 +23,7 @@ CORE = {
     "http_parser": "http_",
     "ini": "ini_",
     "otlp": "pb_",
+    "sqlite": "sqlite3_",
 }
 
 # What the core may leave to be linked in: pure functions of memory and numbers, and the end of the
@@ -58,7 +59,7 @@ WRAPPERS = {
     r"http_parser\.h": {"src/serve/http_parser.cc"},
     r"pb(_\w+)?\.h": {"src/otlp/"},
     r"(curl|mbedtls|psa)/.*|ares\w*\.h": {"port/curl/"},
-    r"sqlite3\.h": set(),
+    r"sqlite3\.h": {"src/spool/sqlite.cc", "port/sqlite/"},
 }
 VERSIONS = "src/main/version.cc"
 
