@@ -40,9 +40,15 @@ TEST(LoadConfig, Defaults) {
   EXPECT_EQ(config.queue.batch_items, 512u);
   EXPECT_EQ(config.queue.batch_bytes, 65536u);
   EXPECT_EQ(config.queue.batch_delay, Seconds(1));
+  EXPECT_EQ(config.queue.max_age, Seconds(0));
   EXPECT_EQ(config.spool.durability, Durability::kOnDemand);
-  EXPECT_FALSE(config.spool.durability_is_set);
+  EXPECT_EQ(config.spool.max_bytes, 64u << 20);
+  EXPECT_EQ(config.spool.min_free_bytes, 16u << 20);
   EXPECT_EQ(config.spool.overflow, Overflow::kDropOldest);
+  EXPECT_EQ(config.spool.share_percent, (std::array<uint32_t, kSignalCount>{25, 25, 25}));
+  EXPECT_EQ(config.spool.commit_interval, Seconds(5));
+  EXPECT_EQ(config.spool.sync, Sync::kFull);
+  EXPECT_EQ(config.spool.dead_max_bytes, 4u << 20);
   EXPECT_EQ(config.breaker.failures, 5u);
   EXPECT_EQ(config.breaker.open, Seconds(5));
   EXPECT_EQ(config.breaker.open_max, Seconds(120));
@@ -102,11 +108,18 @@ order = strict
 batch_items = 10
 batch_bytes = 512KiB
 batch_delay = 2s
-max_age = 0
+max_age = 7d
 [spool]
-durability = never
-max_size = 65536KiB
+durability = always
+max_size = 5GiB
+min_free = 0
 overflow = pause_sources
+share.metrics = 10%
+share.logs = 90%
+share.traces = 0%
+commit_interval = 250ms
+sync = normal
+dead_max_size = 4095MiB
 [destination.x-1]
 url = https://u:p@gateway/otlp//
 logs_url = https://logs/in?x=y
@@ -161,9 +174,15 @@ interval = 0
   EXPECT_EQ(config.queue.batch_items, 10u);
   EXPECT_EQ(config.queue.batch_bytes, 512u << 10);
   EXPECT_EQ(config.queue.batch_delay, Seconds(2));
-  EXPECT_EQ(config.spool.durability, Durability::kMemoryOnly);
-  EXPECT_TRUE(config.spool.durability_is_set);
+  EXPECT_EQ(config.queue.max_age, Seconds(7 * 86400));
+  EXPECT_EQ(config.spool.durability, Durability::kAlways);
+  EXPECT_EQ(config.spool.max_bytes, uint64_t{5} << 30);
+  EXPECT_EQ(config.spool.min_free_bytes, 0u);
   EXPECT_EQ(config.spool.overflow, Overflow::kPauseSources);
+  EXPECT_EQ(config.spool.share_percent, (std::array<uint32_t, kSignalCount>{10, 90, 0}));
+  EXPECT_EQ(config.spool.commit_interval, Milliseconds(250));
+  EXPECT_EQ(config.spool.sync, Sync::kNormal);
+  EXPECT_EQ(config.spool.dead_max_bytes, uint64_t{4095} << 20);
   const DestinationConfig& destination = config.destinations[0];
   EXPECT_EQ(destination.name, "x-1");
   EXPECT_EQ(destination.signal_url[0], "https://u:p@gateway/otlp/v1/metrics");
@@ -249,19 +268,41 @@ TEST(LoadConfig, Errors) {
        "limpet.ini:2: host.metrics: unknown value disc (did you mean disk?)\n"},
       {"group not built", "[host]\nmetrics = cpu, flash\n",
        "limpet.ini:2: host.metrics: flash is not available in this build\n"},
-      {"word not built", "[spool]\ndurability = always\n",
-       "limpet.ini:2: spool.durability: always is not available in this build\n"},
+      {"word not built", "[host]\nsemconv = collector\n",
+       "limpet.ini:2: host.semconv: collector is not available in this build\n"},
       {"order not built", "[queue]\norder = live_first\norder.logs = strict\n",
        "limpet.ini:2: queue.order: live_first is not available in this build\n"
        "limpet.ini:3: queue.order.logs: not available in this build\n"},
       {"keys not built",
-       "[agent]\nrecord_uid = false\n[queue]\nmax_age = 1h\n[spool]\nmax_size = 1MiB\n",
+       "[agent]\nrecord_uid = false\n[queue]\ndrain_share = 50%\n[retry]\nmax_elapsed = 1h\n",
        "limpet.ini:2: agent.record_uid: not available in this build (only its default, true, is)\n"
-       "limpet.ini:4: queue.max_age: not available in this build (only its default, 0, is)\n"
-       "limpet.ini:6: spool.max_size: not available in this build (only its default, 64MiB, is)\n"},
-      {"a key that is not built is checked all the same", "[spool]\nmax_size = 1\nsync = ful\n",
-       "limpet.ini:2: spool.max_size: expected 1MiB to 1024GiB\n"
-       "limpet.ini:3: spool.sync: unknown value ful (did you mean full?)\n"},
+       "limpet.ini:4: queue.drain_share: not available in this build (only its default, 25%, is)\n"
+       "limpet.ini:6: retry.max_elapsed: not available in this build (only its default, 0, is)\n"},
+      {"a key that is not built is checked all the same",
+       "[clock]\nmax_skew = 1ms\non_unset = holt\n",
+       "limpet.ini:2: clock.max_skew: expected 10ms to 30d\n"
+       "limpet.ini:3: clock.on_unset: unknown value holt (did you mean hold?)\n"},
+      {"ages and sizes of the spool",
+       "[queue]\nmax_age = 366d\n[spool]\nmax_size = 1023KiB\nmin_free = 1KiB\nshare.logs = 101%\n"
+       "share.traces = 25\ncommit_interval = 0\nsync = ful\ndead_max_size = 0\n",
+       "limpet.ini:2: queue.max_age: expected 0, or 10ms to 365d\n"
+       "limpet.ini:4: spool.max_size: expected 1MiB to 1024GiB\n"
+       "limpet.ini:5: spool.min_free: expected 0, or 4KiB to 1024GiB\n"
+       "limpet.ini:6: spool.share.logs: expected 0% to 100%\n"
+       "limpet.ini:7: spool.share.traces: expected a percentage such as 25%\n"
+       "limpet.ini:8: spool.commit_interval: expected 10ms to 30d\n"
+       "limpet.ini:9: spool.sync: unknown value ful (did you mean full?)\n"
+       "limpet.ini:10: spool.dead_max_size: expected 4KiB to 1024GiB\n"},
+      {"shares of more than all", "[spool]\nshare.metrics = 51%\n",
+       "limpet.ini:1: [spool]: share.metrics, share.logs and share.traces make 101% together, more "
+       "than there is: lower one\n"},
+      {"dead letters take the whole spool", "[spool]\nmax_size = 4MiB\n",
+       "limpet.ini:1: spool.dead_max_size: dead letters are a part of max_size (now 4MiB): lower it "
+       "below that, or raise max_size\n"},
+      {"spool too small for its batches",
+       "[queue]\nbatch_bytes = 129KiB\n[spool]\nmax_size = 1MiB\ndead_max_size = 64KiB\n",
+       "limpet.ini:4: spool.max_size: too little for four batches: raise it to at least 1028KiB, or "
+       "lower queue.batch_bytes (now 129KiB)\n"},
       {"section not built, typo in it", "[log.app]\npath = /a\npaht = /b\n[receive.otlp]\n",
        "limpet.ini:1: [log.app]: not available in this build\n"
        "limpet.ini:3: log.app.paht: unknown key (did you mean path?)\n"
@@ -310,6 +351,19 @@ TEST(LoadConfig, Errors) {
     EXPECT_EQ(Joined(world.errors), c.errors);
     EXPECT_EQ(status.code, Code::kInvalid);
     EXPECT_EQ(static_cast<size_t>(status.detail), world.errors.size());
+  }
+}
+
+TEST(LoadConfig, TheSpoolsEdgesFit) {
+  for (const char* const text :
+       {"[spool]\nshare.metrics = 100%\nshare.logs = 0%\nshare.traces = 0%\n",
+        "[spool]\nmax_size = 1MiB\ndead_max_size = 1023KiB\n[queue]\nbatch_bytes = 128KiB\n",
+        "[spool]\nmax_size = 1MiB\ndead_max_size = 4KiB\ndurability = never\n"
+        "[queue]\nbatch_bytes = 192KiB\n"}) {
+    ConfigWorld world;
+    world.texts["limpet.ini"] = std::string(text) + kDestination;
+    Config config;
+    EXPECT_TRUE(world.Load(config).ok()) << Joined(world.errors);
   }
 }
 

@@ -40,9 +40,18 @@ exclude_interfaces = lo
 batch_items = 10
 batch_bytes = 100000
 batch_delay = 2m
+max_age = 36h
 [spool]
-durability = never
+durability = always
+max_size = 1025KiB
+min_free = 1MiB
 overflow = drop_newest
+share.metrics = 1%
+share.logs = 98%
+share.traces = 0%
+commit_interval = 1500ms
+sync = normal
+dead_max_size = 5000
 [destination.edge]
 url = https://gateway/otlp/
 logs_url = "https://logs/in;z"

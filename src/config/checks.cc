@@ -24,6 +24,44 @@ void CheckQueue(const Config& config, Problems& problems) {
   problems.Report("queue", "batch_bytes", text.text());
 }
 
+/// A spool with room for less cannot work: a few batches, and what tables, journal and a running
+/// commit take besides.
+constexpr uint64_t kBatchesInSpool = 4;
+constexpr uint64_t kSpoolOwnBytes = 512 * kKiB;
+
+void CheckSpool(const Config& config, Problems& problems) {
+  if (!problems.Sound("spool")) return;
+  const auto& spool = config.spool;
+  TextBuffer<160> text;
+  const auto size = [&text](uint64_t bytes) {
+    FormatValue(text, Kind::kSize, "", Value{.integer = static_cast<int64_t>(bytes)});
+  };
+  uint32_t percent = 0;
+  for (const uint32_t share : spool.share_percent) percent += share;
+  if (percent > 100) {
+    text << "share.metrics, share.logs and share.traces make " << percent
+         << "% together, more than there is: lower one";
+    problems.Report("spool", "", text.text());
+  }
+  if (spool.dead_max_bytes >= spool.max_bytes) {
+    text.Clear();
+    text << "dead letters are a part of max_size (now ";
+    size(spool.max_bytes);
+    text << "): lower it below that, or raise max_size";
+    problems.Report("spool", "dead_max_size", text.text());
+  }
+  const uint64_t least = kBatchesInSpool * config.queue.batch_bytes + kSpoolOwnBytes;
+  if (spool.durability == Durability::kMemoryOnly || !problems.Sound("queue")) return;
+  if (spool.max_bytes >= least) return;
+  text.Clear();
+  text << "too little for four batches: raise it to at least ";
+  size(least);
+  text << ", or lower queue.batch_bytes (now ";
+  size(config.queue.batch_bytes);
+  text << ')';
+  problems.Report("spool", "max_size", text.text());
+}
+
 /// The attributes stand in front of every batch: more of them than points is a mistake.
 void CheckResource(const Config& config, Problems& problems) {
   if (!problems.Sound("queue") || !problems.Sound("resource")) return;
@@ -49,6 +87,9 @@ void CheckPauses(const Config& config, Problems& problems) {
     problems.Report("breaker", "open", "longer than breaker.open_max");
   }
 }
+
+/// The longest name in state_dir: SQLite refuses a path that leaves no room for its journal.
+static_assert(kConfigPathMax + std::string_view("/spool.db-journal").size() < kPathMax);
 
 /// The control socket lies in run_dir, else in state_dir, and the kernel bounds its path.
 void CheckDirectories(const Config& config, Problems& problems) {
@@ -132,6 +173,7 @@ const char* HeaderNameFault(std::string_view name) {
 void CheckTogether(const Config& config, Problems& problems) {
   CheckDirectories(config, problems);
   CheckQueue(config, problems);
+  CheckSpool(config, problems);
   CheckResource(config, problems);
   for (size_t i = 0; i < config.destination_count; ++i) {
     CheckDestination(config.destinations[i], config, problems);

@@ -16,7 +16,8 @@ namespace limpet {
 
 enum class LogFormat : uint8_t { kText, kJson };
 enum class Overflow : uint8_t { kDropOldest, kDropNewest, kPauseSources };
-enum class Durability : uint8_t { kOnDemand, kMemoryOnly };  ///< on_demand, never.
+enum class Durability : uint8_t { kOnDemand, kAlways, kMemoryOnly };  ///< on_demand, always, never.
+enum class Sync : uint8_t { kFull, kNormal };
 
 /// A set of signals, one bit each (1 << Index(signal)).
 using SignalSet = uint8_t;
@@ -88,12 +89,18 @@ struct Config {
     uint32_t batch_items = 0;
     uint32_t batch_bytes = 0;
     Duration batch_delay;
+    Duration max_age;  ///< 0 = never too old.
   } queue;
 
   struct {
     Durability durability = Durability::kOnDemand;
-    bool durability_is_set = false;  ///< Written by the user, not the default.
+    uint64_t max_bytes = 0;       ///< Of all its files, dead letters included.
+    uint64_t min_free_bytes = 0;  ///< 0 = none.
     Overflow overflow = Overflow::kDropOldest;
+    std::array<uint32_t, kSignalCount> share_percent{};  ///< Of max_bytes; together 100 at most.
+    Duration commit_interval;
+    Sync sync = Sync::kFull;
+    uint64_t dead_max_bytes = 0;  ///< Less than max_bytes.
   } spool;
 
   std::array<DestinationConfig, 1> destinations;  ///< One until failover is built.

@@ -429,7 +429,6 @@ void Loader::Set(std::string_view key, std::string_view raw) {
     KeyError(key, problem.text());
     return;
   }
-  if (std::string_view(row->key) == "durability") config_.spool.durability_is_set = true;
   const bool overridden = setting->overridden && file_ != 0;
   if (!overridden) Store(*setting, key, value.value());
 }
