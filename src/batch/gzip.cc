@@ -55,6 +55,10 @@ size_t Asked() { return region.asked + alignof(std::max_align_t) - 1; }
 
 }  // namespace
 
+uint32_t Crc32(uint32_t before, std::span<const uint8_t> bytes) {
+  return libdeflate_crc32(before, bytes.data(), bytes.size());
+}
+
 size_t GzipCompressor::BytesNeeded() {
   LIMPET_CHECK(NewCompressor({}) == nullptr);
   return Asked();

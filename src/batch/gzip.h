@@ -13,6 +13,9 @@ struct libdeflate_decompressor;
 
 namespace limpet {
 
+/// CRC-32 as gzip has it, over one more piece; 0 begins.
+uint32_t Crc32(uint32_t before, std::span<const uint8_t> bytes);
+
 /// Compresses at level 1 (design.md has the measurement against zlib). Its state lies in the given
 /// memory; nothing is allocated later.
 class GzipCompressor {

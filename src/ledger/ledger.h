@@ -7,6 +7,7 @@
 //      so that L1 can fail when an item is lost.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -45,7 +46,7 @@ struct Account {
   uint64_t delivered = 0;
   uint64_t rejected = 0;
   std::array<uint64_t, kDropReasonCount> dropped{};
-  uint64_t dead = 0;
+  uint64_t dead = 0;  ///< Refused, kept in the spool.
 
   uint64_t dropped_total() const;
   bool Balances(const Held& held) const {
@@ -53,18 +54,37 @@ struct Account {
   }
 };
 
+/// What was dropped since somebody last asked, with the times that it was collected at, as far as
+/// they are known (0: not).
+struct Loss {
+  uint64_t items = 0;
+  UnixTime first, last;
+};
+
 class Ledger {
  public:
   void Collect(Signal signal, uint64_t items) { accounts_[Index(signal)].collected += items; }
   void Deliver(Signal signal, uint64_t items) { accounts_[Index(signal)].delivered += items; }
   void Reject(Signal signal, uint64_t items) { accounts_[Index(signal)].rejected += items; }
-  void Drop(Signal signal, DropReason reason, uint64_t items) {
-    accounts_[Index(signal)].dropped[static_cast<size_t>(reason)] += items;
+  /// first, last: wall times of the items' collection, 0 where not known.
+  void Drop(Signal signal, DropReason reason, uint64_t items, UnixTime first = {},
+            UnixTime last = {});
+  void Bury(Signal signal, uint64_t items) { accounts_[Index(signal)].dead += items; }
+  void Exhume(Signal signal, uint64_t items) {
+    uint64_t& dead = accounts_[Index(signal)].dead;
+    dead -= std::min(dead, items);
   }
+
+  /// Adds what an earlier process counted, as it lies in the spool. held: what it still held.
+  void Resume(Signal signal, const Account& kept, uint64_t held);
+
   const Account& account(Signal signal) const { return accounts_[Index(signal)]; }
+  /// What was dropped since the last call, for whoever tells of it.
+  Loss TakeLoss(Signal signal, DropReason reason);
 
  private:
   std::array<Account, kSignalCount> accounts_{};
+  std::array<std::array<Loss, kDropReasonCount>, kSignalCount> losses_{};
 };
 
 }  // namespace limpet

@@ -32,7 +32,7 @@ BatchQueue::Entry& BatchQueue::EntryOf(BatchId id) const {
 }
 
 Result<BatchId> BatchQueue::Push(const BatchHeader& header, std::span<const uint8_t> checkpoints,
-                                 std::span<const uint8_t> payload) {
+                                 std::span<const uint8_t> payload, Part part, uint64_t row) {
   LIMPET_CHECK(header.stored_bytes == payload.size());
   LIMPET_CHECK(header.checkpoint_bytes == checkpoints.size());
   if (!HasRoom(checkpoints.size() + payload.size())) {
@@ -40,8 +40,7 @@ Result<BatchId> BatchQueue::Push(const BatchHeader& header, std::span<const uint
     return {Code::kFull, 0, "queue"};
   }
   const BatchId id{TakeBlock()};
-  Line& line = lines_[Index(header.signal)];
-  const Entry entry{.header = header, .next = {}, .previous = line.tail, .in_flight = false};
+  const Entry entry{.header = header, .row = row, .part = part};
 
   // Entry, checkpoints and payload, one after the other through the chain.
   uint32_t block = id.block;
@@ -63,17 +62,39 @@ Result<BatchId> BatchQueue::Push(const BatchHeader& header, std::span<const uint
   append(checkpoints.data(), checkpoints.size());
   append(payload.data(), payload.size());
 
-  if (line.tail) {
-    EntryOf(line.tail).next = id;
-  } else {
-    line.head = id;
-  }
-  line.tail = id;
-  line.items += header.items;
+  Append(id);
   ++batches_;
   stored_bytes_ += payload.size();
   least_free_ = std::min(least_free_, free_blocks_);
   return id;
+}
+
+/// To the end of the line that its entry names.
+void BatchQueue::Append(BatchId id) {
+  Entry& entry = EntryOf(id);
+  Line& line = LineOf(entry.header.signal, entry.part);
+  entry.next = {};
+  entry.previous = line.tail;
+  (line.tail ? EntryOf(line.tail).next : line.head) = id;
+  line.tail = id;
+  line.items += entry.header.items;
+  ++line.batches;
+  if (entry.part != Part::kSpooled) {
+    own_blocks_ += BlocksFor(entry.header.checkpoint_bytes + entry.header.stored_bytes);
+  }
+}
+
+void BatchQueue::Unlink(BatchId id) {
+  Entry& entry = EntryOf(id);
+  Line& line = LineOf(entry.header.signal, entry.part);
+  (entry.previous ? EntryOf(entry.previous).next : line.head) = entry.next;
+  (entry.next ? EntryOf(entry.next).previous : line.tail) = entry.previous;
+  LIMPET_CHECK(line.items >= entry.header.items && line.batches > 0);  // Q4
+  line.items -= entry.header.items;
+  --line.batches;
+  if (entry.part != Part::kSpooled) {
+    own_blocks_ -= BlocksFor(entry.header.checkpoint_bytes + entry.header.stored_bytes);
+  }
 }
 
 void BatchQueue::Launch(BatchId id, UnixTime now) {
@@ -85,15 +106,16 @@ void BatchQueue::Launch(BatchId id, UnixTime now) {
 }
 
 void BatchQueue::Remove(BatchId id) {
-  const Entry entry = EntryOf(id);
-  LIMPET_CHECK(!entry.in_flight);  // Q3
-  Line& line = lines_[Index(entry.header.signal)];
-  (entry.previous ? EntryOf(entry.previous).next : line.head) = entry.next;
-  (entry.next ? EntryOf(entry.next).previous : line.tail) = entry.previous;
-  LIMPET_CHECK(line.items >= entry.header.items);  // Q4
-  line.items -= entry.header.items;
+  Entry& entry = EntryOf(id);
+  LIMPET_CHECK(!entry.in_flight && !entry.removed);  // Q3
+  Unlink(id);
   --batches_;
   stored_bytes_ -= entry.header.stored_bytes;
+  entry.removed = true;
+  if (!entry.pinned) FreeBlocks(id);  // Q5
+}
+
+void BatchQueue::FreeBlocks(BatchId id) {
   for (uint32_t block = id.block; block != UINT32_MAX;) {
     const uint32_t next = blocks_[block].next;
     blocks_[block].next = free_head_;
@@ -104,11 +126,54 @@ void BatchQueue::Remove(BatchId id) {
   LIMPET_CHECK(free_blocks_ <= block_count_);  // Q2
 }
 
+void BatchQueue::Move(BatchId id, Part part) {
+  Unlink(id);
+  EntryOf(id).part = part;
+  Append(id);
+}
+
+void BatchQueue::Pin(BatchId id) {
+  Entry& entry = EntryOf(id);
+  LIMPET_CHECK(!entry.pinned && !entry.removed);
+  entry.pinned = true;
+}
+
+bool BatchQueue::Unpin(BatchId id) {
+  Entry& entry = EntryOf(id);
+  LIMPET_CHECK(entry.pinned);
+  entry.pinned = false;
+  if (!entry.removed) return true;
+  FreeBlocks(id);
+  return false;
+}
+
+BatchId BatchQueue::LastCopyAtRest(Signal signal) const {
+  const BatchId last = LineOf(signal, Part::kSpooled).tail;
+  return last && AtRest(last) ? last : BatchId{};
+}
+
+bool BatchQueue::MakeRoom(size_t bytes) {
+  while (!HasRoom(bytes)) {
+    BatchId last;
+    for (const Signal signal : kSignals) {
+      const BatchId id = LastCopyAtRest(signal);
+      if (id && (!last || row(id) > row(last))) last = id;
+    }
+    if (!last) return false;
+    Remove(last);
+  }
+  return true;
+}
+
+void BatchQueue::ForgetCopies(Signal signal) {
+  while (const BatchId last = LastCopyAtRest(signal)) Remove(last);
+}
+
 BatchId BatchQueue::OldestAtRest() const {
   BatchId oldest;
-  for (const Line& line : lines_) {
-    BatchId id = line.head;
-    while (id && EntryOf(id).in_flight) id = EntryOf(id).next;
+  for (const Signal signal : kSignals) {
+    BatchId id = Head(signal);
+    while (id && !AtRest(id)) id = EntryOf(id).next;
     if (id && (!oldest || header(id).first_mono < header(oldest).first_mono)) oldest = id;
   }
   return oldest;
@@ -116,8 +181,10 @@ BatchId BatchQueue::OldestAtRest() const {
 
 MonoTime BatchQueue::oldest() const {
   MonoTime oldest = kNever;
-  for (const Line& line : lines_) {
-    if (line.head) oldest = std::min(oldest, header(line.head).first_mono);
+  for (const auto& parts : lines_) {
+    for (const Line& line : parts) {
+      if (line.head) oldest = std::min(oldest, header(line.head).first_mono);
+    }
   }
   return oldest;
 }
@@ -127,21 +194,24 @@ PoolUse BatchQueue::use() const {
           (block_count_ - least_free_) * sizeof(Block), refused_};
 }
 
-size_t BatchQueue::Payload::size() const { return queue_->header(id_).stored_bytes; }
+size_t BatchQueue::Payload::size() const {
+  const BatchHeader& header = queue_->header(id_);
+  return header.stored_bytes + (scope_ == Scope::kRecord ? header.checkpoint_bytes : 0);
+}
 
 std::span<const uint8_t> BatchQueue::Payload::At(size_t offset) const {
-  const BatchHeader& header = queue_->header(id_);
-  if (offset >= header.stored_bytes) return {};
-  // Position in the chain: the entry and the checkpoints come first.
-  const size_t position = sizeof(Entry) + header.checkpoint_bytes + offset;
+  if (offset >= size()) return {};
+  // Position in the chain: the entry comes first, and the checkpoints before the bytes.
+  const size_t skipped = scope_ == Scope::kRecord ? 0 : queue_->header(id_).checkpoint_bytes;
+  const size_t position = sizeof(Entry) + skipped + offset;
   uint32_t block = id_.block;
   for (size_t skip = position / sizeof(Block::bytes); skip > 0; --skip) {
     block = queue_->blocks_[block].next;
     LIMPET_CHECK(block < queue_->block_count_);
   }
   const size_t at = position % sizeof(Block::bytes);
-  const size_t size = std::min(sizeof(Block::bytes) - at, header.stored_bytes - offset);
-  return {queue_->blocks_[block].bytes.data() + at, size};
+  const size_t count = std::min(sizeof(Block::bytes) - at, size() - offset);
+  return {queue_->blocks_[block].bytes.data() + at, count};
 }
 
 }  // namespace limpet

@@ -1,13 +1,15 @@
-// The ordered queue of closed batches in memory: one line per signal, all in one arena of equal
+// The ordered queue of closed batches in memory: lines for each signal, all in one arena of equal
 // blocks chained together. Batches differ in size and leave from the middle of the arena's history
 // (signals overtake each other, the oldest may be dropped while another is in flight), and with
 // equal blocks neither can fragment it: what is free can be used, always.
 //
 // Invariants:
-//  Q1  Along the line of a signal the order is that of Push.
+//  Q1  Along a line the order is that of Push.
 //  Q2  Every block is free or belongs to exactly one batch.
 //  Q3  A batch in flight is removed only after it is no longer in flight.
-//  Q4  items(signal) is the sum over the line.
+//  Q4  items(signal, part) is the sum over the line.
+//  Q5  The bytes of a pinned batch stay where they are: removed, it leaves its line at once and the
+//      arena with the last pin.
 #pragma once
 
 #include <array>
@@ -29,6 +31,14 @@ struct BatchId {
   constexpr explicit operator bool() const { return block != UINT32_MAX; }
 };
 
+/// Each signal has a line for each part.
+enum class Part : uint8_t {
+  kNew,      ///< Nowhere but here.
+  kSpooled,  ///< A copy of what the spool has: its oldest ones, without a gap.
+  kDying,    ///< Refused, nowhere but here, on its way to the dead letters.
+};
+inline constexpr size_t kPartCount = 3;
+
 class BatchQueue {
  public:
   /// The arena is cut into blocks; it must outlive the queue and be aligned to 8 bytes.
@@ -36,10 +46,11 @@ class BatchQueue {
   BatchQueue(const BatchQueue&) = delete;
   BatchQueue& operator=(const BatchQueue&) = delete;
 
-  /// Copies the batch to the end of its signal's line. header.stored_bytes and checkpoint_bytes
-  /// must be the spans' sizes. kFull: too few free blocks; nothing changed.
+  /// Copies the batch to the end of a line. header.stored_bytes and checkpoint_bytes must be the
+  /// spans' sizes. row: of the copy in the spool, 0 for none. kFull: too few free blocks; nothing
+  /// changed.
   Result<BatchId> Push(const BatchHeader& header, std::span<const uint8_t> checkpoints,
-                       std::span<const uint8_t> payload);
+                       std::span<const uint8_t> payload, Part part = Part::kNew, uint64_t row = 0);
 
   /// Would a batch of that many bytes (payload and checkpoints) fit now? Or ever?
   bool HasRoom(size_t bytes) const { return BlocksFor(bytes) <= free_blocks_; }
@@ -47,39 +58,70 @@ class BatchQueue {
   static size_t BytesFor(size_t bytes) { return BlocksFor(bytes) * sizeof(Block); }
   bool CanEverHold(size_t bytes) const { return BlocksFor(bytes) <= block_count_; }
 
-  BatchId Head(Signal signal) const { return lines_[Index(signal)].head; }
+  BatchId Head(Signal signal, Part part = Part::kNew) const { return LineOf(signal, part).head; }
+  BatchId Last(Signal signal, Part part) const { return LineOf(signal, part).tail; }
+  BatchId Next(BatchId id) const { return EntryOf(id).next; }
   const BatchHeader& header(BatchId id) const { return EntryOf(id).header; }
+  uint64_t row(BatchId id) const { return EntryOf(id).row; }
+  Part part(BatchId id) const { return EntryOf(id).part; }
+  bool pinned(BatchId id) const { return EntryOf(id).pinned; }
 
   /// Marks the batch in flight and counts the attempt; Land ends that.
   void Launch(BatchId id, UnixTime now);
   void Land(BatchId id) { EntryOf(id).in_flight = false; }
+  bool in_flight(BatchId id) const { return EntryOf(id).in_flight; }
 
-  /// Takes the batch out and frees its blocks.
+  /// Takes the batch out and frees its blocks, the latter not before it is unpinned.
   void Remove(BatchId id);
 
-  /// The batch collected first over all signals, leaving out what is in flight; none: !id.
+  /// The row that the batch has, or will have, in the spool.
+  void SetRow(BatchId id, uint64_t row) { EntryOf(id).row = row; }
+
+  /// Puts the batch at the end of another line of its signal.
+  void Move(BatchId id, Part part);
+
+  /// Keeps the bytes of a batch for a reader in another thread (Q5). False from Unpin: it had been
+  /// removed meanwhile, and the id names nothing any more.
+  void Pin(BatchId id);
+  bool Unpin(BatchId id);
+
+  /// Forgets copies of what the spool has, the last ones of a line first, until a batch of that many
+  /// bytes has room. False: there are no more to forget.
+  bool MakeRoom(size_t bytes);
+  /// Forgets all of them that are at rest, of one signal.
+  void ForgetCopies(Signal signal);
+
+  /// The batch collected first over all signals that is nowhere but here, leaving out what is in
+  /// flight or pinned; none: !id.
   BatchId OldestAtRest() const;
 
   /// Collection time of the oldest item held (kNever when empty).
   MonoTime oldest() const;
 
-  uint64_t items(Signal signal) const { return lines_[Index(signal)].items; }
+  uint64_t items(Signal signal, Part part) const { return LineOf(signal, part).items; }
+  size_t batches(Signal signal, Part part) const { return LineOf(signal, part).batches; }
   size_t batches() const { return batches_; }
   size_t stored_bytes() const { return stored_bytes_; }
   bool empty() const { return batches_ == 0; }
   PoolUse use() const;
+  /// Bytes of the arena that batches take which are nowhere but here.
+  size_t own_bytes() const { return own_blocks_ * sizeof(Block); }
 
-  /// The stored bytes of a batch, piece by piece. Valid until Remove.
+  /// The stored bytes of a batch, piece by piece; of a record also its checkpoints in front. Valid
+  /// until Remove, for a pinned batch until Unpin, and then in another thread too.
   class Payload final : public Body {
    public:
+    enum class Scope : uint8_t { kBytes, kRecord };
     Payload() = default;
-    Payload(const BatchQueue& queue, BatchId id) : queue_(&queue), id_(id) {}
+    Payload(const BatchQueue& queue, BatchId id, Scope scope = Scope::kBytes)
+        : queue_(&queue), id_(id), scope_(scope) {}
     size_t size() const override;
     std::span<const uint8_t> At(size_t offset) const override;
 
    private:
     const BatchQueue* queue_ = nullptr;
     BatchId id_;
+    Scope scope_ = Scope::kBytes;
   };
 
  private:
@@ -88,7 +130,11 @@ class BatchQueue {
   struct Entry {
     BatchHeader header;
     BatchId next, previous;
+    uint64_t row = 0;
+    Part part = Part::kNew;
     bool in_flight = false;
+    bool pinned = false;
+    bool removed = false;  // From its line, and from here with the pin.
   };
   struct alignas(8) Block {
     uint32_t next = UINT32_MAX;
@@ -98,6 +144,7 @@ class BatchQueue {
   struct Line {
     BatchId head, tail;
     uint64_t items = 0;
+    size_t batches = 0;
   };
   static_assert(sizeof(Block) == kBlockBytes);
   static_assert(sizeof(Entry) <= sizeof(Block::bytes));
@@ -106,6 +153,17 @@ class BatchQueue {
     return (sizeof(Entry) + bytes + sizeof(Block::bytes) - 1) / sizeof(Block::bytes);
   }
   Entry& EntryOf(BatchId id) const;
+  Line& LineOf(Signal signal, Part part) {
+    return lines_[Index(signal)][static_cast<size_t>(part)];
+  }
+  const Line& LineOf(Signal signal, Part part) const {
+    return lines_[Index(signal)][static_cast<size_t>(part)];
+  }
+  void Append(BatchId id);
+  void Unlink(BatchId id);
+  void FreeBlocks(BatchId id);
+  bool AtRest(BatchId id) const { return !EntryOf(id).in_flight && !EntryOf(id).pinned; }
+  BatchId LastCopyAtRest(Signal signal) const;
   uint32_t TakeBlock();
 
   Block* blocks_ = nullptr;
@@ -114,7 +172,8 @@ class BatchQueue {
   uint32_t free_head_ = UINT32_MAX;  // Blocks that were used before, chained.
   uint32_t never_used_ = 0;          // From here on: pages that have not been touched, and cost
                                      // no resident memory until a queue this long needs them.
-  std::array<Line, kSignalCount> lines_{};
+  size_t own_blocks_ = 0;            // Of batches that are not copies.
+  std::array<std::array<Line, kPartCount>, kSignalCount> lines_{};
   size_t batches_ = 0;
   size_t stored_bytes_ = 0;
 };

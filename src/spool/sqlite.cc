@@ -102,6 +102,32 @@ Result<int64_t> Database::Number(const char* sql) {
   return row.value() ? statement.Number(0) : int64_t{0};
 }
 
+namespace {
+
+sqlite3_file* FileOf(sqlite3* db) {
+  sqlite3_file* file = nullptr;
+  sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &file);
+  return file != nullptr && file->pMethods != nullptr ? file : nullptr;
+}
+
+}  // namespace
+
+Result<uint64_t> Database::FileSize() {
+  sqlite3_file* const file = FileOf(db_);
+  sqlite3_int64 size = 0;
+  if (file == nullptr) return {Code::kUnavailable, 0, "no file"};
+  LIMPET_TRY(ToStatus(file->pMethods->xFileSize(file, &size), "file size"));
+  return static_cast<uint64_t>(size);
+}
+
+Status Database::ReadFile(uint64_t offset, std::span<uint8_t> into) {
+  sqlite3_file* const file = FileOf(db_);
+  if (file == nullptr) return {Code::kUnavailable, 0, "no file"};
+  return ToStatus(file->pMethods->xRead(file, into.data(), static_cast<int>(into.size()),
+                                        static_cast<sqlite3_int64>(offset)),
+                  "read file");
+}
+
 int64_t Database::changes() const { return sqlite3_changes64(db_); }
 
 bool Database::in_transaction() const { return sqlite3_get_autocommit(db_) == 0; }

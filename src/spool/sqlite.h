@@ -57,6 +57,10 @@ class Database {
   /// The first column of the first row; 0 when there is no row.
   Result<int64_t> Number(const char* sql);
 
+  /// The database file itself, past every cache: size and bytes. Whole between transactions.
+  Result<uint64_t> FileSize();
+  Status ReadFile(uint64_t offset, std::span<uint8_t> into);
+
   /// Rows changed by the last INSERT, UPDATE or DELETE.
   int64_t changes() const;
   /// Is a transaction open? An error may have rolled it back.

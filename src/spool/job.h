@@ -1,0 +1,177 @@
+// What the loop asks of the spool's worker, and what came of it: one job at a time, one transaction
+// a job. Everything in it is the loop's before Worker::Begin and after TakeDone, and the worker's in
+// between.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "ledger/ledger.h"
+#include "limpet/batch.h"
+#include "limpet/limits.h"
+#include "limpet/status.h"
+#include "limpet/time.h"
+
+namespace limpet {
+
+/// The number of a batch in the spool: in the order of collection over all signals, from 1, never
+/// given twice. 0: none.
+using SpoolRow = uint64_t;
+
+/// A short text that can be copied.
+template <size_t N>
+class ShortText {
+ public:
+  ShortText() = default;
+  explicit ShortText(std::string_view text) { *this = text; }
+  /// Longer ones are cut.
+  ShortText& operator=(std::string_view text) {
+    size_ = text.copy(bytes_.data(), N);
+    return *this;
+  }
+  std::string_view text() const { return {bytes_.data(), size_}; }
+
+ private:
+  std::array<char, N> bytes_{};
+  size_t size_ = 0;
+};
+
+inline constexpr size_t kSpoolAddsMax = 64;     // Batches of one transaction.
+inline constexpr size_t kSpoolReadsMax = 32;    // Batches read back in one job.
+inline constexpr size_t kSpoolBuriesMax = 8;    // Refused batches of one transaction.
+inline constexpr size_t kSpoolDeadRowsMax = 32; // Named by one `limpet dead retry`.
+inline constexpr size_t kSpoolDestinations = 8; // With counts of their own.
+
+/// What all of a signal's batches in the spool come to, without those that are done with.
+struct SpoolTotals {
+  uint64_t batches = 0, items = 0, bytes = 0;
+};
+using SignalTotals = std::array<SpoolTotals, kSignalCount>;
+
+/// The part of the account that is kept over a restart. `collected` is not: it is what the others and
+/// what is held come to, since what was never committed never entered.
+struct KeptAccount {
+  struct Destination {
+    ShortText<32> name;
+    std::array<uint64_t, kSignalCount> delivered{}, rejected{};
+  };
+  std::array<Account, kSignalCount> accounts{};
+  std::array<Destination, kSpoolDestinations> destinations;
+  size_t destination_count = 0;
+};
+
+struct SpoolAdd {
+  SpoolRow row = 0;
+  BatchHeader header;
+  const Body* record = nullptr;  ///< Checkpoints and bytes, of a pinned batch.
+};
+
+/// A refused batch that becomes a dead letter: one of the spool, or one that was only in memory.
+struct SpoolBury {
+  Signal signal = Signal::kMetrics;
+  SpoolRow row = 0;              ///< In the spool; of a batch in memory, a new number.
+  bool in_memory = false;
+  BatchHeader header;            ///< For in_memory.
+  const Body* record = nullptr;  ///< Likewise.
+  ShortText<32> destination;
+  ShortText<200> answer;        ///< "400: the destination does not want these bytes (...)".
+};
+
+struct SpoolCheckpoint {
+  std::string_view source;
+  std::span<const uint8_t> value;
+};
+
+/// A batch read back; its record lies in the store's buffer.
+struct SpoolRead {
+  SpoolRow row = 0;
+  BatchHeader header;
+  std::span<const uint8_t> checkpoints, bytes;
+};
+
+/// What was found when the database was opened.
+struct SpoolOpened {
+  bool fresh = false;         ///< There was none, or it was set aside.
+  bool clean = false;         ///< The process before this one ended in order.
+  bool salvaged = false;      ///< Another was damaged: what could be read was copied out of it.
+  bool newer_set_aside = false;  ///< One of a newer limpet was there: spool.db.newer-N.
+  SignalTotals totals{};
+  ShortText<40> instance;    ///< As kept; empty in a fresh one.
+  KeptAccount account;        ///< `dead` of each signal is what lies there.
+  std::array<SpoolRow, kSignalCount> done_through{};
+  SpoolRow next_row = 1;
+  UnixTime last_commit;       ///< Of the process before.
+};
+
+enum class DeadAction : uint8_t { kNone, kRetry, kPurge };
+
+struct SpoolJob {
+  // Asked for.
+  bool open = false;    ///< Open it first; it is closed.
+  bool write = false;   ///< A transaction; without it only what is to be read is done.
+  bool last = false;    ///< Of this process: leaves the mark of a clean stop.
+  bool shrink = false;  ///< Give free pages back to the filesystem.
+
+  std::array<SpoolAdd, kSpoolAddsMax> adds;
+  size_t add_count = 0;
+  std::array<SpoolBury, kSpoolBuriesMax> buries;
+  size_t bury_count = 0;
+  std::span<const SpoolCheckpoint> checkpoints;
+  /// Per signal: every batch up to here is done with.
+  std::array<SpoolRow, kSignalCount> done_through{};
+  /// Per signal: no batch up to here may be dropped, it is in memory and may be on its way.
+  std::array<SpoolRow, kSignalCount> keep_through{};
+  /// Attempts at the head of each signal's line, for the row that it names (0: none).
+  std::array<SpoolRow, kSignalCount> head_row{};
+  std::array<BatchHeader, kSignalCount> head;
+  KeptAccount account;
+  SpoolRow next_row = 1;
+  ShortText<40> instance;
+  BootId boot;
+  MonoTime mono;
+  UnixTime wall;
+
+  DeadAction dead_action = DeadAction::kNone;
+  std::array<SpoolRow, kSpoolDeadRowsMax> dead_rows{};  ///< None: all of them.
+  size_t dead_row_count = 0;
+
+  bool read = false;
+  Signal read_signal = Signal::kMetrics;
+  SpoolRow read_after = 0;
+
+  uint64_t file_offset = 0;  ///< Bytes of the file for a command, when file_bytes > 0.
+  std::span<uint8_t> file_into;
+
+  // What came of it. Counts are of what was committed: all zero when `status` says that it failed.
+  Status status;
+  SpoolOpened opened;
+  bool was_opened = false;
+  std::array<bool, kSpoolAddsMax> added{};  ///< False: there was no room, and the policy keeps it out.
+  struct Lost {
+    uint64_t batches = 0, items = 0;
+    UnixTime first, last;  ///< Of their collection.
+  };
+  std::array<std::array<Lost, kDropReasonCount>, kSignalCount> lost{};  ///< Held before, now dropped.
+  std::array<uint64_t, kSignalCount> refused_items{}; ///< Of adds that were dropped (drop_newest).
+  std::array<uint64_t, kSignalCount> buried_items{};  ///< Became dead letters.
+  std::array<uint64_t, kSignalCount> buried_rows_items{};  ///< Of them, those that lay in the spool.
+  std::array<uint64_t, kSignalCount> dead_overflow_items{}, purged_items{}, retried_items{};
+  uint64_t dead_changed = 0;                          ///< Letters that retry or purge moved.
+  bool full = false;   ///< There is hardly room left, or none: `max_size` or `min_free`.
+  SignalTotals totals;
+  std::array<uint64_t, kSignalCount> dead_items{};
+  std::array<SpoolRead, kSpoolReadsMax> reads;
+  size_t read_count = 0;
+  size_t file_got = 0;
+  uint64_t file_size = 0;
+  uint64_t bytes = 0;          ///< Of all files.
+  uint64_t heap_peak = 0, heap_used = 0;
+  uint64_t generation = 0;     ///< Changes with every transaction.
+  uint64_t damaged = 0;        ///< Records and files set aside since start.
+  Duration took;               ///< Of the transaction.
+};
+
+}  // namespace limpet

@@ -1,0 +1,589 @@
+#include "spool/spooler.h"
+
+#include <algorithm>
+
+namespace limpet {
+namespace {
+
+constexpr Duration kRetryFirst = Seconds(1);
+constexpr Duration kRetry = Seconds(60);
+constexpr unsigned kSpillAbove = 80, kCalmBelow = 50, kUrgentAbove = 50;  // Percent of memory.
+// The copies of the spool in memory leave this part of it to what comes in.
+constexpr unsigned kCopiesPercent = 50;
+
+}  // namespace
+
+std::string_view SpoolPhaseName(SpoolPhase phase) {
+  constexpr std::array<std::string_view, 5> kNames = {"off", "calm", "spilling", "draining",
+                                                      "unusable"};
+  return kNames[static_cast<size_t>(phase)];
+}
+
+Spooler::Spooler(const SpoolerOptions& options, const SpoolParts& parts, BatchQueue& queue,
+                 Ledger& ledger, Clock& clock, Log& log)
+    : options_(options), parts_(parts), queue_(queue), ledger_(ledger), clock_(clock), log_(log) {
+  if (options_.durability == Durability::kNever) return;
+  LIMPET_CHECK(parts_.store != nullptr && parts_.worker != nullptr && parts_.storage != nullptr);
+  parts_.store->Take(job_);
+  last_unreachable_ = clock_.Monotonic() - kQuiet;  // Nothing is known against anybody.
+  last_commit_ = clock_.Monotonic();
+}
+
+void Spooler::Resume(const SpoolOpened& opened, const Status& status) {
+  if (options_.durability == Durability::kNever) return;
+  if (!status.ok()) {
+    failure_ = status;
+    Failed(clock_.Monotonic());
+    return;
+  }
+  resumed_ = true;
+  done_ = done_kept_ = opened.done_through;
+  next_row_ = std::max(next_row_, opened.next_row);
+  for (const Signal signal : kSignals) {
+    const size_t i = Index(signal);
+    spool_items_[i] = opened.totals[i].items;
+    backlog_[i] = opened.totals[i].batches;
+    ledger_.Resume(signal, opened.account.accounts[i], spool_items_[i]);
+  }
+  view_.totals = opened.totals;
+  if (opened.newer_set_aside) {
+    log_.Error("the spool was made by a newer limpet: set aside unread as spool.db.newer-N");
+  }
+  if (opened.salvaged) {
+    log_.Error("the spool was damaged: what could be read was kept, the file is spool.db.damaged-1");
+  }
+  Enter(Drained() ? SpoolPhase::kCalm : SpoolPhase::kDraining);
+}
+
+void Spooler::Enter(SpoolPhase phase) {
+  if (phase == phase_) return;
+  const bool worth = phase_ != SpoolPhase::kOff || phase != SpoolPhase::kCalm;
+  if (worth) {
+    log_.Info("spool", {{"state", SpoolPhaseName(phase)}, {"before", SpoolPhaseName(phase_)}});
+  }
+  phase_ = phase;
+}
+
+bool Spooler::MemoryAbove(unsigned percent) const {
+  return queue_.own_bytes() > queue_.use().bytes / 100 * percent;
+}
+
+/// The copies in memory leave no more room for others.
+bool Spooler::MemoryCrowded() const {
+  return queue_.use().used > queue_.use().bytes / 100 * kCopiesPercent;
+}
+
+bool Spooler::Drained() const {
+  for (const Signal signal : kSignals) {
+    if (spool_items_[Index(signal)] > 0 || backlog_[Index(signal)] > 0) return false;
+  }
+  return bury_count_ == 0;
+}
+
+bool Spooler::empty() const { return Drained() && queue_.empty(); }
+
+// The states
+
+void Spooler::Judge(MonoTime now, bool reachable) {
+  if (!reachable) last_unreachable_ = now;
+  if (!Usable()) return;
+  const bool holds = !queue_.empty() || !Drained();
+  switch (phase_) {
+    case SpoolPhase::kCalm:
+      if ((!reachable && holds) || MemoryAbove(kSpillAbove)) Enter(SpoolPhase::kSpilling);
+      break;
+    case SpoolPhase::kSpilling:
+      if (reachable && !MemoryAbove(kSpillAbove)) Enter(SpoolPhase::kDraining);
+      break;
+    case SpoolPhase::kDraining:
+      if (!reachable) {
+        Enter(SpoolPhase::kSpilling);
+      } else if (Drained() && !running_ && now - last_unreachable_ >= kQuiet &&
+                 !MemoryAbove(kCalmBelow)) {
+        shrink_ = true;
+        Enter(SpoolPhase::kCalm);
+      }
+      break;
+    default: break;
+  }
+}
+
+MonoTime Spooler::OnTime(MonoTime now, bool reachable, OpenBatches& open, const CountKeeper& counts) {
+  if (phase_ == SpoolPhase::kOff) return kNever;
+  if (running_ && parts_.worker->TakeDone()) Finished(now);
+  Judge(now, reachable);
+  if (!running_ && !finished_ && Begin(now, reachable, open, counts)) {
+    running_ = true;
+    settled_items_ = settled_batches_ = {};
+    parts_.worker->Begin(*parts_.store);
+    // In a simulated world it may be done already.
+    if (parts_.worker->TakeDone()) {
+      Finished(now);
+      return now;
+    }
+  }
+  if (running_) return kNever;
+  if (phase_ == SpoolPhase::kUnusable) return std::max(retry_at_, now);
+  MonoTime next = CommitDue(now);
+  if (hold_until_ > now) next = std::max(next, hold_until_);
+  if (phase_ == SpoolPhase::kDraining && Drained()) {
+    next = std::min(next, std::max(last_unreachable_ + kQuiet, now));
+  }
+  return next;
+}
+
+/// When the next transaction is due; kNever: there is nothing to write.
+MonoTime Spooler::CommitDue(MonoTime now) const {
+  if (!marked_ || stopping_ || bury_count_ > 0 || dead_action_ != DeadAction::kNone || shrink_) {
+    return now;
+  }
+  bool fresh = false;
+  for (const Signal signal : kSignals) fresh = fresh || queue_.Head(signal);
+  const bool settled = done_ != done_kept_;
+  const bool always = options_.durability == Durability::kAlways;
+  if (fresh && always) return now;
+  const bool spills = phase_ == SpoolPhase::kSpilling || phase_ == SpoolPhase::kDraining;
+  if (fresh && spills && MemoryAbove(kUrgentAbove)) return now;
+  if ((fresh && spills) || settled) return last_commit_ + options_.commit_interval;
+  return kNever;
+}
+
+// Jobs
+
+bool Spooler::Begin(MonoTime now, bool reachable, OpenBatches& open, const CountKeeper& counts) {
+  const bool reopen = phase_ == SpoolPhase::kUnusable;
+  if (reopen && now < retry_at_ && !stopping_) return false;
+  // What is open goes along with a commit that is due, or makes one due.
+  const bool takes_open = ClosesOpenBatches() && open.AnyOpen() &&
+                          last_commit_ + options_.commit_interval <= now;
+  const bool held_back = hold_until_ > now && !stopping_;
+  const bool write = reopen || (!held_back && (takes_open || CommitDue(now) <= now));
+  if (write && (ClosesOpenBatches() || stopping_)) open.CloseAll(now);
+
+  job_.open = reopen;
+  job_.write = write;
+  job_.read = job_.shrink = job_.last = false;
+  job_.was_opened = false;
+  job_.add_count = job_.bury_count = 0;
+  job_.read_count = job_.dead_row_count = 0;
+  job_.dead_action = DeadAction::kNone;
+  job_.checkpoints = {};
+  job_.head_row = {};
+  job_.added = {};
+  job_.lost = {};
+  job_.refused_items = job_.buried_items = job_.buried_rows_items = job_.dead_overflow_items = {};
+  job_.purged_items = job_.retried_items = {};
+  job_.dead_changed = 0;
+  job_.full = false;
+  job_.file_into = {};
+  if (write) FillWrite(now, counts);
+  FillRead(reachable);
+  if (file_into_.size() > 0 && !file_answered_) {
+    file_running_ = true;
+    job_.file_into = file_into_;
+    job_.file_offset = file_offset_;
+  }
+  return job_.write || job_.read || file_running_;
+}
+
+void Spooler::FillWrite(MonoTime now, const CountKeeper& counts) {
+  job_.boot = options_.boot;
+  job_.instance = options_.instance;
+  job_.mono = now;
+  job_.wall = clock_.Wall();
+  job_.done_through = done_;
+  FillBuries();
+  // In calm nothing goes to flash but what has to.
+  const bool adds = phase_ != SpoolPhase::kCalm || options_.durability == Durability::kAlways || stopping_;
+  if (adds) FillAdds();
+  // Where room is made by dropping the oldest, it may drop copies of what it has, but none that is on
+  // its way (S6): only those stay in memory while it does.
+  for (const Signal signal : kSignals) {
+    const size_t i = Index(signal);
+    if (was_full_) {
+      const uint64_t before = queue_.batches(signal, Part::kSpooled);
+      queue_.ForgetCopies(signal);
+      backlog_[i] += before - queue_.batches(signal, Part::kSpooled);
+    }
+    const BatchId last = queue_.Last(signal, Part::kSpooled);
+    job_.keep_through[i] = last ? queue_.row(last) : done_[i];
+    if (const BatchId head = queue_.Head(signal, Part::kSpooled)) {
+      job_.head_row[i] = queue_.row(head);
+      job_.head[i] = queue_.header(head);
+    }
+  }
+  if (dead_action_ != DeadAction::kNone) {
+    job_.dead_action = dead_action_;
+    job_.dead_rows = dead_rows_;
+    job_.dead_row_count = dead_row_count_;
+    dead_running_ = true;
+  }
+  job_.next_row = next_row_;
+  for (const Signal signal : kSignals) job_.account.accounts[Index(signal)] = ledger_.account(signal);
+  job_.account.destination_count = 0;
+  counts.WriteCounts(job_.account);
+  bool more = false;  // Than one job takes.
+  for (const Signal signal : kSignals) {
+    for (BatchId id = queue_.Head(signal); id && !more; id = queue_.Next(id)) more = !queue_.pinned(id);
+  }
+  job_.last = stopping_ && !more;
+  job_.shrink = shrink_ && phase_ == SpoolPhase::kCalm;
+}
+
+/// The batches that are only in memory, in the order of their collection over all signals.
+void Spooler::FillAdds() {
+  std::array<BatchId, kSignalCount> next;
+  for (const Signal signal : kSignals) next[Index(signal)] = queue_.Head(signal);
+  uint64_t bytes = 0;
+  while (job_.add_count < job_.adds.size()) {
+    BatchId first;
+    for (const BatchId id : next) {
+      if (id && (!first || queue_.header(id).first_mono < queue_.header(first).first_mono)) first = id;
+    }
+    if (!first) return;
+    const BatchHeader& header = queue_.header(first);
+    bytes += header.stored_bytes + header.checkpoint_bytes;
+    if (job_.add_count > 0 && bytes > SpoolStore::AddBytesMax(options_.max_bytes)) return;  // S5
+    if (queue_.row(first) == 0) queue_.SetRow(first, next_row_++);  // P3
+    queue_.Pin(first);
+    Pinned& pinned = pinned_[job_.add_count];
+    pinned = {first, BatchQueue::Payload(queue_, first, BatchQueue::Payload::Scope::kRecord)};
+    job_.adds[job_.add_count++] = {queue_.row(first), header, &pinned.record};
+    next[Index(header.signal)] = queue_.Next(first);
+  }
+}
+
+void Spooler::FillBuries() {
+  for (size_t n = 0; n < bury_count_; ++n) {
+    SpoolBury& bury = buries_[n];
+    if (bury.in_memory) {
+      if (bury.row == 0) bury.row = next_row_++;
+      queue_.Pin(bury_ids_[n]);
+      dying_[n] = {bury_ids_[n],
+                   BatchQueue::Payload(queue_, bury_ids_[n], BatchQueue::Payload::Scope::kRecord)};
+      bury.header = queue_.header(bury_ids_[n]);
+      bury.record = &dying_[n].record;
+    }
+    job_.buries[n] = bury;
+  }
+  job_.bury_count = buries_running_ = bury_count_;
+}
+
+/// The oldest of a signal whose copies are fewest, as long as they leave room for what comes in.
+void Spooler::FillRead(bool reachable) {
+  if (stopping_) return;
+  const bool crowded = MemoryCrowded();
+  for (const Signal signal : kSignals) {
+    const size_t copies = queue_.batches(signal, Part::kSpooled);
+    // Without anybody to send to, one to try with is enough.
+    if (backlog_[Index(signal)] == 0 || (copies > 0 && (crowded || !reachable))) continue;
+    if (job_.read && copies >= queue_.batches(job_.read_signal, Part::kSpooled)) continue;
+    const BatchId last = queue_.Last(signal, Part::kSpooled);
+    job_.read = true;
+    job_.read_signal = signal;
+    job_.read_after = last ? queue_.row(last) : done_[Index(signal)];
+  }
+}
+
+void Spooler::Finished(MonoTime now) {
+  running_ = false;
+  if (parts_.storage != nullptr) {
+    view_.written_bytes = parts_.storage->written_bytes();
+    view_.syncs = parts_.storage->syncs();
+  }
+  view_.damaged = job_.damaged;
+  view_.heap_peak = job_.heap_peak;
+  view_.heap_used = job_.heap_used;
+  if (job_.status.ok()) {
+    Succeeded(now);
+  } else {
+    for (size_t n = 0; n < job_.add_count; ++n) (void)queue_.Unpin(pinned_[n].id);
+    for (size_t n = 0; n < buries_running_; ++n) {
+      if (buries_[n].in_memory) (void)queue_.Unpin(bury_ids_[n]);
+    }
+    buries_running_ = 0;
+    failure_ = job_.status;
+    Failed(now);
+  }
+  if (dead_running_) {
+    dead_running_ = false;
+    dead_action_ = DeadAction::kNone;
+    dead_answer_ = {job_.status, job_.dead_changed};
+    dead_answered_ = true;
+  }
+  if (file_running_) {
+    file_running_ = false;
+    file_answer_ = {job_.status, job_.file_got, job_.file_size, job_.generation};
+    file_answered_ = true;
+  }
+}
+
+void Spooler::Succeeded(MonoTime now) {
+  failures_ = 0;
+  if (job_.was_opened) {
+    log_.Info("the spool works again");
+    if (!resumed_) {
+      // What lay there from before joins the account now: see Resume.
+      resumed_ = true;
+      for (const Signal signal : kSignals) {
+        const size_t i = Index(signal);
+        ledger_.Resume(signal, job_.opened.account.accounts[i], job_.opened.totals[i].items);
+        spool_items_[i] += job_.opened.totals[i].items;
+      }
+    }
+    Enter(SpoolPhase::kDraining);
+  }
+  next_row_ = std::max(next_row_, job_.next_row);
+  view_.bytes = job_.bytes;
+  view_.totals = job_.totals;
+  if (job_.shrink) shrink_ = false;
+  if (job_.write) {
+    last_commit_ = now;
+    marked_ = true;
+    done_kept_ = job_.done_through;
+    view_.slowest_commit = std::max(view_.slowest_commit, job_.took);
+    was_full_ = job_.full;
+    if (job_.full && !told_full_) log_.Warn("the spool is full", {{"bytes", job_.bytes}});
+    if (!job_.full && told_full_) log_.Info("the spool has room again", {{"bytes", job_.bytes}});
+    told_full_ = job_.full;
+  }
+
+  std::array<uint64_t, kSignalCount> expected = spool_items_;
+  for (size_t n = 0; n < job_.add_count; ++n) {
+    const BatchId id = pinned_[n].id;
+    const BatchHeader header = job_.adds[n].header;
+    const size_t i = Index(header.signal);
+    if (!queue_.Unpin(id)) {
+      // Settled meanwhile; that it is there now counts for no item.
+      if (job_.added[n]) {
+        settled_items_[i] += header.items;
+        ++settled_batches_[i];
+      }
+      continue;
+    }
+    if (!job_.added[n]) {
+      if (options_.overflow == Overflow::kPauseSources || queue_.in_flight(id)) continue;
+      ledger_.Drop(header.signal, DropReason::kOverflow, header.items, header.first_wall, header.last_wall);
+      queue_.Remove(id);
+      continue;
+    }
+    expected[i] += header.items;
+    // It stays as a copy where the copies reach that far without a gap (P1).
+    const bool keep = backlog_[i] == 0 && (queue_.in_flight(id) || !MemoryCrowded());
+    if (keep) {
+      queue_.Move(id, Part::kSpooled);
+    } else {
+      queue_.Remove(id);
+      ++backlog_[i];
+    }
+  }
+  for (size_t n = 0; n < buries_running_; ++n) {
+    const BatchId id = bury_ids_[n];
+    if (!buries_[n].in_memory) {
+      --dying_rows_[Index(buries_[n].signal)];
+      continue;
+    }
+    LIMPET_CHECK(queue_.Unpin(id));
+    queue_.Remove(id);
+  }
+  // Those that came while the job ran wait for the next.
+  std::copy(buries_.begin() + buries_running_, buries_.begin() + bury_count_, buries_.begin());
+  std::copy(bury_ids_.begin() + buries_running_, bury_ids_.begin() + bury_count_, bury_ids_.begin());
+  bury_count_ -= buries_running_;
+  buries_running_ = 0;
+
+  for (const Signal signal : kSignals) {
+    const size_t i = Index(signal);
+    for (size_t r = 0; r < kDropReasonCount; ++r) {
+      const SpoolJob::Lost& lost = job_.lost[i][r];
+      ledger_.Drop(signal, static_cast<DropReason>(r), lost.items, lost.first, lost.last);
+      expected[i] -= std::min(expected[i], lost.items);
+    }
+    expected[i] -= std::min(expected[i], job_.buried_rows_items[i]);
+    ledger_.Bury(signal, job_.buried_items[i]);
+    ledger_.Exhume(signal, job_.dead_overflow_items[i] + job_.purged_items[i] + job_.retried_items[i]);
+    ledger_.Drop(signal, DropReason::kDeadOverflow, job_.dead_overflow_items[i]);
+    ledger_.Drop(signal, DropReason::kDeadPurged, job_.purged_items[i]);
+    expected[i] += job_.retried_items[i];
+    TakeBack(signal, expected[i], settled_items_[i], settled_batches_[i]);
+  }
+  if (job_.read) TakeReads();
+  if (job_.last) finished_ = true;
+}
+
+/// P4: what the spool has of a signal, less what was settled while the job ran.
+void Spooler::TakeBack(Signal signal, uint64_t expected, uint64_t gone_items, uint64_t gone_batches) {
+  const size_t i = Index(signal);
+  const SpoolTotals& totals = job_.totals[i];
+  // A job that did not write saw the spool without what has been settled since the last that did.
+  if (!job_.write) return;
+  const uint64_t items = totals.items - std::min(totals.items, gone_items);
+  if (items < expected) ledger_.Drop(signal, DropReason::kDamaged, expected - items);
+  if (items > expected) ledger_.Collect(signal, items - expected);
+  spool_items_[i] = items;
+  const uint64_t batches = totals.batches - std::min(totals.batches, gone_batches);
+  const uint64_t here = queue_.batches(signal, Part::kSpooled) + dying_rows_[i];
+  backlog_[i] = batches - std::min(batches, here);
+}
+
+void Spooler::TakeReads() {
+  const Signal signal = job_.read_signal;
+  const size_t i = Index(signal);
+  const size_t most = options_.batch_bytes;
+  for (size_t n = 0; n < job_.read_count; ++n) {
+    const SpoolRead& read = job_.reads[n];
+    // Settled or copied meanwhile; or there is only room for what comes in.
+    const BatchId last = queue_.Last(signal, Part::kSpooled);
+    if (read.row <= done_[i] || (last && read.row <= queue_.row(last))) continue;
+    const size_t bytes = read.bytes.size() + read.checkpoints.size();
+    const bool needed = !last;
+    if (!needed && !queue_.HasRoom(bytes + most)) break;
+    if (!queue_.Push(read.header, read.checkpoints, read.bytes, Part::kSpooled, read.row).ok()) break;
+    if (backlog_[i] > 0) --backlog_[i];
+  }
+  // Rows that were thought to be there are not: nothing is waited for in vain.
+  if (job_.read_count == 0 && !queue_.Head(signal, Part::kSpooled) && !job_.write) backlog_[i] = 0;
+}
+
+void Spooler::Failed(MonoTime now) {
+  problem_.Clear();
+  problem_ << failure_.where << ": " << CodeName(failure_.code);
+  if (failure_.detail != 0) problem_ << " (" << failure_.detail << ')';
+  if (failures_++ == 0) {
+    log_.Error("the spool cannot be used: what is held stays in memory",
+               {{"error", problem_.text()}});
+  }
+  retry_at_ = now + (failures_ == 1 ? kRetryFirst : kRetry);
+  Enter(SpoolPhase::kUnusable);
+}
+
+// The lines
+
+BatchId Spooler::Head(Signal signal) const {
+  if (const BatchId copy = queue_.Head(signal, Part::kSpooled)) return copy;
+  if (Usable()) {
+    if (backlog_[Index(signal)] > 0) return {};
+    if (options_.durability == Durability::kAlways) return {};  // Committed before it is first sent.
+  }
+  return queue_.Head(signal);
+}
+
+void Spooler::Settle(BatchId id) {
+  const BatchHeader& header = queue_.header(id);
+  const size_t i = Index(header.signal);
+  const SpoolRow row = queue_.row(id);
+  const bool spooled = queue_.part(id) == Part::kSpooled;
+  if (spooled) {
+    LIMPET_CHECK(spool_items_[i] >= header.items);
+    spool_items_[i] -= header.items;
+    if (running_) {
+      settled_items_[i] += header.items;
+      ++settled_batches_[i];
+    }
+  }
+  if (row > 0) done_[i] = std::max(done_[i], row);
+  queue_.Remove(id);
+}
+
+bool Spooler::Bury(BatchId id, std::string_view destination, std::string_view answer) {
+  if (!Usable() || bury_count_ == buries_.size()) return false;
+  const BatchHeader& header = queue_.header(id);
+  const size_t i = Index(header.signal);
+  SpoolBury& bury = buries_[bury_count_];
+  bury = {};
+  bury.signal = header.signal;
+  bury.destination = destination;
+  bury.answer = answer;
+  if (queue_.part(id) == Part::kSpooled) {
+    bury.row = queue_.row(id);
+    ++dying_rows_[i];
+    done_[i] = std::max(done_[i], bury.row);
+    queue_.Remove(id);
+    bury_ids_[bury_count_++] = {};
+    return true;
+  }
+  // One that is being committed right now is refused once more then, from the spool.
+  if (queue_.pinned(id)) return false;
+  bury.in_memory = true;
+  bury.row = queue_.row(id);
+  queue_.Move(id, Part::kDying);
+  bury_ids_[bury_count_++] = id;
+  return true;
+}
+
+uint64_t Spooler::DropMemory(DropReason reason) {
+  uint64_t dropped = 0;
+  for (const Signal signal : kSignals) {
+    for (const Part part : {Part::kNew, Part::kDying}) {
+      while (const BatchId head = queue_.Head(signal, part)) {
+        const BatchHeader& header = queue_.header(head);
+        ledger_.Drop(signal, reason, header.items, header.first_wall, header.last_wall);
+        dropped += header.items;
+        queue_.Remove(head);
+      }
+    }
+  }
+  bury_count_ = 0;
+  return dropped;
+}
+
+bool Spooler::SafelyKept() const {
+  if (!Usable() || bury_count_ > 0) return false;
+  return std::all_of(kSignals.begin(), kSignals.end(),
+                     [this](Signal signal) { return !queue_.Head(signal); });
+}
+
+// Wishes of commands
+
+bool Spooler::AskDead(DeadAction action, std::span<const SpoolRow> rows) {
+  if (dead_action_ != DeadAction::kNone || !Usable() || rows.size() > dead_rows_.size()) return false;
+  dead_action_ = action;
+  dead_row_count_ = rows.size();
+  std::copy(rows.begin(), rows.end(), dead_rows_.begin());
+  dead_answered_ = false;
+  return true;
+}
+
+bool Spooler::TakeDeadAnswer(DeadAnswer& answer) {
+  if (!dead_answered_) return false;
+  dead_answered_ = false;
+  answer = dead_answer_;
+  return true;
+}
+
+bool Spooler::AskFile(uint64_t offset, std::span<uint8_t> into) {
+  if (file_running_ || !Usable()) return false;
+  file_offset_ = offset;
+  file_into_ = into;
+  file_answered_ = false;
+  return true;
+}
+
+bool Spooler::TakeFileAnswer(FileAnswer& answer) {
+  if (!file_answered_) return false;
+  file_answered_ = false;
+  file_into_ = {};
+  answer = file_answer_;
+  return true;
+}
+
+Held Spooler::held(Signal signal) const {
+  return {.open = 0,
+          .memory = queue_.items(signal, Part::kNew) + queue_.items(signal, Part::kDying),
+          .spool = spool_items_[Index(signal)]};
+}
+
+SpoolView Spooler::View() const {
+  SpoolView view = view_;
+  view.phase = phase_;
+  for (const Signal signal : kSignals) {
+    const size_t i = Index(signal);
+    view.totals[i].items = spool_items_[i];
+    view.totals[i].batches = backlog_[i] + queue_.batches(signal, Part::kSpooled) + dying_rows_[i];
+  }
+  view.full = was_full_;
+  view.problem = phase_ == SpoolPhase::kUnusable ? problem_.text() : std::string_view();
+  return view;
+}
+
+}  // namespace limpet

@@ -1,0 +1,251 @@
+// The loop's side of the spool: decides what goes to flash and what comes back, and owns every batch
+// between its closing and its outcome. It waits for nothing; the worker does.
+//
+// The states, and what leads from one to the next (`durability = on_demand`):
+//
+//             no destination is healthy and something is held,
+//             or memory is 80 % full
+//      calm ------------------------------------------------> spilling
+//        ^                                                     |    ^
+//        | the spool is empty, no destination has failed       |    | no destination
+//        | for kQuiet, and memory is at most half full         |    | is healthy
+//        |                                             healthy v    |
+//        +------------------------------------------------- draining
+//
+//   calm      Batches are in memory only; nothing is written.
+//   spilling  Every batch is committed, each commit_interval; open batches wait for the commit, so
+//             that the backlog drains in large requests.
+//   draining  The same, and the oldest batches come back, as many as half of the queue's memory holds.
+//   unusable  Any job failed. Batches stay in memory, by the rules of calm; the spool is opened anew
+//             after a second, then each minute, and what it holds comes back with it.
+//   off       durability = never.
+//
+// `always` commits as soon as the worker is free, before a batch is first sent; its states only say
+// whether something is held and whether it can leave.
+//
+// Invariants:
+//  P1  The line of a signal is: its copies of the spool's oldest, the rest of the spool, what is only
+//      in memory. Delivery takes the head of that, and waits for the worker where the head is on flash.
+//  P2  An item is held in one place: `spool` from the end of the job that committed it, else `memory`.
+//  P3  A batch has one row number for good, so that a job that seems to have failed can be repeated.
+//  P4  What the spool says it holds after a transaction is what counts: a difference is damage.
+//  P5  A job pins what it writes; the worker touches nothing else of the loop's.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+#include "config/config.h"
+#include "ledger/ledger.h"
+#include "limpet/batch.h"
+#include "limpet/log.h"
+#include "limpet/time.h"
+#include "limpet/worker.h"
+#include "queue/batch_queue.h"
+#include "spool/job.h"
+#include "spool/store.h"
+
+namespace limpet {
+
+enum class SpoolPhase : uint8_t { kOff, kCalm, kSpilling, kDraining, kUnusable };
+/// "off", "calm", "spilling", "draining", "unusable".
+std::string_view SpoolPhaseName(SpoolPhase phase);
+
+/// The spool's parts outside the loop; nothing there: durability = never.
+struct SpoolParts {
+  SpoolStore* store = nullptr;
+  Worker* worker = nullptr;
+  const Storage* storage = nullptr;
+};
+
+struct SpoolerOptions {
+  Durability durability = Durability::kNever;
+  Duration commit_interval;
+  Overflow overflow = Overflow::kDropOldest;
+  uint64_t max_bytes = 0;
+  size_t batch_bytes = 0;
+  BootId boot;
+  std::string_view instance;
+};
+
+/// What the spool shows of itself.
+struct SpoolView {
+  SpoolPhase phase = SpoolPhase::kOff;
+  SignalTotals totals{};
+  uint64_t bytes = 0, written_bytes = 0, syncs = 0, damaged = 0;
+  uint64_t heap_used = 0, heap_peak = 0;
+  Duration slowest_commit;
+  bool full = false;
+  std::string_view problem;  ///< Why it is unusable.
+};
+
+/// Counts that the destinations keep, to lie in the spool with the accounts.
+class CountKeeper {
+ public:
+  virtual void WriteCounts(KeptAccount& account) const = 0;
+
+ protected:
+  ~CountKeeper() = default;
+};
+
+/// Closes the open batches, so that a commit has them.
+class OpenBatches {
+ public:
+  virtual void CloseAll(MonoTime now) = 0;
+  virtual bool AnyOpen() const = 0;
+
+ protected:
+  ~OpenBatches() = default;
+};
+
+class Spooler {
+ public:
+  static constexpr Duration kQuiet = Seconds(30);
+
+  Spooler(const SpoolerOptions& options, const SpoolParts& parts, BatchQueue& queue, Ledger& ledger,
+          Clock& clock, Log& log);
+  Spooler(const Spooler&) = delete;
+  Spooler& operator=(const Spooler&) = delete;
+
+  /// Takes over what an earlier process left, as the store found it at start. status: of opening it;
+  /// when it failed the spool is unusable for now.
+  void Resume(const SpoolOpened& opened, const Status& status);
+
+  /// Takes back a finished job, decides the state, hands out the next job. reachable: some destination
+  /// is healthy. Returns when it wants to be called next; the end of a job calls for a turn as well.
+  MonoTime OnTime(MonoTime now, bool reachable, OpenBatches& open, const CountKeeper& counts);
+
+  /// While a commit takes the open batches along, they are not closed for their age.
+  bool ClosesOpenBatches() const {
+    return phase_ == SpoolPhase::kSpilling || phase_ == SpoolPhase::kDraining;
+  }
+
+  // The lines, for delivery.
+
+  /// What is to go next; none: nothing, or it is on its way from flash, or to it.
+  BatchId Head(Signal signal) const;
+  /// The batch was accepted, or its outcome ends it otherwise: it is held no more.
+  void Settle(BatchId id);
+  /// The batch was refused: it becomes a dead letter. False: no place for it now, or there is no
+  /// spool; the caller decides.
+  bool Bury(BatchId id, std::string_view destination, std::string_view answer);
+  bool has_dead_letters() const {
+    return phase_ != SpoolPhase::kOff && phase_ != SpoolPhase::kUnusable;
+  }
+  /// Drops what is only in memory. Returns the items, of all signals.
+  uint64_t DropMemory(DropReason reason);
+
+  // The end.
+
+  /// From now on everything goes to the spool, and the last job leaves the mark of a clean stop.
+  void Stop() { stopping_ = true; }
+  /// The last job has ended well, or there is nothing to wait for.
+  bool finished() const { return phase_ == SpoolPhase::kOff || finished_; }
+  /// Nothing is held that a restart would not find.
+  bool SafelyKept() const;
+
+  // For the commands that ask a running process.
+
+  /// Puts letters back into the line, or throws them away; rows: which, none: all. False: one such
+  /// wish at a time. `dead_changed` of TakeDeadAnswer says how many it were.
+  bool AskDead(DeadAction action, std::span<const SpoolRow> rows);
+  struct DeadAnswer {
+    Status status;
+    uint64_t changed = 0;
+  };
+  bool TakeDeadAnswer(DeadAnswer& answer);
+
+  /// Reads bytes of the file; one such wish at a time. The bytes live until the next call.
+  bool AskFile(uint64_t offset, std::span<uint8_t> into);
+  struct FileAnswer {
+    Status status;
+    size_t got = 0;
+    uint64_t size = 0, generation = 0;
+  };
+  bool TakeFileAnswer(FileAnswer& answer);
+  /// Holds commits back until then, so that a reader finds one state of the file.
+  void HoldCommits(MonoTime until) { hold_until_ = until; }
+
+  Held held(Signal signal) const;
+  /// Batches on flash that are not in memory.
+  bool HasBacklog(Signal signal) const { return backlog_[Index(signal)] > 0; }
+  /// Something is held, in memory or on flash.
+  bool empty() const;
+  SpoolView View() const;
+
+ private:
+  struct Pinned {
+    BatchId id;
+    BatchQueue::Payload record;
+  };
+
+  bool Usable() const { return phase_ != SpoolPhase::kOff && phase_ != SpoolPhase::kUnusable; }
+  bool MemoryAbove(unsigned percent) const;
+  bool MemoryCrowded() const;
+  bool Drained() const;
+  void Judge(MonoTime now, bool reachable);
+  void Enter(SpoolPhase phase);
+  void Finished(MonoTime now);
+  void Succeeded(MonoTime now);
+  void TakeBack(Signal signal, uint64_t expected, uint64_t gone_items, uint64_t gone_batches);
+  void TakeReads();
+  void Failed(MonoTime now);
+  MonoTime CommitDue(MonoTime now) const;
+  bool Begin(MonoTime now, bool reachable, OpenBatches& open, const CountKeeper& counts);
+  void FillAdds();
+  void FillBuries();
+  void FillWrite(MonoTime now, const CountKeeper& counts);
+  void FillRead(bool reachable);
+
+  const SpoolerOptions options_;
+  const SpoolParts parts_;
+  BatchQueue& queue_;
+  Ledger& ledger_;
+  Clock& clock_;
+  Log& log_;
+
+  SpoolPhase phase_ = SpoolPhase::kOff;
+  bool resumed_ = false;        // The accounts of an earlier process are in the ledger.
+  bool marked_ = false;         // The mark of a clean stop is gone from the spool.
+  MonoTime last_unreachable_;
+  MonoTime last_commit_;
+  MonoTime retry_at_ = kNever;  // When an unusable spool is opened again.
+  uint32_t failures_ = 0;
+  Status failure_;
+  TextBuffer<160> problem_;
+  bool was_full_ = false, told_full_ = false;
+
+  SpoolRow next_row_ = 1;
+  std::array<SpoolRow, kSignalCount> done_{};       // Every row up to here is settled,
+  std::array<SpoolRow, kSignalCount> done_kept_{};  // and of that the spool knows.
+  std::array<uint64_t, kSignalCount> spool_items_{};
+  std::array<uint64_t, kSignalCount> backlog_{};    // Rows behind the copies.
+  std::array<uint64_t, kSignalCount> dying_rows_{}; // Rows at the front that are being buried.
+
+  SpoolJob job_;
+  bool running_ = false;
+  std::array<Pinned, kSpoolAddsMax> pinned_;
+  std::array<Pinned, kSpoolBuriesMax> dying_;
+  std::array<uint64_t, kSignalCount> settled_items_{}, settled_batches_{};  // While the job ran.
+  std::array<SpoolBury, kSpoolBuriesMax> buries_;   // Waiting for a job.
+  std::array<BatchId, kSpoolBuriesMax> bury_ids_;   // Theirs, for those that are only in memory.
+  size_t bury_count_ = 0, buries_running_ = 0;
+
+  DeadAction dead_action_ = DeadAction::kNone;
+  std::array<SpoolRow, kSpoolDeadRowsMax> dead_rows_{};
+  size_t dead_row_count_ = 0;
+  bool dead_running_ = false, dead_answered_ = false;
+  DeadAnswer dead_answer_;
+  std::span<uint8_t> file_into_;
+  uint64_t file_offset_ = 0;
+  bool file_running_ = false, file_answered_ = false;
+  FileAnswer file_answer_;
+  MonoTime hold_until_;
+
+  bool stopping_ = false, finished_ = false;
+  bool shrink_ = false;
+  SpoolView view_;
+};
+
+}  // namespace limpet

@@ -1,0 +1,137 @@
+// The worker's side of the spool: runs jobs against the database, one transaction each.
+//
+// Invariants:
+//  S1  What a job reports as added is there, byte for byte, whatever happens after: the transaction
+//      was synced before the job ended.
+//  S2  A job that fails has changed nothing, neither on flash nor in the totals kept here.
+//  S3  `state` holds, per signal, the totals of the rows behind `done`; both change in the same
+//      transaction as the rows, and with them the account: for what was committed
+//      collected = delivered + rejected + dropped + dead + held.
+//  S4  Rows up to `done` are finished and may still lie there: removing each at once would journal a
+//      page for each. They go together: all of a signal with the last one, or when their room is
+//      needed, or when they exceed kDoneBytesMax.
+//  S5  All files together stay within max_bytes, at every moment: the database has a bound of pages,
+//      and a transaction changes at most as many as the journal's part of max_bytes has room for.
+//  S6  A row up to keep_through of its signal is never dropped.
+//  S7  Damage never ends the process and is never met twice: a row that does not match its checksum
+//      is dropped, a file that is no sound database is set aside and what reads is copied.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "base/text.h"
+#include "config/config.h"
+#include "limpet/batch.h"
+#include "limpet/storage.h"
+#include "limpet/time.h"
+#include "limpet/worker.h"
+#include "spool/job.h"
+#include "spool/record.h"
+#include "spool/schema.h"
+#include "spool/sqlite.h"
+#include "spool/state.h"
+
+namespace limpet {
+
+struct SpoolOptions {
+  uint64_t max_bytes = 64 * kMiB;   ///< Of all files.
+  uint64_t min_free_bytes = 0;      ///< Of the filesystem; 0: none.
+  Overflow overflow = Overflow::kDropOldest;
+  std::array<uint32_t, kSignalCount> share_percent{25, 25, 25};
+  SignalSet signals = kAllSignals;  ///< That may come: the others' shares are not kept free.
+  Duration max_age;                 ///< 0: none.
+  uint64_t dead_max_bytes = 4 * kMiB;
+  Sync sync = Sync::kFull;
+  size_t batch_bytes = 64 * kKiB;   ///< The largest batch there can be.
+};
+
+class SpoolStore final : public Task {
+ public:
+  /// Bytes of batches that one transaction may add, one batch always.
+  static uint64_t AddBytesMax(uint64_t max_bytes) { return JournalBytes(max_bytes) / 4; }
+
+  /// A batch's pages are made first and filled then: a cache that does not hold them all writes each
+  /// twice (docs/spool.md).
+  static size_t CachePages(size_t batch_bytes) { return batch_bytes / (kSpoolPageBytes - 4) + 24; }
+
+  /// buffer: for what is read back, at least as large as the largest batch.
+  SpoolStore(const SpoolOptions& options, Storage& storage, Clock& clock,
+             std::span<uint8_t> buffer);
+  ~SpoolStore() { Close(); }
+
+  /// Whom Run serves.
+  void Take(SpoolJob& job) { job_ = &job; }
+  void Run() override;
+
+  /// Opens, or makes, the database and reads what it says. Called by Run, and before there is a
+  /// worker, by the start.
+  Status Open(SpoolOpened& opened);
+  void Close();
+
+ private:
+  static uint64_t JournalBytes(uint64_t max_bytes) {
+    return std::min<uint64_t>(max_bytes / 4, kMiB);
+  }
+
+  Status OpenFile();
+  Status Configure();
+  Status Migrate(int64_t from);
+  Status CheckSpace();
+
+  Status Transact(SpoolJob& job);
+  Status Change(SpoolJob& job);
+  Status NoteBoot(const SpoolJob& job);
+  Status NoteHeads(const SpoolJob& job);
+  Status NoteCheckpoints(const SpoolJob& job);
+  Status Bury(SpoolJob& job);
+  Status BoundDead(SpoolJob& job);
+  Status ActOnDead(SpoolJob& job);
+  Status AdvanceDone(Signal signal, SpoolRow through);
+  Status DropOld(SpoolJob& job);
+  Status Add(SpoolJob& job);
+  Status MakeRoom(SpoolJob& job, Signal signal, uint64_t pages, bool* made);
+  Status RemoveDone(bool needed, bool* removed);
+  Status Lose(SpoolJob& job, Signal signal, SpoolRow row, DropReason reason);
+  Status KeepHeadroom(SpoolJob& job, uint64_t pages);
+  Status InsertRecord(std::string_view table, const Record& record, const Body& blob);
+  Status CopyRecord(Database& from, std::string_view from_table, Signal signal, SpoolRow from_row,
+                    std::string_view to_table, SpoolRow to_row, const SpoolBury* letter,
+                    UnixTime died, Record& record);
+  Result<SpoolRow> Edge(Signal signal, bool newest, SpoolRow after);
+  Result<uint64_t> FreePages();
+  uint64_t PagesFor(uint64_t bytes) const { return bytes / (kSpoolPageBytes - 4) + 3; }
+
+  Status Read(SpoolJob& job);
+  Status ReadFile(SpoolJob& job);
+  Status Shrink();
+  Status Report(SpoolJob& job);
+
+  Status MoveFile(std::string_view from, std::string_view to);
+  Status SetNewerAside();
+  Status Salvage();
+  Status FinishSalvage();
+  Status SalvageSignal(Database& from, Signal signal);
+
+  const SpoolOptions options_;
+  Storage& storage_;
+  Clock& clock_;
+  const std::span<uint8_t> buffer_;
+  SpoolJob* job_ = nullptr;
+
+  Database db_;
+  SpoolState state_, saved_;  // As it is to be, and as it was committed.
+  uint64_t page_limit_ = 0;   // Pages the database may have now.
+  bool fresh_ = false;
+  uint64_t boot_ = 0;         // This boot's row; 0: not looked up yet.
+  UnixTime boot_first_wall_;
+  uint64_t written_before_ = 0;  // By earlier processes.
+  uint64_t generation_ = 0;
+  uint64_t damaged_ = 0;
+  bool newer_set_aside_ = false;
+};
+
+}  // namespace limpet

@@ -1,0 +1,573 @@
+// The transaction of a job.
+#include "spool/store.h"
+
+#include <algorithm>
+
+namespace limpet {
+namespace {
+
+constexpr uint64_t kDoneBytesMax = 1 * kMiB;  // S4.
+constexpr int kRemoveAtOnce = 32;             // Rows; each journals a page or two (S5).
+constexpr uint64_t kBootsKept = 256;
+constexpr size_t kSqlBytes = 640;
+
+using Sql = TextBuffer<kSqlBytes>;
+
+size_t At(DropReason reason) { return static_cast<size_t>(reason); }
+
+/// A table's name with its NUL.
+struct TableName {
+  explicit TableName(std::string_view name) { text << name << '\0'; }
+  const char* c_str() const { return text.text().data(); }
+  TextBuffer<16> text;
+};
+
+/// Another row's blob, piece by piece.
+class RowBody final : public Body {
+ public:
+  Status Open(Database& db, const char* table, SpoolRow row) {
+    return stream_.Open(db, table, "bytes", static_cast<int64_t>(row), false);
+  }
+  size_t size() const override { return stream_.size(); }
+  std::span<const uint8_t> At(size_t offset) const override {
+    const size_t count = std::min(piece_.size(), stream_.size() - offset);
+    const Status read = stream_.Read(offset, std::span(piece_).first(count));
+    if (!read.ok() && failed_.ok()) failed_ = read;
+    return std::span(piece_).first(count);
+  }
+  const Status& failed() const { return failed_; }
+
+ private:
+  mutable BlobStream stream_;
+  mutable std::array<uint8_t, kSpoolPageBytes> piece_;
+  mutable Status failed_;
+};
+
+}  // namespace
+
+/// S2: all of it, or nothing.
+Status SpoolStore::Transact(SpoolJob& job) {
+  LIMPET_TRY(CheckSpace());
+  LIMPET_TRY(db_.Execute("BEGIN IMMEDIATE"));
+  Status status = Change(job);
+  if (status.ok()) status = db_.Execute("COMMIT");
+  if (status.ok()) {
+    saved_ = state_;
+    ++generation_;
+    return {};
+  }
+  if (db_.in_transaction()) (void)db_.Execute("ROLLBACK");
+  state_ = saved_;
+  job.added = {};
+  job.lost = {};
+  job.refused_items = job.buried_items = job.buried_rows_items = job.dead_overflow_items = {};
+  job.purged_items = job.retried_items = {};
+  job.dead_changed = 0;
+  return status;
+}
+
+Status SpoolStore::Change(SpoolJob& job) {
+  state_.next_row = std::max(state_.next_row, job.next_row);
+  LIMPET_TRY(NoteHeads(job));
+  LIMPET_TRY(Bury(job));
+  for (const Signal signal : kSignals) {
+    LIMPET_TRY(AdvanceDone(signal, job.done_through[Index(signal)]));
+  }
+  LIMPET_TRY(ActOnDead(job));
+  LIMPET_TRY(DropOld(job));
+  LIMPET_TRY(Add(job));
+  LIMPET_TRY(NoteCheckpoints(job));
+  LIMPET_TRY(NoteBoot(job));
+
+  // S3: what the loop knows, and what came of this transaction.
+  for (const Signal signal : kSignals) {
+    const size_t i = Index(signal);
+    const uint64_t dead = state_.account.accounts[i].dead;
+    Account& account = state_.account.accounts[i];
+    account = job.account.accounts[i];
+    account.dead = dead;
+    for (size_t r = 0; r < kDropReasonCount; ++r) account.dropped[r] += job.lost[i][r].items;
+    account.dropped[At(DropReason::kOverflow)] += job.refused_items[i];
+    account.dropped[At(DropReason::kDeadOverflow)] += job.dead_overflow_items[i];
+    account.dropped[At(DropReason::kDeadPurged)] += job.purged_items[i];
+  }
+  state_.account.destinations = job.account.destinations;
+  state_.account.destination_count = job.account.destination_count;
+  state_.instance = job.instance;
+  state_.last_commit = job.wall.ns;
+  state_.clean = job.last ? 1 : 0;
+  state_.written_bytes = written_before_ + storage_.written_bytes();
+  return SaveState(db_, state_, saved_);
+}
+
+/// The first or last row of a signal behind `after`; 0: none.
+Result<SpoolRow> SpoolStore::Edge(Signal signal, bool newest, SpoolRow after) {
+  Sql sql;
+  sql << "SELECT row FROM " << SpoolTable(signal) << " WHERE row>" << after << " ORDER BY row "
+      << (newest ? "DESC" : "ASC") << " LIMIT 1" << '\0';
+  const Result<int64_t> row = db_.Number(sql.text().data());
+  if (!row.ok()) return row.status();
+  return static_cast<SpoolRow>(row.value());
+}
+
+Status SpoolStore::NoteBoot(const SpoolJob& job) {
+  Statement statement;
+  if (boot_ == 0) {
+    LIMPET_TRY(statement.Prepare(db_, "SELECT counter FROM boot WHERE id=?1"));
+    statement.Bind(1, std::span<const uint8_t>(job.boot.bytes));
+    const Result<bool> found = statement.Step();
+    if (!found.ok()) return found.status();
+    const auto known = found.value() ? static_cast<uint64_t>(statement.Number(0)) : 0;
+    statement.Finish();
+    if (known == 0) {
+      LIMPET_TRY(statement.Prepare(
+          db_,
+          "INSERT INTO boot(counter,id,first_mono,last_mono,first_wall,wall_offset) "
+          "SELECT 1+coalesce(max(counter),0),?1,?2,?2,?3,?4 FROM boot"));
+      statement.Bind(1, std::span<const uint8_t>(job.boot.bytes));
+      statement.Bind(2, job.mono.ns);
+      statement.Bind(3, job.wall.ns);
+      statement.Bind(4, job.wall.ns - job.mono.ns);
+      LIMPET_TRY(statement.Run());
+      statement.Finish();
+      Sql old;
+      old << "DELETE FROM boot WHERE counter<=(SELECT max(counter) FROM boot)-" << kBootsKept << '\0';
+      return db_.Execute(old.text().data());
+    }
+    boot_ = known;
+  }
+  LIMPET_TRY(statement.Prepare(db_, "UPDATE boot SET last_mono=?2,wall_offset=?3 WHERE counter=?1"));
+  statement.Bind(1, static_cast<int64_t>(boot_));
+  statement.Bind(2, job.mono.ns);
+  statement.Bind(3, job.wall.ns - job.mono.ns);
+  return statement.Run();
+}
+
+/// What is at the head of a line has been tried: a restart must know.
+Status SpoolStore::NoteHeads(const SpoolJob& job) {
+  for (const Signal signal : kSignals) {
+    const SpoolRow row = job.head_row[Index(signal)];
+    const BatchHeader& header = job.head[Index(signal)];
+    if (row == 0 || header.attempts == 0) continue;
+    Sql sql;
+    sql << "UPDATE " << SpoolTable(signal)
+        << " SET attempts=?2,first_attempt=?3,may_be_sent=?4 WHERE row=?1 AND attempts<>?2";
+    Statement statement;
+    LIMPET_TRY(statement.Prepare(db_, sql.text()));
+    statement.Bind(1, static_cast<int64_t>(row));
+    statement.Bind(2, static_cast<int64_t>(header.attempts));
+    statement.Bind(3, header.first_attempt.ns);
+    statement.Bind(4, static_cast<int64_t>(header.may_be_sent));
+    LIMPET_TRY(statement.Run());
+  }
+  return {};
+}
+
+Status SpoolStore::NoteCheckpoints(const SpoolJob& job) {
+  Statement statement;
+  for (const SpoolCheckpoint& checkpoint : job.checkpoints) {
+    LIMPET_TRY(statement.Prepare(db_, "INSERT OR REPLACE INTO checkpoint(source,value) VALUES(?1,?2)"));
+    statement.Bind(1, checkpoint.source);
+    statement.Bind(2, checkpoint.value);
+    LIMPET_TRY(statement.Run());
+  }
+  return {};
+}
+
+// Dead letters
+
+Status SpoolStore::Bury(SpoolJob& job) {
+  for (size_t n = 0; n < job.bury_count; ++n) {
+    SpoolBury& bury = job.buries[n];
+    const size_t i = Index(bury.signal);
+    Record record;
+    if (bury.in_memory) {
+      record = {bury.row, bury.header, RecordChecksum(bury.header, *bury.record)};
+      Sql sql;
+      sql << "INSERT INTO dead(row," << kRecordColumns
+          << ",signal,died,destination,answer,bytes) VALUES(?";
+      for (int c = 0; c < kRecordColumnCount + 5; ++c) sql << ",?";
+      sql << ')';
+      Statement statement;
+      LIMPET_TRY(statement.Prepare(db_, sql.text()));
+      const int next = BindRecord(statement, record);
+      statement.Bind(next, static_cast<int64_t>(bury.signal));
+      statement.Bind(next + 1, job.wall.ns);
+      statement.Bind(next + 2, bury.destination.text());
+      statement.Bind(next + 3, bury.answer.text());
+      statement.BindZeros(next + 4, record.blob_bytes());
+      LIMPET_TRY(statement.Run());
+      LIMPET_TRY(WriteBlob(db_, "dead", record.row, *bury.record));
+    } else {
+      if (bury.row <= state_.done[i]) continue;  // A transaction that was thought to have failed.
+      LIMPET_TRY(CopyRecord(db_, SpoolTable(bury.signal), bury.signal, bury.row, "dead", bury.row,
+                            &bury, job.wall, record));
+      LIMPET_TRY(AdvanceDone(bury.signal, bury.row));
+      job.buried_rows_items[i] += record.header.items;
+    }
+    job.buried_items[i] += record.header.items;
+    state_.account.accounts[i].dead += record.header.items;
+    state_.dead_bytes += record.blob_bytes();
+  }
+  return job.bury_count > 0 ? BoundDead(job) : Status{};
+}
+
+/// dead_max_size: the oldest letters go, counted.
+Status SpoolStore::BoundDead(SpoolJob& job) {
+  while (state_.dead_bytes > options_.dead_max_bytes) {
+    Statement statement;
+    LIMPET_TRY(statement.Prepare(
+        db_, "SELECT row,signal,items,length(bytes) FROM dead ORDER BY row LIMIT 1"));
+    const Result<bool> found = statement.Step();
+    if (!found.ok()) return found.status();
+    if (!found.value()) {
+      state_.dead_bytes = 0;
+      return {};
+    }
+    const int64_t row = statement.Number(0);
+    const auto i = static_cast<size_t>(statement.Number(1)) % kSignalCount;
+    const uint64_t items = std::min(static_cast<uint64_t>(statement.Number(2)), state_.account.accounts[i].dead);
+    const uint64_t bytes = std::min(static_cast<uint64_t>(statement.Number(3)), state_.dead_bytes);
+    LIMPET_TRY(statement.Prepare(db_, "DELETE FROM dead WHERE row=?1"));
+    statement.Bind(1, row);
+    LIMPET_TRY(statement.Run());
+    state_.account.accounts[i].dead -= items;
+    state_.dead_bytes -= bytes;
+    job.dead_overflow_items[i] += items;
+  }
+  return {};
+}
+
+/// `limpet dead retry` and `purge`: a letter goes to the end of its signal's line, or away.
+Status SpoolStore::ActOnDead(SpoolJob& job) {
+  if (job.dead_action == DeadAction::kNone) return {};
+  SpoolRow after = 0;
+  // As many at once as a transaction may change (S5); the command asks again.
+  for (size_t n = 0; n < kSpoolDeadRowsMax; ++n) {
+    if (job.dead_row_count > 0 && n == job.dead_row_count) break;
+    Statement statement;
+    LIMPET_TRY(statement.Prepare(
+        db_, job.dead_row_count > 0
+                 ? "SELECT row,signal,items,length(bytes) FROM dead WHERE row=?1"
+                 : "SELECT row,signal,items,length(bytes) FROM dead WHERE row>?1 ORDER BY row LIMIT 1"));
+    statement.Bind(1, static_cast<int64_t>(job.dead_row_count > 0 ? job.dead_rows[n] : after));
+    const Result<bool> found = statement.Step();
+    if (!found.ok()) return found.status();
+    if (!found.value()) {
+      if (job.dead_row_count > 0) continue;
+      break;
+    }
+    const auto row = static_cast<SpoolRow>(statement.Number(0));
+    const auto i = static_cast<size_t>(statement.Number(1)) % kSignalCount;
+    uint64_t items = std::min(static_cast<uint64_t>(statement.Number(2)), state_.account.accounts[i].dead);
+    const uint64_t bytes = std::min(static_cast<uint64_t>(statement.Number(3)), state_.dead_bytes);
+    statement.Finish();
+    after = row;
+    if (job.dead_action == DeadAction::kRetry) {
+      bool made = true;
+      LIMPET_TRY(MakeRoom(job, kSignals[i], PagesFor(bytes), &made));
+      if (!made) break;
+      Record record;
+      const Status copied = CopyRecord(db_, "dead", kSignals[i], row, SpoolTable(kSignals[i]),
+                                       state_.next_row, nullptr, {}, record);
+      LIMPET_TRY(copied);
+      ++state_.next_row;
+      ++state_.totals[i].batches;
+      state_.totals[i].items += items;
+      state_.totals[i].bytes += record.blob_bytes();
+      job.retried_items[i] += items;
+    } else {
+      job.purged_items[i] += items;
+    }
+    LIMPET_TRY(statement.Prepare(db_, "DELETE FROM dead WHERE row=?1"));
+    statement.Bind(1, static_cast<int64_t>(row));
+    LIMPET_TRY(statement.Run());
+    state_.account.accounts[i].dead -= items;
+    state_.dead_bytes -= bytes;
+    ++job.dead_changed;
+  }
+  return {};
+}
+
+/// Copies a row with its blob, in pieces, into another table or database. kInvalid: it does not read
+/// or does not match its checksum.
+Status SpoolStore::CopyRecord(Database& from, std::string_view from_table, Signal signal,
+                              SpoolRow from_row, std::string_view to_table, SpoolRow to_row,
+                              const SpoolBury* letter, UnixTime died, Record& record) {
+  const TableName source(from_table), target(to_table);
+  Statement statement;
+  Sql sql;
+  sql << "SELECT row," << kRecordColumns << " FROM " << from_table << " WHERE row=?1";
+  LIMPET_TRY(statement.Prepare(from, sql.text()));
+  statement.Bind(1, static_cast<int64_t>(from_row));
+  const Result<bool> found = statement.Step();
+  if (!found.ok()) return found.status();
+  if (!found.value()) return {Code::kInvalid, 0, "no such row"};
+  LIMPET_TRY(ReadRecord(statement, signal, record));
+  statement.Finish();
+  RowBody body;
+  Status opened = body.Open(from, source.c_str(), from_row);
+  if (opened.code == Code::kNotFound) opened.code = Code::kInvalid;
+  LIMPET_TRY(opened);
+  if (body.size() != record.blob_bytes() ||
+      RecordChecksum(record.header, body) != record.checksum || !body.failed().ok()) {
+    if (!body.failed().ok()) return body.failed();
+    return {Code::kInvalid, 0, "a wrong checksum"};
+  }
+  record.row = to_row;
+  sql.Clear();
+  sql << "INSERT INTO " << to_table << "(row," << kRecordColumns
+      << (letter != nullptr ? ",signal,died,destination,answer" : "") << ",bytes) VALUES(?";
+  for (int c = 0; c < kRecordColumnCount + (letter != nullptr ? 5 : 1); ++c) sql << ",?";
+  sql << ')';
+  LIMPET_TRY(statement.Prepare(db_, sql.text()));
+  int next = BindRecord(statement, record);
+  if (letter != nullptr) {
+    statement.Bind(next++, static_cast<int64_t>(signal));
+    statement.Bind(next++, died.ns);
+    statement.Bind(next++, letter->destination.text());
+    statement.Bind(next++, letter->answer.text());
+  }
+  statement.BindZeros(next, record.blob_bytes());
+  LIMPET_TRY(statement.Run());
+  statement.Finish();
+  LIMPET_TRY(WriteBlob(db_, target.c_str(), to_row, body));
+  return body.failed();
+}
+
+// The line
+
+/// S3, S4: everything up to `through` is finished.
+Status SpoolStore::AdvanceDone(Signal signal, SpoolRow through) {
+  const size_t i = Index(signal);
+  if (through <= state_.done[i]) return {};
+  Sql sql;
+  sql << "SELECT count(*),coalesce(sum(items),0),coalesce(sum(stored_bytes+checkpoint_bytes),0) FROM "
+      << SpoolTable(signal) << " WHERE row>?1 AND row<=?2";
+  Statement statement;
+  LIMPET_TRY(statement.Prepare(db_, sql.text()));
+  statement.Bind(1, static_cast<int64_t>(state_.done[i]));
+  statement.Bind(2, static_cast<int64_t>(through));
+  const Result<bool> row = statement.Step();
+  if (!row.ok()) return row.status();
+  SpoolTotals& totals = state_.totals[i];
+  const auto take = [](uint64_t& from, int64_t count) {
+    from -= std::min(from, static_cast<uint64_t>(count));
+  };
+  take(totals.batches, statement.Number(0));
+  take(totals.items, statement.Number(1));
+  take(totals.bytes, statement.Number(2));
+  state_.done[i] = through;
+  return {};
+}
+
+/// queue.max_age, by wall time: the boots that rows come from have no other time in common.
+Status SpoolStore::DropOld(SpoolJob& job) {
+  if (options_.max_age.ns == 0) return {};
+  for (const Signal signal : kSignals) {
+    SpoolRow after = std::max(state_.done[Index(signal)], job.keep_through[Index(signal)]);
+    for (int n = 0; n < kRemoveAtOnce; ++n) {
+      Sql sql;
+      sql << "SELECT row FROM " << SpoolTable(signal) << " WHERE row>" << after
+          << " AND last_wall<" << (job.wall - options_.max_age).ns << " ORDER BY row LIMIT 1" << '\0';
+      const Result<SpoolRow> oldest = Edge(signal, false, after);
+      if (!oldest.ok()) return oldest.status();
+      const Result<int64_t> row = db_.Number(sql.text().data());
+      if (!row.ok()) return row.status();
+      // Only at the front: a clock that went back makes no gap in the line.
+      if (row.value() == 0 || static_cast<SpoolRow>(row.value()) != oldest.value()) break;
+      LIMPET_TRY(Lose(job, signal, oldest.value(), DropReason::kMaxAge));
+    }
+  }
+  return {};
+}
+
+Status SpoolStore::Lose(SpoolJob& job, Signal signal, SpoolRow row, DropReason reason) {
+  const size_t i = Index(signal);
+  Sql sql;
+  sql << "SELECT items,stored_bytes+checkpoint_bytes,first_wall,last_wall FROM " << SpoolTable(signal)
+      << " WHERE row=?1";
+  Statement statement;
+  LIMPET_TRY(statement.Prepare(db_, sql.text()));
+  statement.Bind(1, static_cast<int64_t>(row));
+  const Result<bool> found = statement.Step();
+  if (!found.ok()) return found.status();
+  if (!found.value()) return {};
+  SpoolTotals& totals = state_.totals[i];
+  // A damaged row may say anything: it takes no more than there is.
+  const uint64_t items = std::min(static_cast<uint64_t>(statement.Number(0)), totals.items);
+  const uint64_t bytes = std::min(static_cast<uint64_t>(statement.Number(1)), totals.bytes);
+  const UnixTime first{statement.Number(2)}, last{statement.Number(3)};
+  sql.Clear();
+  sql << "DELETE FROM " << SpoolTable(signal) << " WHERE row=?1";
+  LIMPET_TRY(statement.Prepare(db_, sql.text()));
+  statement.Bind(1, static_cast<int64_t>(row));
+  LIMPET_TRY(statement.Run());
+  totals.batches -= std::min<uint64_t>(totals.batches, 1);
+  totals.items -= items;
+  totals.bytes -= bytes;
+  SpoolJob::Lost& lost = job.lost[i][At(reason)];
+  if (lost.batches++ == 0) lost.first = first;
+  lost.first = std::min(lost.first, first);
+  lost.last = std::max(lost.last, last);
+  lost.items += items;
+  return {};
+}
+
+Result<uint64_t> SpoolStore::FreePages() {
+  const Result<int64_t> pages = db_.Number("PRAGMA page_count");
+  if (!pages.ok()) return pages.status();
+  const Result<int64_t> free = db_.Number("PRAGMA freelist_count");
+  if (!free.ok()) return free.status();
+  const auto count = static_cast<uint64_t>(pages.value());
+  return static_cast<uint64_t>(free.value()) + (page_limit_ > count ? page_limit_ - count : 0);
+}
+
+/// S4: a signal whose rows are all finished is emptied at a stroke; else a few of the finished rows
+/// go when their room is needed, or when they have become many.
+Status SpoolStore::RemoveDone(bool needed, bool* removed) {
+  *removed = false;
+  for (const Signal signal : kSignals) {
+    const SpoolRow done = state_.done[Index(signal)];
+    const Result<SpoolRow> oldest = Edge(signal, false, 0);
+    if (!oldest.ok()) return oldest.status();
+    if (oldest.value() == 0 || oldest.value() > done) continue;
+    const Result<SpoolRow> newest = Edge(signal, true, 0);
+    if (!newest.ok()) return newest.status();
+    Sql sql;
+    sql << "DELETE FROM " << SpoolTable(signal);
+    if (newest.value() > done) {
+      if (!needed) {
+        Sql sum;
+        sum << "SELECT coalesce(sum(stored_bytes+checkpoint_bytes),0) FROM " << SpoolTable(signal)
+            << " WHERE row<=" << done << '\0';
+        const Result<int64_t> bytes = db_.Number(sum.text().data());
+        if (!bytes.ok()) return bytes.status();
+        if (static_cast<uint64_t>(bytes.value()) <= kDoneBytesMax) continue;
+      }
+      sql << " WHERE row IN (SELECT row FROM " << SpoolTable(signal) << " WHERE row<=" << done
+          << " ORDER BY row LIMIT " << kRemoveAtOnce << ')';
+    }
+    sql << '\0';
+    LIMPET_TRY(db_.Execute(sql.text().data()));
+    *removed = true;
+    if (needed) return {};
+  }
+  return {};
+}
+
+/// Frees that many pages for a batch of the signal. made: false when the policy keeps it out.
+Status SpoolStore::MakeRoom(SpoolJob& job, Signal signal, uint64_t pages, bool* made) {
+  const auto share = [this](size_t i) { return options_.max_bytes / 100 * options_.share_percent[i]; };
+  // What others have a right to and have not used yet is kept free where nothing is ever pushed out.
+  uint64_t reserved = 0;
+  if (options_.overflow == Overflow::kPauseSources) {
+    for (const Signal other : kSignals) {
+      const size_t i = Index(other);
+      if (other == signal || (options_.signals >> i & 1) == 0) continue;
+      reserved += share(i) - std::min(share(i), state_.totals[i].bytes);
+    }
+  }
+  *made = false;
+  for (;;) {
+    const Result<uint64_t> free = FreePages();
+    if (!free.ok()) return free.status();
+    if (free.value() >= pages + PagesFor(reserved)) {
+      *made = true;
+      return {};
+    }
+    bool removed = false;
+    LIMPET_TRY(RemoveDone(true, &removed));
+    if (removed) continue;
+    job.full = true;
+    if (options_.overflow == Overflow::kPauseSources) return {};
+
+    // Whoever has more than its share makes room; who has not, keeps what it has. The one that comes
+    // makes room for itself.
+    const bool newest = options_.overflow == Overflow::kDropNewest;
+    const bool own_is_over = state_.totals[Index(signal)].bytes > share(Index(signal));
+    if (newest && own_is_over) return {};  // It is the newest itself.
+    Signal victim = signal;
+    SpoolRow row = 0;
+    for (const Signal candidate : kSignals) {
+      const size_t i = Index(candidate);
+      if (candidate != signal && state_.totals[i].bytes <= share(i)) continue;
+      if (candidate == signal && newest) continue;
+      if (candidate == signal && !own_is_over && row != 0) continue;
+      const SpoolRow after = std::max(state_.done[i], job.keep_through[i]);  // S6
+      const Result<SpoolRow> edge = Edge(candidate, newest, after);
+      if (!edge.ok()) return edge.status();
+      if (edge.value() == 0) continue;
+      const bool better = row == 0 || (victim == signal && !own_is_over) ||
+                          (newest ? edge.value() > row : edge.value() < row);
+      if (!better) continue;
+      victim = candidate;
+      row = edge.value();
+    }
+    if (row == 0) return {};  // Everything that may go is gone.
+    LIMPET_TRY(Lose(job, victim, row, DropReason::kOverflow));
+  }
+}
+
+Status SpoolStore::InsertRecord(std::string_view table, const Record& record, const Body& blob) {
+  Sql sql;
+  sql << "INSERT INTO " << table << "(row," << kRecordColumns << ",bytes) VALUES(?";
+  for (int c = 0; c < kRecordColumnCount + 1; ++c) sql << ",?";
+  sql << ')';
+  Statement statement;
+  LIMPET_TRY(statement.Prepare(db_, sql.text()));
+  statement.BindZeros(BindRecord(statement, record), record.blob_bytes());
+  LIMPET_TRY(statement.Run());
+  statement.Finish();
+  return WriteBlob(db_, TableName(table).c_str(), record.row, blob);
+}
+
+Status SpoolStore::Add(SpoolJob& job) {
+  bool removed = false;
+  LIMPET_TRY(RemoveDone(false, &removed));
+  uint64_t pages = 0;
+  for (size_t n = 0; n < job.add_count; ++n) {
+    const SpoolAdd& add = job.adds[n];
+    const size_t i = Index(add.header.signal);
+    const Record record{add.row, add.header, RecordChecksum(add.header, *add.record)};
+    // A job that was thought to have failed has brought it here before.
+    const Result<SpoolRow> there = Edge(add.header.signal, false, add.row - 1);
+    if (!there.ok()) return there.status();
+    if (there.value() == add.row) {
+      job.added[n] = true;
+      continue;
+    }
+    const uint64_t needed = PagesFor(record.blob_bytes());
+    bool made = false;
+    LIMPET_TRY(MakeRoom(job, add.header.signal, needed, &made));
+    if (!made) {
+      if (options_.overflow != Overflow::kPauseSources) job.refused_items[i] += add.header.items;
+      continue;
+    }
+    LIMPET_TRY(InsertRecord(SpoolTable(add.header.signal), record, *add.record));
+    job.added[n] = true;
+    pages += needed;
+    ++state_.totals[i].batches;
+    state_.totals[i].items += add.header.items;
+    state_.totals[i].bytes += record.blob_bytes();
+  }
+  return KeepHeadroom(job, pages);
+}
+
+/// Pages freed by this transaction would have to be journaled by it when they are used again: what
+/// the next one will need is freed now, where the oldest goes anyway.
+Status SpoolStore::KeepHeadroom(SpoolJob& job, uint64_t pages) {
+  if (pages == 0) return {};
+  const Result<uint64_t> free = FreePages();
+  if (!free.ok()) return free.status();
+  if (free.value() >= pages) return {};
+  job.full = true;
+  if (options_.overflow != Overflow::kDropOldest) {
+    bool removed = false;
+    return RemoveDone(true, &removed);
+  }
+  bool made = false;
+  return MakeRoom(job, job.adds[job.add_count - 1].header.signal, pages, &made);
+}
+
+}  // namespace limpet
