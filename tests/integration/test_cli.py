@@ -107,7 +107,7 @@ listen =
     assert "interval = 1500ms" in done.stdout and "edge" not in done.stdout, "a header may be a secret"
     pools = {name: int(size) for name, size in re.findall(r"^;   (\w+) +(\d+)  ", done.stdout, re.M)}
     assert pools.pop("total") == sum(pools.values()) <= 2 << 20
-    assert pools.keys() >= {"queue", "curl", "tls", "libc", "gzip", "slab"}
+    assert pools.keys() >= {"queue", "curl", "tls", "libc", "gzip", "slab", "spool"}
 
 
 def test_environment_in_the_configuration(folder):
