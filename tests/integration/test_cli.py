@@ -52,6 +52,10 @@ def test_help():
             assert done.returncode == 0 and done.stderr == ""
             assert done.stdout.startswith(f"usage: limpet {command}")
             assert all(len(line) <= 100 for line in done.stdout.splitlines())
+    for command in ("spool", "dead"):
+        help = call(command, "--help").stdout
+        assert all(re.search(rf"^  {action} ", help, re.M) for action in ("list", "show"))
+        assert call(command, "list", "--help").stdout == help
 
 
 def test_version():

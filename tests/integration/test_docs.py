@@ -142,7 +142,9 @@ def test_exit_codes():
     assert told <= known
     assert call("wrong").returncode == 64
     assert call("check", "-c", "/nowhere/limpet.ini").returncode == 66
-    assert call("spool").returncode == 69
+    nobody = ("agent.run_dir=/nowhere", "agent.state_dir=/nowhere")
+    assert call("health", "-c", SOURCE / "config/demo.ini",
+                *(part for setting in nobody for part in ("--set", setting))).returncode == 69
     assert call("check", "-c", SOURCE / "config/demo.ini", "--set", "a.b=c").returncode == 78
 
 
