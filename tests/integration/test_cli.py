@@ -138,7 +138,8 @@ def test_status(limpet, endpoint):
     assert {"open", "memory", "spool"} <= status["held"].keys()
     assert {"batches", "bytes", "capacity_bytes", "oldest_seconds"} <= status["queue"].keys()
     assert {"state", "batches", "bytes", "max_bytes", "written_bytes",
-            "slowest_commit_seconds"} <= status["spool"].keys()
+            "slowest_commit_seconds", "problem", "oldest_seconds", "syncs",
+            "damaged"} <= status["spool"].keys()
     assert status["spool"]["state"] == "off"
     destination = status["destinations"][0]
     assert {"name", "url", "priority", "active", "breaker", "last_success",
