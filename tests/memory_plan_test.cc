@@ -7,17 +7,24 @@
 
 #include "batch/batcher.h"
 #include "limpet/limits.h"
+#include "spool/spool_memory.h"
 
 namespace limpet {
 namespace {
 
-Config Configured(uint64_t memory, uint32_t batch_bytes, bool gzip = true) {
+Config Configured(uint64_t memory, uint32_t batch_bytes, bool gzip = true,
+                  Durability durability = Durability::kMemoryOnly) {
   Config config;
   config.agent.memory_bytes = memory;
   config.queue.batch_bytes = batch_bytes;
   config.destination_count = 1;
   config.destinations[0].gzip = gzip;
+  config.spool.durability = durability;
   return config;
+}
+
+Config WithSpool(uint64_t memory, uint32_t batch_bytes) {
+  return Configured(memory, batch_bytes, true, Durability::kOnDemand);
 }
 
 constexpr ForeignSizes kForeign{.libc = 64 * kKiB,
@@ -47,7 +54,52 @@ TEST(MemoryPlan, TooLittleNamesTheKeysToChange) {
   const Result<MemoryPlan> plan = MemoryPlan::Make(Configured(kMemoryMin, 256 * kKiB), kForeign, error);
   EXPECT_EQ(plan.status().code, Code::kFull);
   EXPECT_NE(error.text().find("agent.memory"), std::string_view::npos);
-  EXPECT_NE(error.text().find("queue.batch_bytes"), std::string_view::npos);
+  EXPECT_NE(error.text().find("or lower queue.batch_bytes (now 256.0 KiB, taken 4 times over)"),
+            std::string_view::npos);
+  EXPECT_EQ(error.text().find("never"), std::string_view::npos) << "there is no spool to give up";
+}
+
+TEST(MemoryPlan, TooLittleForTheSpoolSaysSo) {
+  TextBuffer<256> error;
+  EXPECT_FALSE(MemoryPlan::Make(WithSpool(kMemoryMin, 64 * kKiB), kForeign, error).ok());
+  EXPECT_NE(error.text().find("raise it, lower queue.batch_bytes (now 64.0 KiB, taken 7 times "
+                              "over), or set spool.durability = never (the spool takes 424.0 KiB)"),
+            std::string_view::npos)
+      << error.text();
+  error.Clear();
+  EXPECT_FALSE(MemoryPlan::Make(WithSpool(kMemoryMin, 256 * kKiB), kForeign, error).ok());
+  EXPECT_EQ(error.text().find("never"), std::string_view::npos) << "that alone would not do";
+}
+
+// What the smallest `memory` has to do: with the default batches, 1 MiB without the spool and half
+// as much again with it.
+TEST(MemoryPlan, TheLeastMemory) {
+  TextBuffer<256> error;
+  EXPECT_TRUE(MemoryPlan::Make(Configured(kMemoryMin, 64 * kKiB), kForeign, error).ok())
+      << error.text();
+  for (const auto durability : {Durability::kOnDemand, Durability::kAlways}) {
+    const Config config = Configured(3 * kMiB / 2, 64 * kKiB, true, durability);
+    EXPECT_TRUE(MemoryPlan::Make(config, kForeign, error).ok()) << error.text();
+  }
+  EXPECT_TRUE(MemoryPlan::Make(WithSpool(kMemoryMin, 4 * kKiB), kForeign, error).ok())
+      << "with the smallest batches 1 MiB holds the spool, too: " << error.text();
+}
+
+TEST(MemoryPlan, TheSpoolsPiecesFitIntoItsShare) {
+  for (const uint32_t batch : {4096u, 100001u, 64u << 20}) {
+    TextBuffer<256> error;
+    const auto plan = MemoryPlan::Make(WithSpool(uint64_t{1} << 30, batch), kForeign, error);
+    ASSERT_TRUE(plan.ok()) << error.text();
+    std::vector<std::byte> region(plan.value().of(Holder::kSpool).bytes + 64);
+    Carver carver(region);
+    for (const size_t bytes : {SpoolMemory::HeapBytes(batch), SpoolMemory::StackBytes(),
+                               SpoolMemory::BufferBytes(batch)}) {
+      EXPECT_EQ(carver.Take(bytes).size(), bytes);
+    }
+  }
+  TextBuffer<256> error;
+  const auto without = MemoryPlan::Make(Configured(3 * kMiB, 64 * kKiB), kForeign, error);
+  EXPECT_EQ(without.value().of(Holder::kSpool).bytes, 0u);
 }
 
 TEST(MemoryPlan, TheLeastQueueHoldsTwoBatchesAsTheyAre) {
@@ -73,7 +125,7 @@ TEST(MemoryPlan, WithoutGzipItsMemoryGoesToTheQueue) {
 
 TEST(MemoryPlan, TheCarverAlignsAndNeverRunsOver) {
   TextBuffer<256> error;
-  const auto plan = MemoryPlan::Make(Configured(3 * kMiB, 64 * kKiB), kForeign, error);
+  const auto plan = MemoryPlan::Make(WithSpool(3 * kMiB, 64 * kKiB), kForeign, error);
   ASSERT_TRUE(plan.ok());
   std::vector<std::byte> region(plan.value().region_bytes());
   Carver carver(region);

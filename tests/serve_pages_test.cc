@@ -102,7 +102,8 @@ TEST(StatusJson, HasEveryNameOfTheSpecification) {
         "ledger.logs.collected", "ledger.traces.held", "held.open", "held.memory", "held.spool",
         "queue.batches", "queue.bytes", "queue.capacity_bytes", "queue.oldest_seconds",
         "spool.state", "spool.batches", "spool.bytes", "spool.max_bytes", "spool.written_bytes",
-        "spool.slowest_commit_seconds", "destinations[].name", "destinations[].url",
+        "spool.slowest_commit_seconds", "spool.problem", "spool.oldest_seconds", "spool.syncs",
+        "spool.damaged", "destinations[].name", "destinations[].url",
         "destinations[].priority", "destinations[].active", "destinations[].breaker",
         "destinations[].last_success", "destinations[].last_error", "sources[].name",
         "clock.state", "clock.skew_seconds", "clock.steps", "pools[].name", "pools[].bytes",
@@ -127,7 +128,8 @@ TEST(StatusJson, Text) {
       R"("dropped_by":{}}},)"
       R"("held":{"open":10,"memory":80,"spool":0},)"
       R"("queue":{"batches":3,"bytes":2048,"capacity_bytes":716800,"oldest_seconds":125.000},)"
-      R"("spool":{"state":"off","batches":0,"bytes":0,"max_bytes":0,"written_bytes":0,)"
+      R"("spool":{"state":"off","problem":null,"batches":0,"bytes":0,"max_bytes":0,)"
+      R"("oldest_seconds":0.000,"written_bytes":0,"syncs":0,"damaged":0,)"
       R"("slowest_commit_seconds":0.000},)"
       R"("destinations":[{"name":"primary","url":"https://gateway.example:4318","priority":1,)"
       R"("active":["metrics"],"breaker":"open","in_flight":false,"next_attempt_seconds":5.000,)"
@@ -174,6 +176,55 @@ pool                bytes        used        peak  peak %   refused
 queue           700.0 KiB     2.0 KiB   683.6 KiB      97         0
 tls                 512 B         0 B         0 B       0         4
 )");
+}
+
+TEST(Spool, IsShownWhereItIsWanted) {
+  Sample sample;
+  auto& spool = sample.snapshot.spool;
+  spool.state = "spilling";
+  spool.batches = 1;
+  spool.bytes = 3 << 20;
+  spool.max_bytes = 64 << 20;
+  spool.written_bytes = 5 << 20;
+  spool.syncs = 9;
+  spool.oldest = Seconds(125);
+  spool.slowest_commit = Milliseconds(1250);
+  const auto json = [&] {
+    return Text([&](TextWriter& out) { WriteStatusJson(sample.snapshot, out); });
+  };
+  const auto line = [&] {
+    const std::string text =
+        Text([&](TextWriter& out) { WriteStatusText(sample.snapshot, false, out); });
+    const size_t at = text.find("\nspool ") + 1;
+    return text.substr(at, text.find('\n', at) - at);
+  };
+  EXPECT_NE(json().find(R"("spool":{"state":"spilling","problem":null,"batches":1,"bytes":3145728,)"
+                        R"("max_bytes":67108864,"oldest_seconds":125.000,"written_bytes":5242880,)"
+                        R"("syncs":9,"damaged":0,"slowest_commit_seconds":1.250})"),
+            std::string::npos)
+      << json();
+  EXPECT_EQ(line(), "spool        spilling, 1 batch, 3.0 MiB of 64.0 MiB, oldest 2 min 5 s");
+  EXPECT_NE(MetricsText(sample.snapshot, PrometheusFormat::kText)
+                .find("# TYPE limpet_spool_bytes gauge\nlimpet_spool_bytes 3145728\n"
+                      "# TYPE limpet_spool_written_bytes_total counter\n"
+                      "limpet_spool_written_bytes_total 5242880\n"
+                      "# TYPE limpet_spool_damaged_total counter\nlimpet_spool_damaged_total 0\n"),
+            std::string::npos);
+
+  spool.state = "unusable";
+  spool.problem = "/var/lib/limpet: read-only";
+  spool.batches = 2;
+  spool.oldest = {};
+  spool.damaged = 1;
+  EXPECT_NE(json().find(R"("problem":"/var/lib/limpet: read-only")"), std::string::npos);
+  EXPECT_NE(json().find(R"("damaged":1)"), std::string::npos);
+  EXPECT_EQ(line(), "spool        unusable, 2 batches, 3.0 MiB of 64.0 MiB, 1 damaged: "
+                    "/var/lib/limpet: read-only");
+
+  spool = {};
+  EXPECT_EQ(line(), "spool        off");
+  EXPECT_EQ(MetricsText(sample.snapshot, PrometheusFormat::kText).find("limpet_spool"),
+            std::string::npos);
 }
 
 TEST(StatusText, ColourOnlyAddsEscapes) {

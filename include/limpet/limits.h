@@ -18,6 +18,9 @@ inline constexpr size_t kTlsPoolBytes = 80 * kKiB;   // Likewise: mbedTLS; peak 
 // Configuration.
 inline constexpr size_t kResourceBytesMax = 12 * kKiB; // Keys and values of [resource], encoded.
 
+// Open batches.
+inline constexpr size_t kEventSlabBytes = 4 * kKiB;   // Of limpet's own log records, its events.
+
 // Queue.
 inline constexpr size_t kBlockBytes = 512;            // A batch of 30 points is two of them.
 

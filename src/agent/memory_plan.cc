@@ -6,6 +6,7 @@
 #include "batch/gzip.h"
 #include "limpet/limits.h"
 #include "serve/http_server.h"
+#include "spool/spool_memory.h"
 
 namespace limpet {
 namespace {
@@ -38,13 +39,18 @@ Result<MemoryPlan> MemoryPlan::Make(const Config& config, const ForeignSizes& fo
                            std::string_view holds, bool in_region = true) {
     plan.shares_[static_cast<size_t>(holder)] = {name, RoundUp(bytes), in_region, holds};
   };
+  const bool gzip = AnyGzip(config);
+  const bool spool = config.spool.durability != Durability::kMemoryOnly;
   const size_t destinations = std::max<size_t>(config.destination_count, 1);
   set(Holder::kLibc, "libc", foreign.libc, "libc: files, directories, names", false);
   set(Holder::kConfig, "config", foreign.config, "the configuration's text", false);
   set(Holder::kCurl, "curl", foreign.curl * destinations, "libcurl and c-ares");
   set(Holder::kTls, "tls", foreign.tls * destinations, "mbedTLS");
-  set(Holder::kSlab, "slab", Batcher::SlabBytes(batch), "the open batch");
-  set(Holder::kGzip, "gzip", AnyGzip(config) ? GzipCompressor::BytesNeeded() + kAlignment + batch : 0,
+  set(Holder::kSpool, "spool", spool ? SpoolMemory::Bytes(batch) : 0,
+      "SQLite, its worker's stack, a record on its way");
+  set(Holder::kSlab, "slab", RoundUp(Batcher::SlabBytes(batch)) + kEventSlabBytes,
+      "the open batches");
+  set(Holder::kGzip, "gzip", gzip ? GzipCompressor::BytesNeeded() + kAlignment + batch : 0,
       "the compressor and its output");
   set(Holder::kListener, "listener", HttpServer::BytesNeeded({}),
       "[health] and the control socket");
@@ -58,9 +64,19 @@ Result<MemoryPlan> MemoryPlan::Make(const Config& config, const ForeignSizes& fo
     WriteKiB(error, memory);
     error << " is too little, ";
     WriteKiB(error, fixed + queue_min);
-    error << " are needed: raise it, or lower queue.batch_bytes (now ";
+    const size_t spool_bytes = plan.of(Holder::kSpool).bytes;
+    const bool without_spool = spool && fixed + queue_min - spool_bytes <= memory;
+    error << " are needed: raise it, " << (without_spool ? "" : "or ")
+          << "lower queue.batch_bytes (now ";
     WriteKiB(error, batch);
-    error << ", taken four times over)";
+    error << ", taken "
+          << 1 + (gzip ? 1 : 0) + (spool ? SpoolMemory::kBatches : 0) + kQueueBatchesMin
+          << " times over)";
+    if (without_spool) {
+      error << ", or set spool.durability = never (the spool takes ";
+      WriteKiB(error, spool_bytes);
+      error << ')';
+    }
     return {Code::kFull, 0, "memory plan"};
   }
   set(Holder::kQueue, "queue", 0, "closed batches, until they are delivered");

@@ -17,13 +17,14 @@ enum class Holder : uint8_t {
   kConfig,    ///< The configuration's text. Static.
   kCurl,      ///< libcurl and c-ares.
   kTls,       ///< mbedTLS.
-  kSlab,      ///< Open batches.
+  kSpool,     ///< SQLite, its worker's stack, a record on its way (spool_memory.h).
+  kSlab,      ///< Open batches: one of metrics, and kEventSlabBytes for events.
   kGzip,      ///< The compressor and its output.
   kListener,  ///< Heads of connections and the page of an answer.
   kProgram,   ///< limpet's own objects, tables and buffers.
   kQueue,     ///< Closed batches: what is left over.
 };
-inline constexpr size_t kHolderCount = 9;
+inline constexpr size_t kHolderCount = 10;
 
 struct Share {
   std::string_view name;

@@ -1,4 +1,4 @@
-// The command line: one table of commands, one of options.
+// The command line: one table of commands, one of their actions, one of options.
 #pragma once
 
 #include <array>
@@ -26,8 +26,12 @@ enum class Command : uint8_t {
   kHelp,
 };
 
+/// What `spool` and `dead` are to do.
+enum class Action : uint8_t { kNone, kList, kShow, kExport, kVerify, kRetry, kPurge };
+
 struct Args {
   Command command = Command::kHelp;
+  Action action = Action::kNone;            ///< Of a command that has actions: never kNone.
   bool help = false;  ///< -h: print the help of `command` and end with 0.
   std::string_view config = "/etc/limpet/limpet.ini";
   std::array<std::string_view, 64> sets{};  ///< --set section.key=value, in order.
@@ -35,6 +39,8 @@ struct Args {
   std::string_view state_dir;               ///< --state-dir, empty when not given.
   std::string_view listen = "127.0.0.1:4318";
   std::string_view fail;                    ///< --fail, as written; empty when not given.
+  std::array<std::string_view, 64> operands{};  ///< As many as the action takes, none empty.
+  size_t operand_count = 0;
   bool json = false, watch = false, online = false;
 };
 

@@ -12,6 +12,10 @@ int CheckCommand(const Args& args);
 int StatusCommand(const Args& args);
 int HealthCommand(const Args& args);
 int ReloadCommand(const Args& args);
+int SpoolCommand(const Args& args);
+int DeadCommand(const Args& args);
+int BackupCommand(const Args& args);
+int RestoreCommand(const Args& args);
 int SinkCommand(const Args& args);
 int VersionCommand(const Args& args);
 

@@ -37,6 +37,10 @@ int Main(std::span<const char* const> arguments) {
     case Command::kStatus: return StatusCommand(args);
     case Command::kHealth: return HealthCommand(args);
     case Command::kReload: return ReloadCommand(args);
+    case Command::kSpool: return SpoolCommand(args);
+    case Command::kDead: return DeadCommand(args);
+    case Command::kBackup: return BackupCommand(args);
+    case Command::kRestore: return RestoreCommand(args);
     case Command::kSink: return SinkCommand(args);
     case Command::kVersion: return VersionCommand(args);
     default: break;

@@ -116,10 +116,18 @@ void WriteStores(const Snapshot& s, Json& json) {
   json.Close('}');
   json.Key("spool").Open('{');
   json.Key("state").Text(s.spool.state);
+  if (s.spool.problem.empty()) {
+    json.Key("problem").Null();
+  } else {
+    json.Key("problem").Text(s.spool.problem);
+  }
   json.Key("batches").Number(s.spool.batches);
   json.Key("bytes").Number(s.spool.bytes);
   json.Key("max_bytes").Number(s.spool.max_bytes);
+  json.Key("oldest_seconds").Seconds(s.spool.oldest);
   json.Key("written_bytes").Number(s.spool.written_bytes);
+  json.Key("syncs").Number(s.spool.syncs);
+  json.Key("damaged").Number(s.spool.damaged);
   json.Key("slowest_commit_seconds").Seconds(s.spool.slowest_commit);
   json.Close('}');
 }

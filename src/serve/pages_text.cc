@@ -35,6 +35,7 @@ class StatusText {
   void Head();
   void Ledger();
   void Stores();
+  void Spool();
   void Destinations();
   void Sources();
   void Clock();
@@ -172,13 +173,32 @@ void StatusText::Stores() {
     WriteDuration(out_, s_.queue.oldest);
   }
   out_ << '\n';
+}
+
+void StatusText::Spool() {
+  const auto& spool = s_.spool;
+  const bool unusable = spool.state == "unusable";
   Label("spool");
-  Toned(s_.spool.state == "unusable" ? Tone::kBad : Tone::kPlain, s_.spool.state);
-  if (s_.spool.max_bytes != 0) {
-    out_ << ", " << s_.spool.batches << (s_.spool.batches == 1 ? " batch, " : " batches, ");
-    WriteBytes(out_, s_.spool.bytes);
+  Toned(unusable ? Tone::kBad : Tone::kPlain, spool.state);
+  if (spool.max_bytes != 0) {
+    out_ << ", " << spool.batches << (spool.batches == 1 ? " batch, " : " batches, ");
+    WriteBytes(out_, spool.bytes);
     out_ << " of ";
-    WriteBytes(out_, s_.spool.max_bytes);
+    WriteBytes(out_, spool.max_bytes);
+  }
+  if (spool.oldest > Duration{}) {
+    out_ << ", oldest ";
+    WriteDuration(out_, spool.oldest);
+  }
+  if (spool.damaged != 0) {
+    TextBuffer<32> damaged;
+    damaged << spool.damaged << " damaged";
+    out_ << ", ";
+    Toned(Tone::kBad, damaged.text());
+  }
+  if (!spool.problem.empty()) {
+    out_ << ": ";
+    Toned(unusable ? Tone::kBad : Tone::kDoubt, spool.problem);
   }
   out_ << '\n';
 }
@@ -277,6 +297,7 @@ void WriteStatusText(const Snapshot& snapshot, bool colour, TextWriter& out) {
   text.Head();
   text.Ledger();
   text.Stores();
+  text.Spool();
   text.Destinations();
   text.Sources();
   text.Clock();

@@ -25,6 +25,7 @@ class Emitter {
 
   void Items();
   void Destinations();
+  void Spool();
   void Clock();
   void Pools();
   void Process();
@@ -126,6 +127,16 @@ void Emitter::Destinations() {
   }
 }
 
+void Emitter::Spool() {
+  if (s_.spool.state == "off") return;
+  sink_.Begin({"limpet.spool", "By", kUpDown});
+  sink_.Int(Signed(s_.spool.bytes));
+  sink_.Begin({"limpet.spool.written", "By", kCounter});
+  sink_.Int(Signed(s_.spool.written_bytes));
+  sink_.Begin({"limpet.spool.damaged", "{record}", kCounter});
+  sink_.Int(Signed(s_.spool.damaged));
+}
+
 void Emitter::Clock() {
   sink_.Begin({"limpet.clock.steps", "{step}", kCounter});
   sink_.Int(Signed(s_.clock.steps));
@@ -162,6 +173,7 @@ void EmitSelfMetrics(const Snapshot& snapshot, MetricSink& sink) {
   Emitter emitter(snapshot, sink);
   emitter.Items();
   emitter.Destinations();
+  emitter.Spool();
   emitter.Clock();
   emitter.Pools();
   emitter.Process();

@@ -49,7 +49,11 @@ struct Snapshot {
 
   struct {
     std::string_view state = "off";    ///< "calm", "spilling", "draining", "off", "unusable".
+    std::string_view problem;          ///< Why unusable, or why it cannot keep all; empty = none.
     uint64_t batches = 0, bytes = 0, max_bytes = 0, written_bytes = 0;
+    uint64_t syncs = 0;
+    uint64_t damaged = 0;              ///< Records and files set aside.
+    Duration oldest;                   ///< Age of its oldest batch, 0 when none.
     Duration slowest_commit;
   } spool;
 

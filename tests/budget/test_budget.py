@@ -120,9 +120,17 @@ def test_the_plan_fits(folder):
     """The default configuration's pools fill `memory`, and the smallest `memory` there is works."""
     path = folder / "limpet.ini"
     path.write_text("[host]\n[destination.a]\nurl = https://localhost\n")
-    printed = call("check", "-c", path).stdout
+
+    def check(memory, *settings):
+        return call("check", "-c", path, *(part for setting in (f"agent.memory={memory}", *settings)
+                                           for part in ("--set", setting)))
+    printed = check("3MiB").stdout
     plan = {name: int(size) for name, size in re.findall(r"^;   (\w+) +(\d+)  ", printed, re.M)}
     print("\n" + json.dumps(plan))
     assert plan["total"] <= 3 << 20
     assert plan["queue"] >= 700 << 10, "design.md: an hour of outage at 10 s and more"
-    assert call("check", "-c", path, "--set", "agent.memory=1MiB").returncode == 0
+    assert check("1MiB", "spool.durability=never").returncode == 0
+    refused = check("1MiB")
+    assert refused.returncode == 78 and "spool.durability = never" in refused.stderr
+    print("with the spool:", re.search(r"[\d.]+ KiB are needed", refused.stderr)[0])
+    assert check("1536KiB").returncode == 0, "what the spool takes"

@@ -52,6 +52,10 @@ def test_help():
             assert done.returncode == 0 and done.stderr == ""
             assert done.stdout.startswith(f"usage: limpet {command}")
             assert all(len(line) <= 100 for line in done.stdout.splitlines())
+    for command in ("spool", "dead"):
+        help = call(command, "--help").stdout
+        assert all(re.search(rf"^  {action} ", help, re.M) for action in ("list", "show"))
+        assert call(command, "list", "--help").stdout == help
 
 
 def test_version():
@@ -107,7 +111,7 @@ listen =
     assert "interval = 1500ms" in done.stdout and "edge" not in done.stdout, "a header may be a secret"
     pools = {name: int(size) for name, size in re.findall(r"^;   (\w+) +(\d+)  ", done.stdout, re.M)}
     assert pools.pop("total") == sum(pools.values()) <= 2 << 20
-    assert pools.keys() >= {"queue", "curl", "tls", "libc", "gzip", "slab"}
+    assert pools.keys() >= {"queue", "curl", "tls", "libc", "gzip", "slab", "spool"}
 
 
 def test_environment_in_the_configuration(folder):
@@ -134,7 +138,8 @@ def test_status(limpet, endpoint):
     assert {"open", "memory", "spool"} <= status["held"].keys()
     assert {"batches", "bytes", "capacity_bytes", "oldest_seconds"} <= status["queue"].keys()
     assert {"state", "batches", "bytes", "max_bytes", "written_bytes",
-            "slowest_commit_seconds"} <= status["spool"].keys()
+            "slowest_commit_seconds", "problem", "oldest_seconds", "syncs",
+            "damaged"} <= status["spool"].keys()
     assert status["spool"]["state"] == "off"
     destination = status["destinations"][0]
     assert {"name", "url", "priority", "active", "breaker", "last_success",

@@ -82,7 +82,8 @@ def test_nothing_is_mapped_after_start(limpet, authority, bundle, folder):
 def overflow(limpet, endpoint, policy):
     endpoint.default = Answer(503)
     return limpet(endpoint.url, *FAST, f"spool.overflow={policy}", "host.interval=10ms",
-                  "agent.memory=1MiB", "queue.batch_bytes=32KiB", "destination.primary.compression=none",
+                  "spool.durability=never", "agent.memory=1MiB", "queue.batch_bytes=32KiB",
+                  "destination.primary.compression=none",
                   "agent.shutdown_timeout=5s")
 
 
@@ -137,11 +138,14 @@ def test_overflow_pauses_sources(limpet, endpoint):
                if r.answer.status == 200) == account["delivered"]
 
 
-def test_least_memory(limpet, authority, bundle):
-    """1 MiB is enough for everything, TLS with the whole bundle included."""
+@pytest.mark.parametrize("durability,memory", [("never", "1MiB"), ("on_demand", "1536KiB")])
+def test_least_memory(limpet, authority, bundle, durability, memory):
+    """1 MiB is enough for everything but the spool, TLS with the whole bundle included; with the
+    spool it takes half as much again."""
     with Endpoint(tls=authority.server(), default=Fickle()) as endpoint:
         process = limpet(endpoint.url, f"destination.primary.tls_ca={bundle}", *FAST,
-                         "agent.memory=1MiB", "queue.batch_bytes=32KiB", "self.interval=200ms")
+                         f"spool.durability={durability}", f"agent.memory={memory}",
+                         "queue.batch_bytes=32KiB", "self.interval=200ms")
         endpoint.wait(20)
         assert process.stop() == 0
     account = process.final_account()

@@ -1,0 +1,36 @@
+// What the spool takes of `[agent] memory`: the plan sets it aside, the program cuts it apart.
+#pragma once
+
+#include <cstddef>
+
+#include "limpet/limits.h"
+
+namespace limpet {
+
+/// Each size is a multiple of 64, so that the pieces can lie behind each other, aligned.
+struct SpoolMemory {
+  /// SQLite: its page cache and statements, and a batch twice: bound to a statement, and as the
+  /// row that becomes of it.
+  static constexpr size_t HeapBytes(size_t batch_bytes) {
+    return 160 * kKiB + 2 * RoundUp(batch_bytes);
+  }
+
+  /// The worker's stack.
+  static constexpr size_t StackBytes() { return 64 * kKiB; }
+
+  /// One record read back or written out: a batch and what it is kept with.
+  static constexpr size_t BufferBytes(size_t batch_bytes) {
+    return RoundUp(batch_bytes) + 8 * kKiB;
+  }
+
+  static constexpr size_t Bytes(size_t batch_bytes) {
+    return HeapBytes(batch_bytes) + StackBytes() + BufferBytes(batch_bytes);
+  }
+
+  static constexpr size_t kBatches = 3;  ///< How often a batch is in Bytes().
+
+ private:
+  static constexpr size_t RoundUp(size_t bytes) { return (bytes + 63) & ~size_t{63}; }
+};
+
+}  // namespace limpet
