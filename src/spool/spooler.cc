@@ -22,7 +22,7 @@ std::string_view SpoolPhaseName(SpoolPhase phase) {
 Spooler::Spooler(const SpoolerOptions& options, const SpoolParts& parts, BatchQueue& queue,
                  Ledger& ledger, Clock& clock, Log& log)
     : options_(options), parts_(parts), queue_(queue), ledger_(ledger), clock_(clock), log_(log) {
-  if (options_.durability == Durability::kNever) return;
+  if (options_.durability == Durability::kMemoryOnly) return;
   LIMPET_CHECK(parts_.store != nullptr && parts_.worker != nullptr && parts_.storage != nullptr);
   parts_.store->Take(job_);
   last_unreachable_ = clock_.Monotonic() - kQuiet;  // Nothing is known against anybody.
@@ -30,7 +30,7 @@ Spooler::Spooler(const SpoolerOptions& options, const SpoolParts& parts, BatchQu
 }
 
 void Spooler::Resume(const SpoolOpened& opened, const Status& status) {
-  if (options_.durability == Durability::kNever) return;
+  if (options_.durability == Durability::kMemoryOnly) return;
   if (!status.ok()) {
     failure_ = status;
     Failed(clock_.Monotonic());

@@ -60,7 +60,7 @@ struct SpoolParts {
 };
 
 struct SpoolerOptions {
-  Durability durability = Durability::kNever;
+  Durability durability = Durability::kMemoryOnly;
   Duration commit_interval;
   Overflow overflow = Overflow::kDropOldest;
   uint64_t max_bytes = 0;
