@@ -43,7 +43,7 @@ Result<MemoryPlan> MemoryPlan::Make(const Config& config, const ForeignSizes& fo
   set(Holder::kConfig, "config", foreign.config, "the configuration's text", false);
   set(Holder::kCurl, "curl", foreign.curl * destinations, "libcurl and c-ares");
   set(Holder::kTls, "tls", foreign.tls * destinations, "mbedTLS");
-  set(Holder::kSlab, "slab", Batcher::SlabBytes(batch), "the open batch");
+  set(Holder::kSlab, "slab", Batcher::SlabBytes(batch) + foreign.logs_slab, "the open batches");
   set(Holder::kGzip, "gzip", AnyGzip(config) ? GzipCompressor::BytesNeeded() + kAlignment + batch : 0,
       "the compressor and its output");
   set(Holder::kListener, "listener", HttpServer::BytesNeeded({}),
