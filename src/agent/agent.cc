@@ -44,8 +44,8 @@ Agent::Agent(const Config& config, const AgentIdentity& identity, const AgentMem
       pools_(pools),
       started_(ports.clock.Monotonic()),
       queue_(memory.queue),
-      batcher_(MakeBatcherOptions(config, identity), {memory.slab, {}, {}}, memory.gzip,
-               memory.packed, queue_, ledger_, ports.log),
+      batcher_(MakeBatcherOptions(config, identity), {memory.slab, memory.logs_slab, {}},
+               memory.gzip, memory.packed, queue_, ledger_, ports.log),
       delivery_(config.destinations[0], MakeRetry(config), identity.instance, ports.transport,
                 queue_, ledger_, ports.clock, ports.random, ports.log),
       host_({.groups = config.host.groups,
@@ -55,6 +55,8 @@ Agent::Agent(const Config& config, const AgentIdentity& identity, const AgentMem
              .user_hz = identity.user_hz},
             ports.files, ports.clock, ports.log, memory.read_buffer),
       encoder_(batcher_, identity.resource, identity.version),
+      logs_(batcher_, identity.version),
+      extra_(ports.extra),
       steps_(config.clock.step) {
   if (config.host.present) host_tick_.emplace(config.host.interval, started_);
   // Own metrics that no destination takes stay local (/metrics), outside the ledger.
@@ -75,6 +77,10 @@ MonoTime Agent::OnTime(MonoTime now) {
     if (host_tick_) next = std::min(next, host_tick_->due());
     if (self_tick_) next = std::min(next, self_tick_->due());
     next = std::min(next, next_clock_check_);
+    if (extra_ != nullptr) {
+      const Stamp stamp{.wall = reading.wall, .mono = reading.mono, .trust = trust_};
+      next = std::min(next, extra_->OnTime(stamp, logs_));
+    }
   }
   next = std::min(next, batcher_.OnTime(now));
   next = std::min(next, delivery_.OnTime(now));

@@ -10,6 +10,7 @@
 
 #include "agent/health.h"
 #include "batch/batcher.h"
+#include "batch/log_encoder.h"
 #include "clock/step_detector.h"
 #include "clock/ticker.h"
 #include "collect/host_collector.h"
@@ -19,6 +20,7 @@
 #include "limpet/files.h"
 #include "limpet/random.h"
 #include "batch/metric_encoder.h"
+#include "batch/source.h"
 #include "queue/batch_queue.h"
 #include "serve/snapshot.h"
 
@@ -31,6 +33,7 @@ struct AgentPorts {
   Random& random;
   Transport& transport;
   Log& log;
+  Source* extra = nullptr;                 ///< A source besides those of the configuration.
 };
 
 /// What is known of this process and host before the first cycle.
@@ -46,6 +49,7 @@ struct AgentIdentity {
 /// Memory out of the plan (memory_plan.h); all of it outlives the agent.
 struct AgentMemory {
   std::span<uint8_t> slab;                 ///< The open metrics batch.
+  std::span<uint8_t> logs_slab;            ///< The open logs batch; empty: nothing here writes logs.
   GzipCompressor* gzip = nullptr;          ///< nullptr: batches stay as they are.
   std::span<uint8_t> packed;               ///< Output of gzip.
   std::span<std::byte> queue;
@@ -105,6 +109,8 @@ class Agent final : public SnapshotSource {
   Delivery delivery_;
   HostCollector host_;
   MetricEncoder encoder_;
+  LogEncoder logs_;
+  Source* const extra_;
 
   std::optional<Ticker> host_tick_, self_tick_;  // Absent: the source is off.
   StepDetector steps_;

@@ -48,7 +48,7 @@ Result<MemoryPlan> MemoryPlan::Make(const Config& config, const ForeignSizes& fo
   set(Holder::kTls, "tls", foreign.tls * destinations, "mbedTLS");
   set(Holder::kSpool, "spool", spool ? SpoolMemory::Bytes(batch) : 0,
       "SQLite, its worker's stack, a record on its way");
-  set(Holder::kSlab, "slab", RoundUp(Batcher::SlabBytes(batch)) + kEventSlabBytes,
+  set(Holder::kSlab, "slab", RoundUp(Batcher::SlabBytes(batch)) + std::max(kEventSlabBytes, foreign.logs_slab),
       "the open batches");
   set(Holder::kGzip, "gzip", gzip ? GzipCompressor::BytesNeeded() + kAlignment + batch : 0,
       "the compressor and its output");

@@ -38,6 +38,7 @@ struct ForeignSizes {
   size_t libc = 0, config = 0;     ///< Static pools of the program.
   size_t curl = 0, tls = 0;        ///< For one destination.
   size_t program = 0;
+  size_t logs_slab = 0;            ///< Of the open logs batch; 0: nothing writes logs.
 };
 
 class MemoryPlan {

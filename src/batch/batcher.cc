@@ -15,14 +15,16 @@ Batcher::Batcher(const BatcherOptions& options,
     : options_(options), gzip_(gzip), packed_(packed), queue_(queue), ledger_(ledger), log_(log) {
   for (const Signal signal : kSignals) {
     const std::span<uint8_t> slab = slabs[Index(signal)];
-    LIMPET_CHECK(slab.empty() || slab.size() >= SlabBytes(options.bytes_max));
+    if (slab.empty()) continue;
+    LIMPET_CHECK(slab.size() > kCloseRoom);
     open_[Index(signal)].writer = WireWriter(slab);
+    open_[Index(signal)].bytes_max = std::min<size_t>(options.bytes_max, slab.size() - kCloseRoom);
   }
 }
 
 bool Batcher::Fits(Signal signal, uint32_t items) const {
   const Open& open = open_[Index(signal)];
-  return open.writer.ok() && open.writer.size() <= options_.bytes_max &&
+  return open.writer.ok() && open.writer.size() <= open.bytes_max &&
          open.items + items <= options_.items_max;
 }
 

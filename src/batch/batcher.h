@@ -45,7 +45,9 @@ class Batcher {
   static constexpr size_t kCloseRoom = 64;
   static constexpr size_t SlabBytes(size_t bytes_max) { return bytes_max + kCloseRoom; }
 
-  /// slabs: SlabBytes each, or empty for a signal that nothing here produces. gzip: nullptr keeps batches as they are; else `packed` takes its output.
+  /// slabs: SlabBytes each; smaller for smaller batches, but more than kCloseRoom; or empty for a
+  /// signal that nothing here produces. gzip: nullptr keeps batches as they are; else `packed` takes
+  /// its output.
   Batcher(const BatcherOptions& options, std::array<std::span<uint8_t>, kSignalCount> slabs,
           GzipCompressor* gzip, std::span<uint8_t> packed, BatchQueue& queue, Ledger& ledger,
           Log& log);
@@ -81,6 +83,7 @@ class Batcher {
  private:
   struct Open {
     WireWriter writer{std::span<uint8_t>()};
+    size_t bytes_max = 0;
     uint32_t items = 0;
     uint64_t sequence = 0;  // Of the last queued batch.
     Stamp first, last;

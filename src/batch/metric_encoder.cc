@@ -5,25 +5,6 @@
 namespace limpet {
 namespace {
 
-constexpr std::string_view kSchemaUrl = "https://opentelemetry.io/schemas/1.44.0";
-
-void WriteKeyValue(WireWriter& out, uint32_t field, const Attribute& attribute) {
-  const size_t pair = out.Open(field);
-  out.String(otlp_KeyValue_key_tag, attribute.key);
-  const size_t value = out.Open(otlp_KeyValue_value_tag);
-  if (attribute.is_number) {
-    out.Varint(otlp_AnyValue_int_value_tag, static_cast<uint64_t>(attribute.number));
-  } else {
-    out.String(otlp_AnyValue_string_value_tag, attribute.text);
-  }
-  out.Close(value);
-  out.Close(pair);
-}
-
-void WriteAttributes(WireWriter& out, uint32_t field, std::span<const Attribute> attributes) {
-  for (const Attribute& attribute : attributes) WriteKeyValue(out, field, attribute);
-}
-
 /// Number of the field of Metric that holds an instrument's data.
 uint32_t DataField(Instrument instrument) {
   switch (instrument) {
@@ -53,10 +34,7 @@ void MetricEncoder::OpenScope() {
   out().Bytes(otlp_ResourceMetrics_resource_tag, resource_);
   out().String(otlp_ResourceMetrics_schema_url_tag, kSchemaUrl);  // Here, not at the end: kCloseRoom.
   scope_mark_ = out().Open(otlp_ResourceMetrics_scope_metrics_tag);
-  const size_t scope = out().Open(otlp_ScopeMetrics_scope_tag);
-  out().String(otlp_InstrumentationScope_name_tag, "limpet");
-  out().String(otlp_InstrumentationScope_version_tag, version_);
-  out().Close(scope);
+  WriteScope(out(), otlp_ScopeMetrics_scope_tag, version_);
 }
 
 void MetricEncoder::OpenMetric() {
@@ -158,16 +136,6 @@ void MetricEncoder::Histogram(std::span<const Attribute> attributes,
 uint32_t MetricEncoder::Finish() {
   CloseScope();
   return points_;
-}
-
-Result<std::span<const uint8_t>> EncodeResource(std::span<const ResourceAttribute> attributes,
-                                                std::span<uint8_t> out) {
-  WireWriter writer(out);
-  for (const ResourceAttribute& attribute : attributes) {
-    WriteKeyValue(writer, otlp_Resource_attributes_tag, Attribute(attribute.key, attribute.value));
-  }
-  if (!writer.ok()) return {Code::kFull, 0, "resource attributes"};
-  return writer.bytes();
 }
 
 }  // namespace limpet

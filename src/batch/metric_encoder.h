@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "batch/batcher.h"
+#include "batch/otlp_parts.h"
 #include "otlp/metric_sink.h"
 
 namespace limpet {
@@ -55,14 +56,5 @@ class MetricEncoder final : public MetricSink {
   size_t resource_mark_ = 0, scope_mark_ = 0, metric_mark_ = 0, data_mark_ = 0;
   uint32_t points_ = 0;
 };
-
-/// Encodes the Resource message of the given attributes into `out`.
-/// kFull: it does not fit.
-struct ResourceAttribute {
-  std::string_view key;
-  std::string_view value;
-};
-Result<std::span<const uint8_t>> EncodeResource(std::span<const ResourceAttribute> attributes,
-                                                std::span<uint8_t> out);
 
 }  // namespace limpet

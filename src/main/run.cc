@@ -15,6 +15,7 @@
 #include "main/commands.h"
 #include "main/configuration.h"
 #include "main/console.h"
+#include "main/extra_source.h"
 #include "main/version.h"
 #include "port/curl/curl_transport.h"
 #include "port/curl/instance_id.h"
@@ -120,7 +121,10 @@ int Runtime::Start(Carver& carver) {
     const std::span<std::byte> taken = carver.Take(plan_.of(holder).bytes);
     return std::span<uint8_t>(reinterpret_cast<uint8_t*>(taken.data()), taken.size());
   };
-  memory.slab = bytes(Holder::kSlab);
+  const ExtraSource extra = FindExtraSource();
+  const std::span<uint8_t> slabs = bytes(Holder::kSlab);
+  memory.slab = slabs.first(Batcher::SlabBytes(config_.queue.batch_bytes));
+  memory.logs_slab = slabs.last(std::max(kEventSlabBytes, extra.logs_slab_bytes));
   if (plan_.of(Holder::kGzip).bytes > 0) {
     const std::span<std::byte> all = carver.Take(plan_.of(Holder::kGzip).bytes);
     const size_t state = GzipCompressor::BytesNeeded();
@@ -130,7 +134,7 @@ int Runtime::Start(Carver& carver) {
   memory.queue = carver.Take(plan_.of(Holder::kQueue).bytes);
   memory.read_buffer = read_buffer_;
   agent_.emplace(config_, identity_, memory,
-                 AgentPorts{clock_, files_, random_, *transport_, log_},
+                 AgentPorts{clock_, files_, random_, *transport_, log_, extra.source},
                  static_cast<PoolReporter&>(*this));
   return StartListeners(carver);
 }
@@ -379,7 +383,8 @@ ForeignSizes RunSizes() {
           .config = kConfigArenaBytes + sizeof(Config),
           .curl = kCurlPoolBytes,
           .tls = kTlsPoolBytes,
-          .program = sizeof(Runtime)};
+          .program = sizeof(Runtime),
+          .logs_slab = FindExtraSource().logs_slab_bytes};
 }
 
 int RunCommand(const Args& args) {

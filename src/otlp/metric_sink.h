@@ -19,19 +19,24 @@ struct Metric {
   Instrument instrument = Instrument::kGauge;
 };
 
-/// One attribute: a text, or a number when `text` has no data.
+/// One attribute: a text, a number, or a truth, whose `text` is "true" or "false" for people.
 struct Attribute {
   constexpr Attribute(std::string_view k, std::string_view v) : key(k), text(v) {}
   constexpr Attribute(std::string_view k, const char* v) : key(k), text(v) {}
   template <typename Integer>
-    requires(std::is_integral_v<Integer>)
+    requires(std::is_integral_v<Integer> && !std::is_same_v<Integer, bool>)
   constexpr Attribute(std::string_view k, Integer v)
       : key(k), number(static_cast<int64_t>(v)), is_number(true) {}
+  template <typename Bool>
+    requires(std::is_same_v<Bool, bool>)
+  constexpr Attribute(std::string_view k, Bool v)
+      : key(k), text(v ? "true" : "false"), number(v ? 1 : 0), is_bool(true) {}
 
   std::string_view key;
   std::string_view text;
   int64_t number = 0;
   bool is_number = false;
+  bool is_bool = false;
 };
 
 class MetricSink {

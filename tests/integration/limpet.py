@@ -15,6 +15,8 @@ import time
 
 SOURCE = pathlib.Path(os.environ.get("LIMPET_SOURCE_DIR", pathlib.Path(__file__).parents[2]))
 LIMPET = os.environ.get("LIMPET", str(SOURCE / "build/host/limpet"))
+# The same program with a source of numbered log lines: env=generating(lines_per_second, first).
+GENERATOR = str(pathlib.Path(LIMPET).with_name("limpet-generator"))
 
 # Paces under which a test of retries takes tenths of seconds.
 FAST = ("retry.initial=50ms", "retry.max=200ms", "retry.jitter=0.1",
@@ -49,6 +51,11 @@ def balances(ledger):
                and a["dropped"] == sum(a["dropped_by"].values()) for a in ledger.values())
 
 
+def generating(lines_per_second, first=1):
+    """The environment that switches the source of GENERATOR on."""
+    return os.environ | {"LIMPET_GENERATE": f"{lines_per_second}:{first}"}
+
+
 class ControlConnection(http.client.HTTPConnection):
     """HTTP over the control socket."""
 
@@ -68,10 +75,11 @@ class Limpet:
     folder: for its configuration, state and log; short, since a socket's path is.
     url: of the only destination. settings: "section.key=value", as for --set.
     The listener is off, the own metrics too, unless a setting says otherwise.
-    before: a command in front of it, such as strace.
+    before: a command in front of it, such as strace. program: another one than LIMPET.
     """
 
-    def __init__(self, folder, url, *settings, host=True, before=(), wait=True, **options):
+    def __init__(self, folder, url, *settings, host=True, before=(), program=LIMPET, wait=True,
+                 **options):
         self.folder = pathlib.Path(folder)
         self.config = self.folder / "limpet.ini"
         self.config.write_text(
@@ -83,7 +91,7 @@ class Limpet:
         self.started = time.time()
         with open(self.log_file, "wb") as log:
             self.process = subprocess.Popen(
-                [*before, LIMPET, "run", "-c", self.config, *self.settings],
+                [*before, program, "run", "-c", self.config, *self.settings],
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log, **options)
         if wait:
             self.wait_for_log("running")

@@ -36,6 +36,7 @@ class DeliveryChecker {
     delivered_[request.key] = true;
     const std::vector<uint8_t> raw =
         request.encoding == Encoding::kGzip ? Inflate(request.body) : request.body;
+    if (request.signal != Signal::kMetrics) return;
     for (const SeenPoint& point : ReadPoints(raw)) {
       ++points_;
       if (point.time == 0) continue;  // A histogram, which the reader only counts.
@@ -127,13 +128,15 @@ struct AgentWorld final : private PoolReporter {
     identity.version = "1.0";
     identity.instance = "inst";
     identity.start = random.Next();
+    if (extra != nullptr) logs_slab.resize(slab.size());
     const AgentMemory memory{.slab = slab,
+                             .logs_slab = logs_slab,
                              .gzip = config.destinations[0].gzip ? gzip.get() : nullptr,
                              .packed = packed,
                              .queue = std::as_writable_bytes(std::span(arena)),
                              .read_buffer = read_buffer};
     agent = std::make_unique<Agent>(config, identity, memory,
-                                    AgentPorts{clock, files, random, transport, log},
+                                    AgentPorts{clock, files, random, transport, log, extra},
                                     static_cast<PoolReporter&>(*this));
   }
 
@@ -180,7 +183,8 @@ struct AgentWorld final : private PoolReporter {
   };
   AgentIdentity identity;
   std::array<uint8_t, 256> resource{};
-  std::vector<uint8_t> slab, packed;
+  Source* extra = nullptr;
+  std::vector<uint8_t> slab, logs_slab, packed;
   std::vector<std::byte> gzip_memory;
   std::unique_ptr<GzipCompressor> gzip;
   std::vector<uint64_t> arena;

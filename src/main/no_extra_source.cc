@@ -1,0 +1,7 @@
+#include "main/extra_source.h"
+
+namespace limpet {
+
+ExtraSource FindExtraSource() { return {}; }
+
+}  // namespace limpet
