@@ -7,11 +7,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 #include <cstdlib>
 #include <string>
 
-#include "port/linux/run_dir.h"
+#include "limpet/limits.h"
+#include "port/linux/directory.h"
 
 namespace limpet {
 namespace {
@@ -99,6 +101,29 @@ TEST(CheckWritable, MakesTheDirectoryForItsOwnerAlone) {
   for (const char* const made : {"/a/b", "/a/c", "/a", "/d", ""}) {
     EXPECT_EQ(rmdir((std::string(folder) + made).c_str()), 0);
   }
+}
+
+TEST(CheckWritable, Refuses) {
+  char folder[] = "/tmp/limpet-host-XXXXXX";
+  ASSERT_NE(mkdtemp(folder), nullptr);
+  const std::string file = std::string(folder) + "/file";
+  close(open(file.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+  EXPECT_EQ(CheckWritable(file).code, Code::kInvalid);
+  EXPECT_EQ(CheckWritable(file + "/below").code, Code::kNotFound);
+  EXPECT_EQ(CheckWritable(std::string(kPathMax, 'x')).code, Code::kInvalid);
+  if (geteuid() == 0) {
+    ASSERT_EQ(chown(folder, 12345, 12345), 0);
+    EXPECT_EQ(CheckWritable(folder).code, Code::kDenied);
+  }
+  unlink(file.c_str()), rmdir(folder);
+}
+
+TEST(MakeDirectories, TellsWhyOneAboveCouldNotBeMade) {
+  EXPECT_TRUE(MakeDirectories("/proc/self", 0700).ok());
+  const std::string long_name(300, 'x');  // No name of a file may be as long.
+  const Status status = MakeDirectories("/tmp/" + long_name + "/below", 0700);
+  EXPECT_EQ(status.code, Code::kInvalid);
+  EXPECT_EQ(status.detail, ENAMETOOLONG);
 }
 
 }  // namespace

@@ -6,17 +6,13 @@
 #include "base/text.h"
 #include "limpet/limits.h"
 #include "limpet/status.h"
+#include "port/linux/pid_lock.h"
 
 namespace limpet {
 
 /// Holds the lock of one directory for as long as it lives.
 class RunDir {
  public:
-  RunDir() = default;
-  RunDir(const RunDir&) = delete;
-  RunDir& operator=(const RunDir&) = delete;
-  ~RunDir();
-
   /// Makes `first` (mode 0755) or, where that cannot be written, `second` (0700), and locks
   /// limpet.lock in it. kExists: another process holds it, its id in `detail` (0: unknown). kDenied
   /// or another code: neither directory can be used.
@@ -29,13 +25,10 @@ class RunDir {
   Status TakeOne(std::string_view directory, unsigned mode);
 
   TextBuffer<kPathMax> path_;
-  int lock_ = -1;
+  PidLock lock_;
 };
 
 /// "unix:DIRECTORY/limpet.sock".
 void WriteControlAddress(std::string_view directory, TextWriter& out);
-
-/// Can files be made in the directory (which is made, 0700, when it is missing)?
-Status CheckWritable(std::string_view directory);
 
 }  // namespace limpet

@@ -20,6 +20,7 @@
 #include "port/curl/curl_transport.h"
 #include "port/curl/instance_id.h"
 #include "port/linux/clock.h"
+#include "port/linux/directory.h"
 #include "port/linux/epoll_poller.h"
 #include "port/linux/files.h"
 #include "port/linux/host.h"
