@@ -32,7 +32,7 @@ struct Bench {
     encoder.Begin(kCounter);
     for (int i = 0; i < points; ++i) encoder.Int({{"n", i}, {"t", text}}, i);
     const uint32_t written = encoder.Finish();
-    batcher.Close(Signal::kMetrics, stamp.mono);
+    batcher.Close(Signal::kMetrics);
     return written;
   }
   std::vector<uint8_t> Raw(BatchId id) {
@@ -134,7 +134,7 @@ TEST(Batcher, APointLargerThanABatchIsCountedAndSaid) {
   bench.encoder.Double({{"large", std::string_view(large)}}, 2.0);
   bench.encoder.Double(3.0);
   EXPECT_EQ(bench.encoder.Finish(), 2u);
-  bench.batcher.Close(Signal::kMetrics, {});
+  bench.batcher.Close(Signal::kMetrics);
   const Account& account = bench.ledger.account(Signal::kMetrics);
   EXPECT_EQ(account.collected, 3u);
   EXPECT_EQ(account.dropped_total(), 1u);

@@ -110,7 +110,7 @@ struct Bench {
     return seen;
   }
   SeenRequest CloseAndTake() {
-    batcher.Close(Signal::kLogs, {});
+    batcher.Close(Signal::kLogs);
     return Next();
   }
   bool Balances() {
@@ -210,7 +210,7 @@ TEST(LogEncoder, ARowThatOutgrowsABatchIsCutBetweenRecords) {
         ASSERT_EQ(bench.encoder.Finish(), 10u);
         ASSERT_TRUE(bench.Balances());
       }
-      bench.batcher.Close(Signal::kLogs, {});
+      bench.batcher.Close(Signal::kLogs);
       int lines = 0;
       while (bench.queue.Head(Signal::kLogs)) {
         const SeenRequest seen = bench.Next(Batcher::SlabBytes(bytes_max));
@@ -250,7 +250,7 @@ TEST(LogEncoder, ASmallSlabMakesSmallBatches) {
   for (int i = 0; i < 100; ++i) ASSERT_TRUE(bench.Line(body));
   EXPECT_FALSE(bench.Line(std::string(kSlab, 'z')));
   EXPECT_EQ(bench.encoder.Finish(), 100u);
-  bench.batcher.Close(Signal::kLogs, {});
+  bench.batcher.Close(Signal::kLogs);
   size_t batches = 0, records = 0;
   for (; bench.queue.Head(Signal::kLogs); ++batches) records += bench.Next(kSlab).logs.size();
   EXPECT_EQ(records, 100u);

@@ -130,7 +130,7 @@ void Agent::Cycle(const ClockReading& reading, bool host_due, bool self_due) {
     ReportSelf();
   }
   encoder_.Finish();
-  batcher_.Close(Signal::kMetrics, now);
+  batcher_.Close(Signal::kMetrics);
 }
 
 void Agent::ReportSelf() {
@@ -167,7 +167,7 @@ void Agent::Stop(MonoTime now) {
   stopping_ = true;
   stop_deadline_ = now + config_.agent.shutdown_timeout;
   for (const Signal signal : kSignals) {
-    if (batcher_.open_items(signal) > 0) batcher_.Close(signal, now);
+    if (batcher_.open_items(signal) > 0) batcher_.Close(signal);
   }
   delivery_.destination().HurryUp(stop_deadline_);
 }

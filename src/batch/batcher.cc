@@ -3,12 +3,6 @@
 #include <algorithm>
 
 namespace limpet {
-namespace {
-
-constexpr Duration kEpisodeGap = Seconds(10);  // spec.md promise 1.
-
-}  // namespace
-
 Batcher::Batcher(const BatcherOptions& options,
                  std::array<std::span<uint8_t>, kSignalCount> slabs, GzipCompressor* gzip,
                  std::span<uint8_t> packed, BatchQueue& queue, Ledger& ledger, Log& log)
@@ -40,14 +34,14 @@ void Batcher::Added(Signal signal, uint32_t items, const Stamp& stamp) {
   ledger_.Collect(signal, items);
 }
 
-void Batcher::DropUnwritable(Signal signal, uint32_t items, MonoTime now) {
+void Batcher::DropUnwritable(Signal signal, uint32_t items, const Stamp& stamp) {
   ledger_.Collect(signal, items);
-  Dropped(signal, items, now);
+  ledger_.Drop(signal, DropReason::kOverflow, items, stamp.wall, stamp.wall);
   log_.Error("an item is larger than queue.batch_bytes and was dropped",
              {{"signal", SignalName(signal)}, {"items", items}});
 }
 
-void Batcher::Close(Signal signal, MonoTime now) {
+void Batcher::Close(Signal signal) {
   Open& open = open_[Index(signal)];
   LIMPET_CHECK(open.writer.ok());  // B1
   if (open.items == 0) {
@@ -78,45 +72,31 @@ void Batcher::Close(Signal signal, MonoTime now) {
   }
   header.stored_bytes = static_cast<uint32_t>(payload.size());
 
-  const bool queued = MakeRoom(payload.size(), now) && queue_.Push(header, {}, payload).ok();
+  const bool queued = MakeRoom(payload.size()) && queue_.Push(header, {}, payload).ok();
   if (queued) {
     open.sequence = header.sequence;  // B2
   } else {
-    Overflowed(signal, open.items, now);  // B3
+    ledger_.Drop(signal, DropReason::kOverflow, open.items, open.first.wall, open.last.wall);  // B3
   }
   open.items = 0;
   open.writer.Rewind(0);
 }
 
-/// Drops the oldest batches at rest, if that is the policy, until there is room.
-bool Batcher::MakeRoom(size_t bytes, MonoTime now) {
+/// Forgets copies of what the spool has, and drops the oldest batches at rest, if that is the policy,
+/// until there is room.
+bool Batcher::MakeRoom(size_t bytes) {
+  if (queue_.MakeRoom(bytes)) return true;
   if (options_.overflow == Overflow::kDropOldest && queue_.CanEverHold(bytes)) {
     while (!queue_.HasRoom(bytes)) {
       const BatchId oldest = queue_.OldestAtRest();
       if (!oldest) break;
       const BatchHeader& header = queue_.header(oldest);
-      Overflowed(header.signal, header.items, now);
+      ledger_.Drop(header.signal, DropReason::kOverflow, header.items, header.first_wall,
+                   header.last_wall);
       queue_.Remove(oldest);
     }
   }
   return queue_.HasRoom(bytes);
-}
-
-void Batcher::Overflowed(Signal signal, uint64_t items, MonoTime now) {
-  if (!dropping_) {
-    log_.Error("the queue is full: items are being dropped",
-               {{"policy", options_.overflow == Overflow::kDropOldest ? "drop_oldest"
-                                                                       : "drop_newest"}});
-  }
-  Dropped(signal, items, now);
-}
-
-void Batcher::Dropped(Signal signal, uint64_t items, MonoTime now) {
-  ledger_.Drop(signal, DropReason::kOverflow, items);
-  if (!dropping_) dropped_in_episode_ = 0;
-  dropping_ = true;
-  last_drop_ = now;
-  dropped_in_episode_ += items;
 }
 
 MonoTime Batcher::OnTime(MonoTime now) {
@@ -125,25 +105,16 @@ MonoTime Batcher::OnTime(MonoTime now) {
     if (open_[Index(signal)].items == 0) continue;
     const MonoTime due = open_[Index(signal)].first.mono + options_.delay;
     if (due <= now) {
-      Close(signal, now);
+      Close(signal);
     } else {
       next = std::min(next, due);
-    }
-  }
-  if (dropping_) {
-    const MonoTime end = last_drop_ + kEpisodeGap;
-    if (end <= now) {
-      dropping_ = false;
-      log_.Warn("no more items are dropped", {{"dropped", dropped_in_episode_}});
-    } else {
-      next = std::min(next, end);
     }
   }
   return next;
 }
 
-bool Batcher::Paused() const {
-  return options_.overflow == Overflow::kPauseSources && !queue_.HasRoom(2 * options_.bytes_max);
+bool Batcher::Paused() {
+  return options_.overflow == Overflow::kPauseSources && !queue_.MakeRoom(2 * options_.bytes_max);
 }
 
 MonoTime Batcher::oldest_open() const {

@@ -62,23 +62,21 @@ class Batcher {
   void Added(Signal signal, uint32_t items, const Stamp& stamp);
 
   /// Closes the open batch and queues it. A full queue drops by policy, counted.
-  void Close(Signal signal, MonoTime now);
+  void Close(Signal signal);
 
   /// Closes what is older than the delay. Returns when it wants to be called next.
   MonoTime OnTime(MonoTime now);
 
   /// True while `overflow = pause_sources` and the queue cannot take another full batch: sources
   /// that cannot be read again wait instead of collecting.
-  bool Paused() const;
+  bool Paused();
 
   /// Items that could not be written at all (one larger than a batch): counted, never silent.
-  void DropUnwritable(Signal signal, uint32_t items, MonoTime now);
+  void DropUnwritable(Signal signal, uint32_t items, const Stamp& stamp);
 
   uint64_t open_items(Signal signal) const { return open_[Index(signal)].items; }
   /// Collection time of the oldest open item (kNever when there is none).
   MonoTime oldest_open() const;
-  /// Items were dropped, by a full queue or as unwritable, within the last 10 s.
-  bool dropping() const { return dropping_; }
 
  private:
   struct Open {
@@ -90,9 +88,7 @@ class Batcher {
     ClockTrust trust = ClockTrust::kTrusted;  // The worst of its items.
   };
 
-  bool MakeRoom(size_t bytes, MonoTime now);
-  void Overflowed(Signal signal, uint64_t items, MonoTime now);
-  void Dropped(Signal signal, uint64_t items, MonoTime now);
+  bool MakeRoom(size_t bytes);
 
   const BatcherOptions options_;
   GzipCompressor* const gzip_;
@@ -101,10 +97,6 @@ class Batcher {
   Ledger& ledger_;
   Log& log_;
   std::array<Open, kSignalCount> open_;
-
-  bool dropping_ = false;  // An episode: it ends after 10 s without a drop.
-  MonoTime last_drop_;
-  uint64_t dropped_in_episode_ = 0;
 };
 
 }  // namespace limpet

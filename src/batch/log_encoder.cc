@@ -74,9 +74,9 @@ bool LogEncoder::Record(const LogRecord& record) {
     out().Rewind(before);
     if (!scope_was_open) scope_mark_ = resource_mark_ = 0;
     CloseScope();
-    batcher_.Close(Signal::kLogs, observed_.mono);
+    batcher_.Close(Signal::kLogs);
   }
-  batcher_.DropUnwritable(Signal::kLogs, 1, observed_.mono);
+  batcher_.DropUnwritable(Signal::kLogs, 1, observed_);
   return false;
 }
 

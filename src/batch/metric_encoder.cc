@@ -89,9 +89,9 @@ void MetricEncoder::Point(uint32_t point_field, WritePoint write) {
     if (!metric_was_open) metric_mark_ = data_mark_ = 0;
     if (!scope_was_open) scope_mark_ = resource_mark_ = 0;
     CloseScope();
-    batcher_.Close(Signal::kMetrics, stamp_.mono);
+    batcher_.Close(Signal::kMetrics);
   }
-  batcher_.DropUnwritable(Signal::kMetrics, 1, stamp_.mono);
+  batcher_.DropUnwritable(Signal::kMetrics, 1, stamp_);
 }
 
 void MetricEncoder::Int(std::span<const Attribute> attributes, int64_t value) {

@@ -42,7 +42,7 @@ void Spooler::Resume(const SpoolOpened& opened, const Status& status) {
   for (const Signal signal : kSignals) {
     const size_t i = Index(signal);
     spool_items_[i] = opened.totals[i].items;
-    backlog_[i] = opened.totals[i].batches;
+    spool_batches_[i] = opened.totals[i].batches;
     ledger_.Resume(signal, opened.account.accounts[i], spool_items_[i]);
   }
   view_.totals = opened.totals;
@@ -75,9 +75,16 @@ bool Spooler::MemoryCrowded() const {
 
 bool Spooler::Drained() const {
   for (const Signal signal : kSignals) {
-    if (spool_items_[Index(signal)] > 0 || backlog_[Index(signal)] > 0) return false;
+    if (spool_batches_[Index(signal)] > 0) return false;
   }
   return bury_count_ == 0;
+}
+
+/// Rows behind the copies (P1).
+uint64_t Spooler::Backlog(Signal signal) const {
+  const uint64_t here = queue_.batches(signal, Part::kSpooled) + dying_rows_[Index(signal)];
+  const uint64_t rows = spool_batches_[Index(signal)];
+  return rows - std::min(rows, here);
 }
 
 bool Spooler::empty() const { return Drained() && queue_.empty(); }
@@ -200,11 +207,7 @@ void Spooler::FillWrite(MonoTime now, const CountKeeper& counts) {
   // its way (S6): only those stay in memory while it does.
   for (const Signal signal : kSignals) {
     const size_t i = Index(signal);
-    if (was_full_) {
-      const uint64_t before = queue_.batches(signal, Part::kSpooled);
-      queue_.ForgetCopies(signal);
-      backlog_[i] += before - queue_.batches(signal, Part::kSpooled);
-    }
+    if (was_full_) queue_.ForgetCopies(signal);
     const BatchId last = queue_.Last(signal, Part::kSpooled);
     job_.keep_through[i] = last ? queue_.row(last) : done_[i];
     if (const BatchId head = queue_.Head(signal, Part::kSpooled)) {
@@ -276,7 +279,7 @@ void Spooler::FillRead(bool reachable) {
   for (const Signal signal : kSignals) {
     const size_t copies = queue_.batches(signal, Part::kSpooled);
     // Without anybody to send to, one to try with is enough.
-    if (backlog_[Index(signal)] == 0 || (copies > 0 && (crowded || !reachable))) continue;
+    if (Backlog(signal) == 0 || (copies > 0 && (crowded || !reachable))) continue;
     if (job_.read && copies >= queue_.batches(job_.read_signal, Part::kSpooled)) continue;
     const BatchId last = queue_.Last(signal, Part::kSpooled);
     job_.read = true;
@@ -329,6 +332,8 @@ void Spooler::Succeeded(MonoTime now) {
         const size_t i = Index(signal);
         ledger_.Resume(signal, job_.opened.account.accounts[i], job_.opened.totals[i].items);
         spool_items_[i] += job_.opened.totals[i].items;
+        spool_batches_[i] += job_.opened.totals[i].batches;
+        done_[i] = std::max(done_[i], job_.opened.done_through[i]);
       }
     }
     Enter(SpoolPhase::kDraining);
@@ -369,12 +374,12 @@ void Spooler::Succeeded(MonoTime now) {
     }
     expected[i] += header.items;
     // It stays as a copy where the copies reach that far without a gap (P1).
-    const bool keep = backlog_[i] == 0 && (queue_.in_flight(id) || !MemoryCrowded());
+    const bool keep = Backlog(header.signal) == 0 && (queue_.in_flight(id) || !MemoryCrowded());
+    ++spool_batches_[i];
     if (keep) {
       queue_.Move(id, Part::kSpooled);
     } else {
       queue_.Remove(id);
-      ++backlog_[i];
     }
   }
   for (size_t n = 0; n < buries_running_; ++n) {
@@ -421,28 +426,30 @@ void Spooler::TakeBack(Signal signal, uint64_t expected, uint64_t gone_items, ui
   if (items < expected) ledger_.Drop(signal, DropReason::kDamaged, expected - items);
   if (items > expected) ledger_.Collect(signal, items - expected);
   spool_items_[i] = items;
-  const uint64_t batches = totals.batches - std::min(totals.batches, gone_batches);
-  const uint64_t here = queue_.batches(signal, Part::kSpooled) + dying_rows_[i];
-  backlog_[i] = batches - std::min(batches, here);
+  spool_batches_[i] = totals.batches - std::min(totals.batches, gone_batches);
 }
 
 void Spooler::TakeReads() {
   const Signal signal = job_.read_signal;
   const size_t i = Index(signal);
-  const size_t most = options_.batch_bytes;
+  // What is read follows what was the last copy then. Should that have made room for others
+  // meanwhile, there would be a gap (P1).
+  const BatchId before = queue_.Last(signal, Part::kSpooled);
+  if (std::max(before ? queue_.row(before) : 0, done_[i]) < job_.read_after) return;
   for (size_t n = 0; n < job_.read_count; ++n) {
     const SpoolRead& read = job_.reads[n];
-    // Settled or copied meanwhile; or there is only room for what comes in.
     const BatchId last = queue_.Last(signal, Part::kSpooled);
     if (read.row <= done_[i] || (last && read.row <= queue_.row(last))) continue;
+    // Room for what comes in is left, but one is needed to go on with.
     const size_t bytes = read.bytes.size() + read.checkpoints.size();
-    const bool needed = !last;
-    if (!needed && !queue_.HasRoom(bytes + most)) break;
+    if (last && !queue_.HasRoom(bytes + options_.batch_bytes)) break;
     if (!queue_.Push(read.header, read.checkpoints, read.bytes, Part::kSpooled, read.row).ok()) break;
-    if (backlog_[i] > 0) --backlog_[i];
   }
-  // Rows that were thought to be there are not: nothing is waited for in vain.
-  if (job_.read_count == 0 && !queue_.Head(signal, Part::kSpooled) && !job_.write) backlog_[i] = 0;
+  // What was thought to be there is not: nothing is waited for in vain. The next transaction counts.
+  if (job_.read_count == 0 && !job_.write && !queue_.Head(signal, Part::kSpooled)) {
+    spool_batches_[i] = dying_rows_[i];
+    marked_ = false;
+  }
 }
 
 void Spooler::Failed(MonoTime now) {
@@ -462,7 +469,7 @@ void Spooler::Failed(MonoTime now) {
 BatchId Spooler::Head(Signal signal) const {
   if (const BatchId copy = queue_.Head(signal, Part::kSpooled)) return copy;
   if (Usable()) {
-    if (backlog_[Index(signal)] > 0) return {};
+    if (Backlog(signal) > 0) return {};
     if (options_.durability == Durability::kAlways) return {};  // Committed before it is first sent.
   }
   return queue_.Head(signal);
@@ -474,8 +481,9 @@ void Spooler::Settle(BatchId id) {
   const SpoolRow row = queue_.row(id);
   const bool spooled = queue_.part(id) == Part::kSpooled;
   if (spooled) {
-    LIMPET_CHECK(spool_items_[i] >= header.items);
+    LIMPET_CHECK(spool_items_[i] >= header.items && spool_batches_[i] > 0);
     spool_items_[i] -= header.items;
+    --spool_batches_[i];
     if (running_) {
       settled_items_[i] += header.items;
       ++settled_batches_[i];
@@ -579,7 +587,7 @@ SpoolView Spooler::View() const {
   for (const Signal signal : kSignals) {
     const size_t i = Index(signal);
     view.totals[i].items = spool_items_[i];
-    view.totals[i].batches = backlog_[i] + queue_.batches(signal, Part::kSpooled) + dying_rows_[i];
+    view.totals[i].batches = spool_batches_[i];
   }
   view.full = was_full_;
   view.problem = phase_ == SpoolPhase::kUnusable ? problem_.text() : std::string_view();

@@ -169,7 +169,7 @@ class Spooler {
 
   Held held(Signal signal) const;
   /// Batches on flash that are not in memory.
-  bool HasBacklog(Signal signal) const { return backlog_[Index(signal)] > 0; }
+  bool HasBacklog(Signal signal) const { return Backlog(signal) > 0; }
   /// Something is held, in memory or on flash.
   bool empty() const;
   SpoolView View() const;
@@ -184,6 +184,7 @@ class Spooler {
   bool MemoryAbove(unsigned percent) const;
   bool MemoryCrowded() const;
   bool Drained() const;
+  uint64_t Backlog(Signal signal) const;
   void Judge(MonoTime now, bool reachable);
   void Enter(SpoolPhase phase);
   void Finished(MonoTime now);
@@ -220,7 +221,7 @@ class Spooler {
   std::array<SpoolRow, kSignalCount> done_{};       // Every row up to here is settled,
   std::array<SpoolRow, kSignalCount> done_kept_{};  // and of that the spool knows.
   std::array<uint64_t, kSignalCount> spool_items_{};
-  std::array<uint64_t, kSignalCount> backlog_{};    // Rows behind the copies.
+  std::array<uint64_t, kSignalCount> spool_batches_{};
   std::array<uint64_t, kSignalCount> dying_rows_{}; // Rows at the front that are being buried.
 
   SpoolJob job_;
