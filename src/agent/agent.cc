@@ -28,6 +28,21 @@ Backoff::Options MakeRetry(const Config& config) {
           .least = {}};
 }
 
+SpoolerOptions MakeSpoolerOptions(const Config& config, const AgentIdentity& identity,
+                                  const SpoolParts& parts) {
+  return {.durability = parts.store == nullptr ? Durability::kMemoryOnly : config.spool.durability,
+          .commit_interval = config.spool.commit_interval,
+          .overflow = config.spool.overflow,
+          .max_bytes = config.spool.max_bytes,
+          .batch_bytes = config.queue.batch_bytes,
+          .boot = identity.boot,
+          .instance = identity.instance};
+}
+
+bool Takes(const Config& config, Signal signal) {
+  return (config.destinations[0].signals >> Index(signal) & 1) != 0;
+}
+
 std::string_view TrustName(ClockTrust trust) {
   constexpr std::array<std::string_view, 3> kNames = {"trusted", "unsynchronized", "unset"};
   return kNames[static_cast<size_t>(trust)];
@@ -46,8 +61,10 @@ Agent::Agent(const Config& config, const AgentIdentity& identity, const AgentMem
       queue_(memory.queue),
       batcher_(MakeBatcherOptions(config, identity), {memory.slab, memory.logs_slab, {}},
                memory.gzip, memory.packed, queue_, ledger_, ports.log),
+      spooler_(MakeSpoolerOptions(config, identity, ports.spool), ports.spool, queue_, ledger_,
+               ports.clock, ports.log),
       delivery_(config.destinations[0], MakeRetry(config), identity.instance, ports.transport,
-                queue_, ledger_, ports.clock, ports.random, ports.log),
+                queue_, spooler_, ledger_, ports.clock, ports.random, ports.log),
       host_({.groups = config.host.groups,
              .root = config.host.root,
              .exclude_devices = config.host.exclude_devices,
@@ -57,42 +74,90 @@ Agent::Agent(const Config& config, const AgentIdentity& identity, const AgentMem
       encoder_(batcher_, identity.resource, identity.version),
       logs_(batcher_, identity.version),
       extra_(ports.extra),
-      steps_(config.clock.step) {
+      steps_(config.clock.step),
+      losses_(ledger_, Takes(config, Signal::kLogs) && !memory.logs_slab.empty() ? &logs_ : nullptr,
+              identity.resource, ports.log) {
   if (config.host.present) host_tick_.emplace(config.host.interval, started_);
   // Own metrics that no destination takes stay local (/metrics), outside the ledger.
-  const bool taken = (config.destinations[0].signals >> Index(Signal::kMetrics) & 1) != 0;
-  if (taken && config.self.interval > Duration{}) self_tick_.emplace(config.self.interval, started_);
+  if (Takes(config, Signal::kMetrics) && config.self.interval > Duration{}) self_tick_.emplace(config.self.interval, started_);
   WatchClock(ReadClocks(clock_), true);
+}
+
+void Agent::Resume(const SpoolOpened& opened, const Status& status) {
+  spooler_.Resume(opened, status);
+  if (!status.ok()) return;
+  delivery_.Resume(opened.account);
+  unclean_ = !opened.fresh && !opened.clean;
+  last_commit_before_ = opened.last_commit;
+}
+
+/// What an earlier process had not committed when it ended, nobody can count.
+void Agent::TellOfCrash(const Stamp& now) {
+  unclean_ = false;
+  log_.Warn("the last process ended without a stop: what it had not committed is lost");
+  for (const Signal signal : kSignals) {
+    const Account& account = ledger_.account(signal);
+    if (account.collected > 0 || (signal == Signal::kMetrics && host_tick_)) {
+      losses_.TellOfCrash(signal, last_commit_before_, now.wall, now);
+    }
+  }
 }
 
 MonoTime Agent::OnTime(MonoTime now) {
   if (stopped_) return now;
   MonoTime next = kNever;
+  const ClockReading reading = ReadClocks(clock_);
+  const Stamp stamp{.wall = reading.wall, .mono = reading.mono, .trust = trust_};
   if (!stopping_) {
-    const ClockReading reading = ReadClocks(clock_);
     const bool host_due = host_tick_ && host_tick_->due() <= now;
     const bool self_due = self_tick_ && self_tick_->due() <= now;
     WatchClock(reading, host_due);
+    if (unclean_) TellOfCrash(stamp);
     if (host_due || self_due) Cycle(reading, host_due, self_due);
     if (host_tick_) next = std::min(next, host_tick_->due());
     if (self_tick_) next = std::min(next, self_tick_->due());
     next = std::min(next, next_clock_check_);
-    if (extra_ != nullptr) {
-      const Stamp stamp{.wall = reading.wall, .mono = reading.mono, .trust = trust_};
-      next = std::min(next, extra_->OnTime(stamp, logs_));
-    }
+    if (extra_ != nullptr) next = std::min(next, extra_->OnTime(stamp, logs_));
+    next = std::min(next, losses_.OnTime(stamp));
   }
-  next = std::min(next, batcher_.OnTime(now));
-  next = std::min(next, delivery_.OnTime(now));
-  if (stopping_) {
-    if (now >= stop_deadline_) delivery_.DropAll(DropReason::kShutdown);
-    stopped_ = queue_.empty();
-    next = stopped_ ? now : std::min(next, stop_deadline_);
-  }
-  const bool holding = oldest_held() != kNever;
+  // A commit takes along what is open.
+  if (!spooler_.ClosesOpenBatches()) next = std::min(next, batcher_.OnTime(now));
+  next = std::min(next, spooler_.OnTime(now, delivery_.reachable(), *this, delivery_));
+  next = std::min(next, stopping_ && !flushing_ ? kNever : delivery_.OnTime(now));
+  if (stopping_) next = std::min(next, OnStopTime(now));
+  const bool holding = Holding();
   if (!holding) held_since_ = kNever;
   if (holding && held_since_ == kNever) held_since_ = now;
   return next;
+}
+
+/// First what can be delivered, then the rest to the spool, and in the end what neither took is lost.
+MonoTime Agent::OnStopTime(MonoTime now) {
+  const bool spool = !spooler_.finished();
+  if (flushing_) {
+    const bool done = !Holding();
+    // With a spool, only what is in memory and can leave at once is worth waiting for.
+    bool over = done || now >= flush_deadline_;
+    for (const Signal signal : kSignals) over = over || (spool && spooler_.HasBacklog(signal));
+    if (!over && !(spool && !delivery_.reachable())) return flush_deadline_;
+    flushing_ = false;
+    delivery_.Abandon();
+    spooler_.Stop();
+    return now;
+  }
+  if (spooler_.finished() || now >= stop_deadline_) {
+    for (const Signal signal : kSignals) {
+      const uint64_t items = spooler_.held(signal).memory;
+      if (items == 0) continue;
+      log_.Error("what was held is dropped", {{"signal", SignalName(signal)},
+                                              {"items", items},
+                                              {"reason", DropReasonName(DropReason::kShutdown)}});
+    }
+    spooler_.DropMemory(DropReason::kShutdown);
+    stopped_ = true;
+    return now;
+  }
+  return stop_deadline_;
 }
 
 /// One collection: everything in it carries the same time, read once.
@@ -130,7 +195,7 @@ void Agent::Cycle(const ClockReading& reading, bool host_due, bool self_due) {
     ReportSelf();
   }
   encoder_.Finish();
-  batcher_.Close(Signal::kMetrics);
+  if (!spooler_.ClosesOpenBatches()) batcher_.Close(Signal::kMetrics);
 }
 
 void Agent::ReportSelf() {
@@ -161,20 +226,35 @@ void Agent::WatchClock(const ClockReading& reading, bool cycle) {
 
 void Agent::Stop(MonoTime now) {
   if (stopping_) {
-    stop_deadline_ = now;
+    stop_deadline_ = flush_deadline_ = now;
     return;
   }
-  stopping_ = true;
-  stop_deadline_ = now + config_.agent.shutdown_timeout;
+  stopping_ = flushing_ = true;
+  const Duration timeout = config_.agent.shutdown_timeout;
+  stop_deadline_ = now + timeout;
+  flush_deadline_ = spooler_.finished() ? stop_deadline_ : now + timeout / 2;
+  CloseAll(now);
+  delivery_.destination().HurryUp(flush_deadline_);
+}
+
+void Agent::CloseAll(MonoTime) {
   for (const Signal signal : kSignals) {
     if (batcher_.open_items(signal) > 0) batcher_.Close(signal);
   }
-  delivery_.destination().HurryUp(stop_deadline_);
+}
+
+bool Agent::AnyOpen() const {
+  return std::any_of(kSignals.begin(), kSignals.end(),
+                     [this](Signal signal) { return batcher_.open_items(signal) > 0; });
 }
 
 Held Agent::held(Signal signal) const {
-  return {.open = batcher_.open_items(signal), .memory = queue_.items(signal), .spool = 0};
+  Held held = spooler_.held(signal);
+  held.open = batcher_.open_items(signal);
+  return held;
 }
+
+bool Agent::Holding() const { return AnyOpen() || !spooler_.empty(); }
 
 bool Agent::Balances() const {
   return std::all_of(kSignals.begin(), kSignals.end(), [this](Signal signal) {
@@ -182,7 +262,22 @@ bool Agent::Balances() const {
   });
 }
 
-MonoTime Agent::oldest_held() const { return std::min(batcher_.oldest_open(), queue_.oldest()); }
+/// Of the oldest item that is held. By boot time where it is of this boot, else by wall time.
+Duration Agent::OldestAge(MonoTime now) {
+  Duration age;
+  if (const MonoTime open = batcher_.oldest_open(); open != kNever) age = now - open;
+  const UnixTime wall = clock_.Wall();
+  for (const Signal signal : kSignals) {
+    for (const Part part : {Part::kSpooled, Part::kNew, Part::kDying}) {
+      const BatchId head = queue_.Head(signal, part);
+      if (!head) continue;
+      const BatchHeader& header = queue_.header(head);
+      age = std::max(age, header.boot == identity_.boot ? now - header.first_mono
+                                                        : wall - header.first_wall);
+    }
+  }
+  return age;
+}
 
 void Agent::Fill(Snapshot& snapshot) {
   const MonoTime now = clock_.Monotonic();
@@ -198,7 +293,8 @@ void Agent::Fill(Snapshot& snapshot) {
   snapshot.queue.batches = queue_.batches();
   snapshot.queue.bytes = queue_.use().used;
   snapshot.queue.capacity_bytes = queue_.use().bytes;
-  snapshot.queue.oldest = oldest_held() == kNever ? Duration{} : now - oldest_held();
+  snapshot.queue.oldest = OldestAge(now);
+  FillSpool(snapshot);
   destination_view_ = delivery_.destination().View(now);
   snapshot.destinations = std::span(&destination_view_, 1);
   size_t sources = 0;
@@ -215,6 +311,21 @@ void Agent::Fill(Snapshot& snapshot) {
   FillHealth(snapshot);
 }
 
+void Agent::FillSpool(Snapshot& snapshot) {
+  const SpoolView view = spooler_.View();
+  snapshot.spool.state = SpoolPhaseName(view.phase);
+  if (view.phase == SpoolPhase::kOff) return;
+  for (const SpoolTotals& totals : view.totals) snapshot.spool.batches += totals.batches;
+  snapshot.spool.bytes = view.bytes;
+  snapshot.spool.max_bytes = config_.spool.max_bytes;
+  snapshot.spool.written_bytes = view.written_bytes;
+  snapshot.spool.syncs = view.syncs;
+  snapshot.spool.damaged = view.damaged;
+  snapshot.spool.slowest_commit = view.slowest_commit;
+  snapshot.spool.problem = spooler_.View().problem;
+  if (snapshot.spool.batches > 0) snapshot.spool.oldest = snapshot.queue.oldest;
+}
+
 void Agent::FillHealth(Snapshot& snapshot) {
   HealthFacts facts;
   facts.now = snapshot.mono;
@@ -229,7 +340,8 @@ void Agent::FillHealth(Snapshot& snapshot) {
   facts.misconfigured = destination_view_.misconfigured;
   facts.destination = destination_view_.name;
   facts.last_error = destination_view_.last_error;
-  facts.dropping = batcher_.dropping();
+  facts.dropping = losses_.dropping();
+  facts.spool_problem = snapshot.spool.problem;
   // The own metrics cannot fail, so they do not count as a source here.
   facts.all_sources_failed =
       host_tick_.has_value() && host_source_.failed_in_a_row >= kFailedCycles;

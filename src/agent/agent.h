@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "agent/health.h"
+#include "agent/loss_watch.h"
 #include "batch/batcher.h"
 #include "batch/log_encoder.h"
 #include "clock/step_detector.h"
@@ -23,6 +24,7 @@
 #include "batch/source.h"
 #include "queue/batch_queue.h"
 #include "serve/snapshot.h"
+#include "spool/spooler.h"
 
 namespace limpet {
 
@@ -34,6 +36,7 @@ struct AgentPorts {
   Transport& transport;
   Log& log;
   Source* extra = nullptr;                 ///< A source besides those of the configuration.
+  SpoolParts spool = {};                   ///< Nothing: durability = never.
 };
 
 /// What is known of this process and host before the first cycle.
@@ -65,19 +68,23 @@ class PoolReporter {
   ~PoolReporter() = default;
 };
 
-class Agent final : public SnapshotSource {
+class Agent final : public SnapshotSource, private OpenBatches {
  public:
   Agent(const Config& config, const AgentIdentity& identity, const AgentMemory& memory,
         const AgentPorts& ports, PoolReporter& pools);
+
+  /// Takes over what an earlier process left in the spool, before the first turn.
+  void Resume(const SpoolOpened& opened, const Status& status);
 
   /// Does what is due: a cycle, closing batches, the next request. Returns when it wants to be
   /// called next; events of the transport call for a turn as well.
   MonoTime OnTime(MonoTime now);
 
-  /// Begins a graceful stop: no more cycles, what is open is closed, deliveries go on until all is
-  /// delivered or `shutdown_timeout` has passed. A second call stops at once.
+  /// Begins a graceful stop: no more cycles, what is open is closed, what is in memory is delivered
+  /// as long as that works and for half of `shutdown_timeout`, the rest goes to the spool; without one
+  /// deliveries go on until `shutdown_timeout` has passed. A second call stops at once.
   void Stop(MonoTime now);
-  /// True when the process may end; what was left has been dropped, counted as `shutdown`.
+  /// True when the process may end; what could not be kept has been dropped, counted as `shutdown`.
   bool stopped() const { return stopped_; }
 
   void Fill(Snapshot& snapshot) override;
@@ -87,6 +94,7 @@ class Agent final : public SnapshotSource {
   Held held(Signal signal) const;
   const Ledger& ledger() const { return ledger_; }
   const BatchQueue& queue() const { return queue_; }
+  Spooler& spooler() { return spooler_; }
   const Destination& destination() const { return delivery_.destination(); }
 
  private:
@@ -94,7 +102,13 @@ class Agent final : public SnapshotSource {
   void Cycle(const ClockReading& reading, bool host_due, bool self_due);
   void ReportSelf();
   void FillHealth(Snapshot& snapshot);
-  MonoTime oldest_held() const;
+  void FillSpool(Snapshot& snapshot);
+  void TellOfCrash(const Stamp& now);
+  MonoTime OnStopTime(MonoTime now);
+  bool Holding() const;
+  Duration OldestAge(MonoTime now);
+  void CloseAll(MonoTime now) override;
+  bool AnyOpen() const override;
 
   const Config& config_;
   const AgentIdentity identity_;
@@ -106,6 +120,7 @@ class Agent final : public SnapshotSource {
   Ledger ledger_;
   BatchQueue queue_;
   Batcher batcher_;
+  Spooler spooler_;
   Delivery delivery_;
   HostCollector host_;
   MetricEncoder encoder_;
@@ -126,8 +141,11 @@ class Agent final : public SnapshotSource {
   Health health_;
   MonoTime held_since_ = kNever;  // Since when something is held without a break.
   DestinationView destination_view_;
-  bool stopping_ = false, stopped_ = false;
-  MonoTime stop_deadline_ = kNever;
+  LossWatch losses_;
+  bool unclean_ = false;         // An earlier process ended without a stop, and nobody was told yet.
+  UnixTime last_commit_before_;  // When it committed last.
+  bool stopping_ = false, stopped_ = false, flushing_ = false;
+  MonoTime stop_deadline_ = kNever, flush_deadline_ = kNever;
 };
 
 }  // namespace limpet

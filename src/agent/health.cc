@@ -45,6 +45,7 @@ void Health::Judge(const HealthFacts& facts) {
         (facts.now - since).ns / 60'000'000'000, " minutes: ", facts.last_error);
   }
   if (facts.dropping) Add("overflow: items are being dropped");
+  if (!facts.spool_problem.empty()) Add("the spool cannot be used: ", facts.spool_problem);
 }
 
 }  // namespace limpet

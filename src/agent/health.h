@@ -20,7 +20,8 @@ struct HealthFacts {
   bool delivering = true;            ///< The last attempt was not a failure.
   bool misconfigured = false;        ///< The only destination says that we are.
   std::string_view destination, last_error;
-  bool dropping = false;             ///< Items are lost to a full queue.
+  bool dropping = false;             ///< Items are lost for want of room, or to damage.
+  std::string_view spool_problem;    ///< The spool is wanted and cannot be used.
   bool all_sources_failed = false;   ///< Each for 3 intervals.
   std::string_view source_problem;
 };

@@ -11,10 +11,11 @@ constexpr uint32_t kRefusedInARow = 3;  // spec.md section 5.
 
 Delivery::Delivery(const DestinationConfig& config, const Backoff::Options& retry,
                    std::string_view instance, Transport& transport, BatchQueue& queue,
-                   Ledger& ledger, Clock& clock, Random& random, Log& log)
+                   Spooler& spooler, Ledger& ledger, Clock& clock, Random& random, Log& log)
     : signals_(config.signals),
       instance_(instance),
       queue_(queue),
+      spooler_(spooler),
       ledger_(ledger),
       clock_(clock),
       log_(log),
@@ -25,7 +26,7 @@ BatchId Delivery::Next() {
   for (size_t i = 0; i < kSignalCount; ++i) {
     const size_t index = (turn_ + i) % kSignalCount;
     if ((signals_ >> index & 1) == 0) continue;
-    if (const BatchId head = queue_.Head(kSignals[index])) {
+    if (const BatchId head = spooler_.Head(kSignals[index])) {
       turn_ = index;
       return head;
     }
@@ -62,44 +63,60 @@ void Delivery::OnOutcome(const Outcome& outcome) {
       ledger_.Reject(header.signal, rejected);
       destination_.CountDelivered(header.signal, header.items - rejected, rejected);
       if (rejected < header.items) refused = 0;
-      queue_.Remove(id);
+      spooler_.Settle(id);
       break;
     }
-    case Verdict::kRefused:
-      if (refused + 1 >= kRefusedInARow) {  // D3
+    case Verdict::kRefused: {
+      const std::string_view error = destination_.View(clock_.Monotonic()).last_error;
+      const bool letters = spooler_.has_dead_letters();
+      if (refused + 1 >= kRefusedInARow ||  // D3
+          (letters && !spooler_.Bury(id, destination_.name(), error))) {
         destination_.HoldRefused();
         break;
       }
       ++refused;
-      destination_.DropRefused();
-      ledger_.Drop(header.signal, DropReason::kRefused, header.items);
-      log_.Error("a batch was refused and dropped",
+      log_.Error(letters ? "a batch was refused: kept as a dead letter" : "a batch was refused and dropped",
                  {{"signal", SignalName(header.signal)},
                   {"items", header.items},
                   {"sequence", header.sequence},
-                  {"error", destination_.View(clock_.Monotonic()).last_error}});
-      queue_.Remove(id);
+                  {"error", error}});
+      destination_.DropRefused();
+      if (!letters) {
+        ledger_.Drop(header.signal, DropReason::kRefused, header.items, header.first_wall,
+                     header.last_wall);
+        spooler_.Settle(id);
+      }
       break;
+    }
     case Verdict::kAgain:
       break;
   }
   turn_ = (Index(header.signal) + 1) % kSignalCount;
 }
 
-void Delivery::DropAll(DropReason reason) {
-  if (in_flight_) {
-    destination_.Cancel();
-    queue_.Land(in_flight_);
-    in_flight_ = {};
+void Delivery::Abandon() {
+  if (!in_flight_) return;
+  destination_.Cancel();
+  queue_.Land(in_flight_);
+  in_flight_ = {};
+}
+
+void Delivery::Resume(const KeptAccount& account) {
+  for (size_t i = 0; i < account.destination_count; ++i) {
+    const KeptAccount::Destination& kept = account.destinations[i];
+    if (kept.name.text() != destination_.name()) continue;
+    for (const Signal signal : kSignals) {
+      destination_.CountDelivered(signal, kept.delivered[Index(signal)], kept.rejected[Index(signal)]);
+    }
   }
-  for (const Signal signal : kSignals) {
-    const uint64_t items = queue_.items(signal);
-    if (items == 0) continue;
-    log_.Error("what was held is dropped",
-               {{"signal", SignalName(signal)}, {"items", items}, {"reason", DropReasonName(reason)}});
-    ledger_.Drop(signal, reason, items);
-    while (const BatchId head = queue_.Head(signal)) queue_.Remove(head);
-  }
+}
+
+void Delivery::WriteCounts(KeptAccount& account) const {
+  if (account.destination_count == account.destinations.size()) return;
+  KeptAccount::Destination& kept = account.destinations[account.destination_count++];
+  kept.name = destination_.name();
+  kept.delivered = destination_.delivered();
+  kept.rejected = destination_.rejected();
 }
 
 }  // namespace limpet

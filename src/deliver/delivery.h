@@ -1,5 +1,5 @@
-// Takes batches from the lines of the queue, one at a time, signals in turn, to the destination,
-// and books what became of them.
+// Takes batches from their lines, one at a time, signals in turn, to the destination, and books what
+// became of them.
 //
 // Invariants:
 //  D1  Per signal batches go out in the order of their line; a retry is the head of the line again,
@@ -17,21 +17,29 @@
 #include "deliver/destination.h"
 #include "ledger/ledger.h"
 #include "queue/batch_queue.h"
+#include "spool/spooler.h"
 
 namespace limpet {
 
-class Delivery final : private OutcomeHandler {
+class Delivery final : public CountKeeper, private OutcomeHandler {
  public:
   Delivery(const DestinationConfig& config, const Backoff::Options& retry,
-           std::string_view instance, Transport& transport, BatchQueue& queue, Ledger& ledger,
-           Clock& clock, Random& random, Log& log);
+           std::string_view instance, Transport& transport, BatchQueue& queue, Spooler& spooler,
+           Ledger& ledger, Clock& clock, Random& random, Log& log);
 
   /// Begins the next attempt when it is time. Returns when it wants to be called next; an empty
   /// queue and a request in flight wait for an event, not for time.
   MonoTime OnTime(MonoTime now);
 
-  /// Drops all that is left, at the end of a graceful stop.
-  void DropAll(DropReason reason);
+  /// Gives up what is in flight, whatever becomes of it: it stays in its line, as perhaps sent.
+  void Abandon();
+
+  /// Some destination takes what it is sent, as far as is known.
+  bool reachable() const { return destination_.breaker() == BreakerState::kClosed; }
+
+  /// The counts of an earlier process, and what they have become.
+  void Resume(const KeptAccount& account);
+  void WriteCounts(KeptAccount& account) const override;
 
   Destination& destination() { return destination_; }
   const Destination& destination() const { return destination_; }
@@ -43,6 +51,7 @@ class Delivery final : private OutcomeHandler {
   const SignalSet signals_;
   const std::string_view instance_;
   BatchQueue& queue_;
+  Spooler& spooler_;
   Ledger& ledger_;
   Clock& clock_;
   Log& log_;

@@ -79,6 +79,11 @@ class Destination final : private AnswerHandler {
   MonoTime last_answer() const { return last_answer_; }
   MonoTime last_accepted() const { return last_accepted_; }
 
+  std::string_view name() const { return config_.name; }
+  BreakerState breaker() const { return breaker_; }
+  const std::array<uint64_t, kSignalCount>& delivered() const { return delivered_; }
+  const std::array<uint64_t, kSignalCount>& rejected() const { return rejected_; }
+
   DestinationView View(MonoTime now) const;
   void CountDelivered(Signal signal, uint64_t delivered, uint64_t rejected);
 

@@ -16,6 +16,7 @@
 #include "main/configuration.h"
 #include "main/console.h"
 #include "main/extra_source.h"
+#include "main/spool_runtime.h"
 #include "main/version.h"
 #include "port/curl/curl_transport.h"
 #include "port/curl/instance_id.h"
@@ -37,7 +38,7 @@
 namespace limpet {
 namespace {
 
-constexpr size_t kSlots = kConnections + 8 + 8;  // Connections, listeners and signals, curl and c-ares.
+constexpr size_t kSlots = kConnections + 8 + 8 + 1;  // Connections, listeners and signals, curl and c-ares, the worker.
 constexpr size_t kDetectedBytesMax = Resource::kDetectedMax * (Resource::kValueMax + 48);  // And keys.
 constexpr size_t kResourceBytes = kResourceBytesMax + kDetectedBytesMax;
 constexpr Duration kInsecureReminder = Seconds(3600);  // spec.md section 3, tls_insecure.
@@ -52,7 +53,7 @@ class Runtime final : private SignalReceiver, private Reloader, private PoolRepo
  public:
   Runtime(const Config& config, const MemoryPlan& plan, Logger& log, LinuxClock& clock,
           RunDir& run_dir)
-      : config_(config), plan_(plan), log_(log), clock_(clock), run_dir_(run_dir) {}
+      : config_(config), plan_(plan), log_(log), clock_(clock), run_dir_(run_dir), spool_(config) {}
 
   /// Takes every pool and opens every listener. kExitOk, or an exit code and a line in the log.
   int Start(Carver& carver);
@@ -91,6 +92,7 @@ class Runtime final : private SignalReceiver, private Reloader, private PoolRepo
   std::optional<CurlDestination> transport_;
   bool entered_ = false;
 
+  SpoolRuntime spool_;
   std::array<char, Resource::kArenaBytes> resource_arena_;
   std::array<uint8_t, kResourceBytes> resource_bytes_;
   TextBuffer<40> instance_;
@@ -101,7 +103,7 @@ class Runtime final : private SignalReceiver, private Reloader, private PoolRepo
 
   std::optional<Routes> routes_;
   std::optional<HttpServer> server_;
-  std::array<PoolUse, kHolderCount> pools_{};
+  std::array<PoolUse, kHolderCount + 1> pools_{};  // The spool's heap is a pool of its own.
   MonoTime next_reminder_;
 };
 
@@ -115,6 +117,8 @@ int Runtime::Start(Carver& carver) {
     return kExitIo;
   }
   if (const int code = StartTransport(carver); code != kExitOk) return code;
+  const std::span<std::byte> spool = carver.Take(plan_.of(Holder::kSpool).bytes);
+  if (const int code = spool_.Start(spool, clock_, poller_, log_); code != kExitOk) return code;
   DetectHost();
 
   AgentMemory memory;
@@ -135,8 +139,10 @@ int Runtime::Start(Carver& carver) {
   memory.queue = carver.Take(plan_.of(Holder::kQueue).bytes);
   memory.read_buffer = read_buffer_;
   agent_.emplace(config_, identity_, memory,
-                 AgentPorts{clock_, files_, random_, *transport_, log_, extra.source},
+                 AgentPorts{clock_, files_, random_, *transport_, log_, extra.source,
+                            spool_.parts()},
                  static_cast<PoolReporter&>(*this));
+  agent_->Resume(spool_.opened(), spool_.status());
   return StartListeners(carver);
 }
 
@@ -191,18 +197,24 @@ void Runtime::DetectHost() {
                    .version = kVersion,
                    .root = config_.host.present ? config_.host.root : "/"},
                   files_, read_buffer_, log_);
-  // Without a spool there is no place to keep an id of one's own: it follows from host.id.
+  // The spool keeps the id that its batches have, so that a restart sends them under the same keys.
+  // Else it follows from host.id.
   const auto attributes = resource.attributes();
   const auto host_id = std::find_if(attributes.begin(), attributes.end(),
                                     [](const ResourceAttribute& a) { return a.key == "host.id"; });
-  if (host_id != attributes.end()) {
+  const std::string_view kept = spool_.opened().instance.text();
+  if (!kept.empty()) {
+    instance_ << kept;
+  } else if (host_id != attributes.end()) {
     WriteInstanceId(instance_, host_id->value);
   } else {
     TextBuffer<16> random;
     random.Hex64(random_.Next());
     WriteInstanceId(instance_, random.text());
-    log_.Warn("no host.id to derive service.instance.id from (no /etc/machine-id, or a container): "
-              "it changes with every start");
+    if (config_.spool.durability == Durability::kMemoryOnly || !spool_.status().ok()) {
+      log_.Warn("no host.id to derive service.instance.id from (no /etc/machine-id, or a container): "
+                "it changes with every start");
+    }
   }
   const KeyValue instance{"service.instance.id", instance_.text()};
   resource.Override(std::span(&instance, 1));
@@ -271,6 +283,7 @@ int Runtime::Loop() {
 
 void Runtime::Finish() {
   if (server_) server_->Close();
+  spool_.Stop();
   agent_.reset();
   transport_.reset();
   client_.reset();
@@ -331,6 +344,9 @@ std::span<const PoolUse> Runtime::Report() {
   pools_[count++] = agent_->queue().use();
   pools_[count++] = curl_heap_.use();
   pools_[count++] = tls_heap_.use();
+  if (config_.spool.durability != Durability::kMemoryOnly) {
+    pools_[count++] = agent_->spooler().View().heap;
+  }
   if (const PoolUse libc = LibcPoolUse(); libc.bytes > 0) pools_[count++] = libc;
   // The others are handed out whole at start.
   for (const Holder holder : {Holder::kConfig, Holder::kSlab, Holder::kGzip, Holder::kListener,
@@ -366,17 +382,6 @@ int TakeRunDir(const Config& config, RunDir& run_dir, Log& log) {
   return kExitOk;
 }
 
-void WarnOfDurability(const Config& config, Log& log) {
-  if (config.spool.durability != Durability::kMemoryOnly) {
-    log.Warn("the spool is not available in this build: what is held is lost when the process "
-             "ends (set spool.durability = never to accept that)");
-  }
-  if (const Status writable = CheckWritable(config.agent.state_dir); !writable.ok()) {
-    log.Warn("state_dir cannot be written: nothing can be kept over a restart",
-             {{"state_dir", config.agent.state_dir}, {"error", CodeName(writable.code)}});
-  }
-}
-
 }  // namespace
 
 ForeignSizes RunSizes() {
@@ -402,7 +407,6 @@ int RunCommand(const Args& args) {
                              {"target", kTarget},
                              {"config", args.config},
                              {"memory_bytes", plan.total()}});
-  WarnOfDurability(config, log);
   RunDir run_dir;
   if (const int code = TakeRunDir(config, run_dir, log); code != kExitOk) return code;
 

@@ -12,6 +12,7 @@
 #include "ledger/ledger.h"
 #include "limpet/batch.h"
 #include "limpet/limits.h"
+#include "limpet/pool.h"
 #include "limpet/status.h"
 #include "limpet/time.h"
 
@@ -168,7 +169,7 @@ struct SpoolJob {
   size_t file_got = 0;
   uint64_t file_size = 0;
   uint64_t bytes = 0;          ///< Of all files.
-  uint64_t heap_peak = 0, heap_used = 0;
+  PoolUse heap;                ///< SQLite's.
   uint64_t generation = 0;     ///< Changes with every transaction.
   uint64_t damaged = 0;        ///< Records and files set aside since start.
   Duration took;               ///< Of the transaction.

@@ -31,6 +31,7 @@ Spooler::Spooler(const SpoolerOptions& options, const SpoolParts& parts, BatchQu
 
 void Spooler::Resume(const SpoolOpened& opened, const Status& status) {
   if (options_.durability == Durability::kMemoryOnly) return;
+  view_.heap = SqliteHeapUse();
   if (!status.ok()) {
     failure_ = status;
     Failed(clock_.Monotonic());
@@ -295,8 +296,7 @@ void Spooler::Finished(MonoTime now) {
     view_.syncs = parts_.storage->syncs();
   }
   view_.damaged = job_.damaged;
-  view_.heap_peak = job_.heap_peak;
-  view_.heap_used = job_.heap_used;
+  view_.heap = job_.heap;
   if (job_.status.ok()) {
     Succeeded(now);
   } else {
@@ -364,6 +364,20 @@ void Spooler::Succeeded(MonoTime now) {
         settled_items_[i] += header.items;
         ++settled_batches_[i];
       }
+      continue;
+    }
+    if (queue_.part(id) == Part::kDying) {
+      // Refused while it was on its way to flash: if it is there, it is buried from there.
+      SpoolBury& bury = *std::find_if(
+          buries_.begin(), buries_.end(),
+          [&](const SpoolBury& b) { return b.in_memory && bury_ids_[size_t(&b - buries_.data())] == id; });
+      if (!job_.added[n]) continue;
+      bury.in_memory = false;
+      bury.row = job_.adds[n].row;
+      expected[i] += header.items;
+      ++spool_batches_[i];
+      ++dying_rows_[i];
+      queue_.Remove(id);
       continue;
     }
     if (!job_.added[n]) {
@@ -510,8 +524,6 @@ bool Spooler::Bury(BatchId id, std::string_view destination, std::string_view an
     bury_ids_[bury_count_++] = {};
     return true;
   }
-  // One that is being committed right now is refused once more then, from the spool.
-  if (queue_.pinned(id)) return false;
   bury.in_memory = true;
   bury.row = queue_.row(id);
   queue_.Move(id, Part::kDying);

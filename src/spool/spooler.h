@@ -74,7 +74,7 @@ struct SpoolView {
   SpoolPhase phase = SpoolPhase::kOff;
   SignalTotals totals{};
   uint64_t bytes = 0, written_bytes = 0, syncs = 0, damaged = 0;
-  uint64_t heap_used = 0, heap_peak = 0;
+  PoolUse heap;
   Duration slowest_commit;
   bool full = false;
   std::string_view problem;  ///< Why it is unusable.

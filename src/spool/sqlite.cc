@@ -66,6 +66,8 @@ Status StartSqlite(FixedHeap& heap, bool (*refuse)()) {
   return ToStatus(sqlite3_initialize(), "sqlite");
 }
 
+PoolUse SqliteHeapUse() { return g_heap->use(); }
+
 const char* SqliteVersion() { return sqlite3_libversion(); }
 
 bool IsOutOfMemory(const Status& status) {

@@ -20,6 +20,9 @@ namespace limpet {
 /// every connection. refuse: for tests, asked before each allocation; true makes it fail.
 Status StartSqlite(FixedHeap& heap, bool (*refuse)() = nullptr);
 
+/// What SQLite takes of its heap; for the thread that it runs in.
+PoolUse SqliteHeapUse();
+
 /// "3.46.1".
 const char* SqliteVersion();
 

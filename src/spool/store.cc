@@ -329,6 +329,7 @@ Status SpoolStore::Report(SpoolJob& job) {
   }
   job.next_row = state_.next_row;
   job.generation = generation_;
+  job.heap = SqliteHeapUse();
   job.bytes = 0;
   for (const std::string_view name : {kSpoolFile, kSpoolJournal, kSpoolWal}) {
     job.bytes += storage_.SizeOf(name).ok() ? storage_.SizeOf(name).value() : 0;

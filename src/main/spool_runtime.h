@@ -1,0 +1,49 @@
+// The spool as the running program has it: the directory, SQLite's heap, the thread, the store.
+#pragma once
+
+#include <optional>
+#include <span>
+
+#include "agent/memory_plan.h"
+#include "config/config.h"
+#include "limpet/log.h"
+#include "limpet/pool.h"
+#include "limpet/poller.h"
+#include "limpet/time.h"
+#include "port/linux/state_dir.h"
+#include "port/linux/worker_thread.h"
+#include "spool/spooler.h"
+#include "spool/store.h"
+
+namespace limpet {
+
+SpoolOptions MakeSpoolOptions(const Config& config);
+
+class SpoolRuntime {
+ public:
+  explicit SpoolRuntime(const Config& config) : config_(config) {}
+
+  /// Takes the directory and its lock, opens the database and starts the worker. Does nothing with
+  /// durability = never. An exit code: kExitOk also when the spool cannot be used for now.
+  int Start(std::span<std::byte> memory, Clock& clock, Poller& poller, Log& log);
+  /// Waits for what is being written, and closes.
+  void Stop();
+
+  SpoolParts parts() {
+    return store_ ? SpoolParts{&*store_, &worker_, &*state_dir_} : SpoolParts{};
+  }
+  /// Of the database, as it was found.
+  const SpoolOpened& opened() const { return opened_; }
+  const Status& status() const { return status_; }
+
+ private:
+  const Config& config_;
+  FixedHeap heap_;
+  std::optional<StateDir> state_dir_;
+  std::optional<SpoolStore> store_;
+  WorkerThread worker_;
+  SpoolOpened opened_;
+  Status status_;
+};
+
+}  // namespace limpet
