@@ -140,7 +140,6 @@ TEST(Batcher, APointLargerThanABatchIsCountedAndSaid) {
   EXPECT_EQ(account.dropped_total(), 1u);
   EXPECT_TRUE(bench.Balances());
   EXPECT_EQ(bench.log.Count("larger than queue.batch_bytes"), 1u);
-  EXPECT_TRUE(bench.batcher.dropping());  // Health says so.
 }
 
 TEST(Batcher, WhatDeflateCannotShrinkStaysAsItIs) {
@@ -159,8 +158,9 @@ TEST(Batcher, FullQueueDropsTheOldestAtRest) {
   EXPECT_EQ(bench.ledger.account(Signal::kMetrics).dropped[0], 20u * (3 - bench.queue.batches()));
   EXPECT_GT(bench.queue.header(bench.queue.Head(Signal::kMetrics)).sequence, 1u);
   EXPECT_TRUE(bench.Balances());
-  EXPECT_TRUE(bench.batcher.dropping());
-  EXPECT_EQ(bench.log.Count("the queue is full"), 1u);
+  const Loss loss = bench.ledger.TakeLoss(Signal::kMetrics, DropReason::kOverflow);
+  EXPECT_EQ(loss.first, UnixTime{} + Seconds(1001)) << "of the batch that went";
+  EXPECT_EQ(bench.ledger.TakeLoss(Signal::kMetrics, DropReason::kOverflow).items, 0u);
 
   // What is in flight is not dropped; then the new one has to go.
   Bench one(Options(512, 4096), 4, false);
@@ -185,17 +185,6 @@ TEST(Batcher, FullQueueDropsTheNewestOrPausesSources) {
   for (; !pause.batcher.Paused() && cycles < 100; ++cycles) pause.Cycle(5, cycles);
   EXPECT_LT(cycles, 100);
   EXPECT_EQ(pause.ledger.account(Signal::kMetrics).dropped_total(), 0u);
-}
-
-TEST(Batcher, AnEpisodeOfDropsEndsAfterTenQuietSeconds) {
-  Bench bench(Options(512, 4096, Overflow::kDropNewest), 6, false);
-  for (int i = 1; i <= 3; ++i) bench.Cycle(20, i);
-  ASSERT_TRUE(bench.batcher.dropping());
-  EXPECT_EQ(bench.batcher.OnTime(MonoTime{} + Seconds(4)), MonoTime{} + Seconds(13));
-  EXPECT_TRUE(bench.batcher.dropping());
-  EXPECT_EQ(bench.batcher.OnTime(MonoTime{} + Seconds(13)), kNever);
-  EXPECT_FALSE(bench.batcher.dropping());
-  EXPECT_EQ(bench.log.Count("no more items are dropped dropped="), 1u);
 }
 
 TEST(Batcher, AnOpenBatchIsClosedAtItsAge) {

@@ -98,7 +98,7 @@ class BatchQueue {
   /// Collection time of the oldest item held (kNever when empty).
   MonoTime oldest() const;
 
-  uint64_t items(Signal signal, Part part) const { return LineOf(signal, part).items; }
+  uint64_t items(Signal signal, Part part = Part::kNew) const { return LineOf(signal, part).items; }
   size_t batches(Signal signal, Part part) const { return LineOf(signal, part).batches; }
   size_t batches() const { return batches_; }
   size_t stored_bytes() const { return stored_bytes_; }
