@@ -143,7 +143,7 @@ MonoTime Agent::OnStopTime(MonoTime now) {
     flushing_ = false;
     delivery_.Abandon();
     spooler_.Stop();
-    return now;
+    if (spool && now < stop_deadline_) return now;
   }
   if (spooler_.finished() || now >= stop_deadline_) {
     for (const Signal signal : kSignals) {
