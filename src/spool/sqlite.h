@@ -35,6 +35,8 @@ const char* SqliteVersion();
 
 /// True when the failure was SQLite's heap, not the device.
 bool IsOutOfMemory(const Status& status);
+/// True when the device did not give what it was once given.
+bool IsUnreadable(const Status& status);
 
 class Database {
  public:
@@ -63,6 +65,9 @@ class Database {
   /// The database file itself, past every cache: size and bytes. Whole between transactions.
   Result<uint64_t> FileSize();
   Status ReadFile(uint64_t offset, std::span<uint8_t> into);
+
+  /// Walks a table through all of its pages. kInvalid: the file is damaged.
+  Status CheckTable(std::string_view table);
 
   /// Rows changed by the last INSERT, UPDATE or DELETE.
   int64_t changes() const;
