@@ -217,7 +217,7 @@ class SpoolRig {
       SCOPED_TRACE(read.row);
       EXPECT_GT(read.row, before);
       before = read.row;
-      const auto size = loop.sizes.find(read.row);
+      const auto size = loop.sizes.find(read.header.sequence);
       ASSERT_NE(size, loop.sizes.end());
       // A letter that was put back has a new number; its own is in the header.
       const TestBatch batch = MakeBatch(job.read_signal, read.header.sequence, size->second);

@@ -111,6 +111,7 @@ class SpoolStore final : public Task {
   Status BoundDead(SpoolJob& job);
   Status ActOnDead(SpoolJob& job);
   Status AdvanceDone(SpoolJob& job, Signal signal, SpoolRow through);
+  Status FindAdded(SpoolJob& job);
   Status DropOld(SpoolJob& job);
   Status Add(SpoolJob& job);
   Status MakeRoom(SpoolJob& job, Signal signal, uint64_t pages, bool* made);

@@ -71,6 +71,7 @@ Status SpoolStore::Transact(SpoolJob& job) {
 
 Status SpoolStore::Change(SpoolJob& job) {
   state_.next_row = std::max(state_.next_row, job.next_row);
+  LIMPET_TRY(FindAdded(job));
   LIMPET_TRY(NoteHeads(job));
   LIMPET_TRY(Bury(job));
   for (const Signal signal : kSignals) {
@@ -661,6 +662,18 @@ Status SpoolStore::InsertRecord(std::string_view table, const Record& record, co
   return WriteBlob(db_, TableName(table).c_str(), record.row, blob);
 }
 
+/// A job that was thought to have failed may have brought its batches here. Asked before anything is
+/// dropped, so that one that goes then is counted as what it is: added, and lost.
+Status SpoolStore::FindAdded(SpoolJob& job) {
+  for (size_t n = 0; n < job.add_count; ++n) {
+    const SpoolAdd& add = job.adds[n];
+    const Result<SpoolRow> there = Edge(add.header.signal, false, add.row - 1);
+    if (!there.ok()) return there.status();
+    job.added[n] = there.value() == add.row;
+  }
+  return {};
+}
+
 Status SpoolStore::Add(SpoolJob& job) {
   bool removed = false;
   LIMPET_TRY(RemoveDone(false, &removed));
@@ -668,14 +681,8 @@ Status SpoolStore::Add(SpoolJob& job) {
   for (size_t n = 0; n < job.add_count; ++n) {
     const SpoolAdd& add = job.adds[n];
     const size_t i = Index(add.header.signal);
+    if (job.added[n]) continue;
     const Record record{add.row, add.header, RecordChecksum(add.header, *add.record)};
-    // A job that was thought to have failed has brought it here before.
-    const Result<SpoolRow> there = Edge(add.header.signal, false, add.row - 1);
-    if (!there.ok()) return there.status();
-    if (there.value() == add.row) {
-      job.added[n] = true;
-      continue;
-    }
     const uint64_t needed = PagesFor(record.blob_bytes());
     bool made = false;
     LIMPET_TRY(MakeRoom(job, add.header.signal, needed, &made));
