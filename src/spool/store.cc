@@ -91,7 +91,7 @@ Status SpoolStore::OpenFile() {
   if (!path.ok()) return {Code::kUnsupported, 0, "state_dir is too long"};
   const Result<uint64_t> size = storage_.SizeOf(kSpoolFile);
   if (!size.ok() && size.status().code != Code::kNotFound) return size.status();
-  fresh_ = !size.ok();
+  fresh_ = !size.ok() || size.value() == 0;
   if (fresh_) {
     const Result<Space> space = storage_.Free();
     if (!space.ok()) return space.status();
@@ -104,7 +104,7 @@ Status SpoolStore::OpenFile() {
     LIMPET_TRY(storage_.Remove(kSpoolWal));
   }
   LIMPET_TRY(db_.Open(path.text, storage_.vfs(), Database::Mode::kCreate));
-  LIMPET_TRY(Configure());
+  LIMPET_TRY(Configure(fresh_));
 
   // Before anything is changed: it may not be ours.
   const Result<int64_t> application = db_.Number("PRAGMA application_id");
@@ -134,13 +134,15 @@ Status SpoolStore::OpenFile() {
   return {};
 }
 
-Status SpoolStore::Configure() {
+Status SpoolStore::Configure(bool make) {
   // Exclusive before the first access: nobody else reads it while we run, and WAL needs no shared
-  // memory then. The page size and the vacuum mode count for a new file only.
+  // memory then.
   TextBuffer<256> sql;
-  sql << "PRAGMA locking_mode=EXCLUSIVE;PRAGMA page_size=" << kSpoolPageBytes
-      << ";PRAGMA auto_vacuum=INCREMENTAL;PRAGMA cache_size=" << CachePages(options_.batch_bytes)
-      << ";PRAGMA journal_size_limit=" << JournalBytes() / 4 << '\0';
+  sql << "PRAGMA locking_mode=EXCLUSIVE;PRAGMA cache_size=" << CachePages(options_.batch_bytes)
+      << ";PRAGMA journal_size_limit=" << JournalBytes() / 4 << ';';
+  // An old file has them, and would be written to.
+  if (make) sql << "PRAGMA page_size=" << kSpoolPageBytes << ";PRAGMA auto_vacuum=INCREMENTAL;";
+  sql << '\0';
   return db_.Execute(sql.text().data());
 }
 
@@ -164,8 +166,14 @@ Status SpoolStore::CheckSpace() {
   if (!pages.ok()) return pages.status();
   const Result<Space> space = storage_.Free();
   if (!space.ok()) return space.status();
+  // The journal may grow as well, to what it may have.
+  uint64_t kept = options_.min_free_bytes + JournalBytes();
+  for (const std::string_view name : {kSpoolJournal, kSpoolWal}) {
+    const Result<uint64_t> size = storage_.SizeOf(name);
+    if (size.ok()) kept -= std::min(size.value(), kept - options_.min_free_bytes);
+  }
   const uint64_t free = space.value().free_bytes;
-  const uint64_t more = free > options_.min_free_bytes ? free - options_.min_free_bytes : 0;
+  const uint64_t more = free > kept ? free - kept : 0;
   page_limit_ = std::min(page_limit_, static_cast<uint64_t>(pages.value()) + more / kSpoolPageBytes);
   return {};
 }
@@ -392,9 +400,39 @@ Status SpoolStore::ReadFile(SpoolJob& job) {
   return {};
 }
 
+/// A file that may have been larger once, and has free pages: gives some of them back. Each page that
+/// is moved for it is journaled (S5).
+Status SpoolStore::Trim() {
+  const Result<int64_t> pages = db_.Number("PRAGMA page_count");
+  if (!pages.ok()) return pages.status();
+  const uint64_t most = (options_.max_bytes - JournalBytes()) / kSpoolPageBytes;
+  if (static_cast<uint64_t>(pages.value()) <= most) return {};
+  TextBuffer<64> sql;
+  sql << "PRAGMA incremental_vacuum(" << JournalBytes() / kSpoolPageBytes / 4 << ')' << '\0';
+  return db_.Execute(sql.text().data());
+}
+
 /// After a drain: the file becomes as small as what is left in it.
 Status SpoolStore::Shrink() {
-  LIMPET_TRY(db_.Execute("PRAGMA incremental_vacuum"));
+  // What commits do with auto_vacuum=FULL takes the free pages at a stroke, where incremental_vacuum
+  // looks each one up: a second for 60 MiB. But the pages that it moves it journals all at once.
+  for (uint64_t before = 0;;) {
+    const Result<int64_t> pages = db_.Number("PRAGMA page_count");
+    if (!pages.ok()) return pages.status();
+    const Result<int64_t> free = db_.Number("PRAGMA freelist_count");
+    if (!free.ok()) return free.status();
+    if (free.value() == 0 || free.value() == static_cast<int64_t>(before)) break;
+    before = static_cast<uint64_t>(free.value());
+    const uint64_t at_once = JournalBytes() / kSpoolPageBytes / 4;
+    TextBuffer<96> sql;
+    if (static_cast<uint64_t>(pages.value() - free.value()) <= at_once) {
+      sql << "PRAGMA auto_vacuum=FULL;PRAGMA auto_vacuum=INCREMENTAL";
+    } else {
+      sql << "PRAGMA incremental_vacuum(" << at_once << ')';
+    }
+    sql << '\0';
+    LIMPET_TRY(db_.Execute(sql.text().data()));
+  }
   if (options_.sync != Sync::kFull) LIMPET_TRY(db_.Execute("PRAGMA wal_checkpoint(TRUNCATE)"));
   ++generation_;
   return {};

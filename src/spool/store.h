@@ -92,11 +92,12 @@ class SpoolStore final : public Task {
   uint64_t ReservedPages() const { return kOwnPages + PagesFor(options_.batch_bytes); }
 
   Status OpenFile();
-  Status Configure();
+  Status Configure(bool make);
   Status SetJournal();
   Status CheckFile();
   Status Migrate(int64_t from);
   Status CheckSpace();
+  Status Trim();
 
   Status Transact(SpoolJob& job);
   Status Change(SpoolJob& job);
@@ -111,9 +112,9 @@ class SpoolStore final : public Task {
   Status BoundDead(SpoolJob& job);
   Status ActOnDead(SpoolJob& job);
   Status AdvanceDone(SpoolJob& job, Signal signal, SpoolRow through);
-  Status FindAdded(SpoolJob& job);
+  Status FindAdded(SpoolJob& job, std::array<bool, kSpoolAddsMax>& taken);
   Status DropOld(SpoolJob& job);
-  Status Add(SpoolJob& job);
+  Status Add(SpoolJob& job, const std::array<bool, kSpoolAddsMax>& taken);
   Status MakeRoom(SpoolJob& job, Signal signal, uint64_t pages, bool* made);
   Status RemoveDone(bool needed, bool* removed);
   Status Lose(SpoolJob& job, Signal signal, SpoolRow row, DropReason reason);
@@ -126,7 +127,12 @@ class SpoolStore final : public Task {
                     UnixTime died, Record& record);
   Result<SpoolRow> Edge(Signal signal, bool newest, SpoolRow after);
   Result<uint64_t> FreePages(uint64_t reserved);
-  uint64_t PagesFor(uint64_t bytes) const { return bytes / (kSpoolPageBytes - 4) + 3; }
+  /// At most, for one batch: its first page, its others, and its part of the tables' own.
+  static uint64_t PagesFor(uint64_t bytes) { return bytes / (kSpoolPageBytes - 4) + 3; }
+  /// At most, for all: a header of 170 bytes each, and a page that it shares with nobody.
+  static uint64_t PagesOf(const SpoolTotals& totals) {
+    return (totals.bytes + 1200 * totals.batches) / (kSpoolPageBytes - 4);
+  }
 
   Status Read(SpoolJob& job);
   Status DropUnread(SpoolJob& job, SpoolRow row);
@@ -155,7 +161,7 @@ class SpoolStore final : public Task {
 
   Database db_;
   SpoolState state_, saved_;  // As it is to be, and as it was committed.
-  uint64_t page_limit_ = 0;   // Pages the database may have now.
+  uint64_t page_limit_ = 0;   // Pages that the database may fill now.
   bool fresh_ = false;
   uint64_t boot_ = 0;         // This boot's row; 0: not looked up yet.
   UnixTime boot_first_wall_;

@@ -49,6 +49,7 @@ class RowBody final : public Body {
 /// S2: all of it, or nothing.
 Status SpoolStore::Transact(SpoolJob& job) {
   LIMPET_TRY(CheckSpace());
+  LIMPET_TRY(Trim());
   LIMPET_TRY(db_.Execute("BEGIN IMMEDIATE"));
   Status status = Change(job);
   if (status.ok()) status = db_.Execute("COMMIT");
@@ -71,7 +72,8 @@ Status SpoolStore::Transact(SpoolJob& job) {
 
 Status SpoolStore::Change(SpoolJob& job) {
   state_.next_row = std::max(state_.next_row, job.next_row);
-  LIMPET_TRY(FindAdded(job));
+  std::array<bool, kSpoolAddsMax> taken{};  // By another batch: only a mistake of the loop's.
+  LIMPET_TRY(FindAdded(job, taken));
   LIMPET_TRY(NoteHeads(job));
   LIMPET_TRY(Bury(job));
   for (const Signal signal : kSignals) {
@@ -79,7 +81,7 @@ Status SpoolStore::Change(SpoolJob& job) {
   }
   LIMPET_TRY(ActOnDead(job));
   LIMPET_TRY(DropOld(job));
-  LIMPET_TRY(Add(job));
+  LIMPET_TRY(Add(job, taken));
   LIMPET_TRY(NoteCheckpoints(job));
   LIMPET_TRY(NoteBoot(job));
 
@@ -598,21 +600,24 @@ Status SpoolStore::RemoveDone(bool needed, bool* removed) {
 
 /// Frees that many pages for a batch of the signal. made: false when the policy keeps it out.
 Status SpoolStore::MakeRoom(SpoolJob& job, Signal signal, uint64_t pages, bool* made) {
-  const auto share = [this](size_t i) { return options_.max_bytes / 100 * options_.share_percent[i]; };
+  // Of the room that there is for batches: less than max_size, and in a full filesystem much less.
+  const uint64_t room = page_limit_ - std::min(page_limit_, ReservedPages());
+  const auto share = [&](size_t i) { return room * options_.share_percent[i] / 100; };
+  const auto taken = [this](size_t i) { return PagesOf(state_.totals[i]); };
   // What others have a right to and have not used yet is kept free where nothing is ever pushed out.
   uint64_t reserved = 0;
   if (options_.overflow == Overflow::kPauseSources) {
     for (const Signal other : kSignals) {
       const size_t i = Index(other);
       if (other == signal || (options_.signals >> i & 1) == 0) continue;
-      reserved += share(i) - std::min(share(i), state_.totals[i].bytes);
+      reserved += share(i) - std::min(share(i), taken(i));
     }
   }
   *made = false;
   for (;;) {
     const Result<uint64_t> free = FreePages(ReservedPages());
     if (!free.ok()) return free.status();
-    if (free.value() >= pages + PagesFor(reserved)) {
+    if (free.value() >= pages + reserved) {
       *made = true;
       return {};
     }
@@ -625,13 +630,13 @@ Status SpoolStore::MakeRoom(SpoolJob& job, Signal signal, uint64_t pages, bool* 
     // Whoever has more than its share makes room; who has not, keeps what it has. The one that comes
     // makes room for itself.
     const bool newest = options_.overflow == Overflow::kDropNewest;
-    const bool own_is_over = state_.totals[Index(signal)].bytes > share(Index(signal));
+    const bool own_is_over = taken(Index(signal)) > share(Index(signal));
     if (newest && own_is_over) return {};  // It is the newest itself.
     Signal victim = signal;
     SpoolRow row = 0;
     for (const Signal candidate : kSignals) {
       const size_t i = Index(candidate);
-      if (candidate != signal && state_.totals[i].bytes <= share(i)) continue;
+      if (candidate != signal && taken(i) <= share(i)) continue;
       if (candidate == signal && newest) continue;
       if (candidate == signal && !own_is_over && row != 0) continue;
       const SpoolRow after = std::max(state_.done[i], job.keep_through[i]);  // S6
@@ -664,30 +669,44 @@ Status SpoolStore::InsertRecord(std::string_view table, const Record& record, co
 
 /// A job that was thought to have failed may have brought its batches here. Asked before anything is
 /// dropped, so that one that goes then is counted as what it is: added, and lost.
-Status SpoolStore::FindAdded(SpoolJob& job) {
+Status SpoolStore::FindAdded(SpoolJob& job, std::array<bool, kSpoolAddsMax>& taken) {
   for (size_t n = 0; n < job.add_count; ++n) {
     const SpoolAdd& add = job.adds[n];
-    const Result<SpoolRow> there = Edge(add.header.signal, false, add.row - 1);
+    Sql sql;
+    sql << "SELECT start,sequence FROM " << SpoolTable(add.header.signal) << " WHERE row=?1";
+    Statement statement;
+    LIMPET_TRY(statement.Prepare(db_, sql.text()));
+    statement.Bind(1, static_cast<int64_t>(add.row));
+    const Result<bool> there = statement.Step();
     if (!there.ok()) return there.status();
-    job.added[n] = there.value() == add.row;
+    job.added[n] = there.value() &&
+                   static_cast<uint64_t>(statement.Number(0)) == add.header.start &&
+                   static_cast<uint64_t>(statement.Number(1)) == add.header.sequence;
+    taken[n] = there.value() && !job.added[n];
   }
   return {};
 }
 
-Status SpoolStore::Add(SpoolJob& job) {
+Status SpoolStore::Add(SpoolJob& job, const std::array<bool, kSpoolAddsMax>& taken) {
   bool removed = false;
   LIMPET_TRY(RemoveDone(false, &removed));
   uint64_t pages = 0;
+  std::array<bool, kSignalCount> kept_out{};
   for (size_t n = 0; n < job.add_count; ++n) {
     const SpoolAdd& add = job.adds[n];
     const size_t i = Index(add.header.signal);
-    if (job.added[n]) continue;
+    if (job.added[n] || kept_out[i]) continue;
     const Record record{add.row, add.header, RecordChecksum(add.header, *add.record)};
     const uint64_t needed = PagesFor(record.blob_bytes());
     bool made = false;
-    LIMPET_TRY(MakeRoom(job, add.header.signal, needed, &made));
+    // A number behind which all is done would never be read.
+    if (!taken[n] && add.row > state_.done[i]) {
+      LIMPET_TRY(MakeRoom(job, add.header.signal, needed, &made));
+    }
     if (!made) {
-      if (options_.overflow != Overflow::kPauseSources) job.refused_items[i] += add.header.items;
+      // Those after one that waits wait behind it.
+      kept_out[i] = options_.overflow == Overflow::kPauseSources;
+      if (!kept_out[i]) job.refused_items[i] += add.header.items;
       continue;
     }
     LIMPET_TRY(InsertRecord(SpoolTable(add.header.signal), record, *add.record));
