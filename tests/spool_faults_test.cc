@@ -11,16 +11,12 @@ namespace limpet::sim {
 namespace {
 
 /// Every nth position is tried: each one of the operations on files, and of the allocations, which are
-/// ten times as many, some; LIMPET_TEST_STRIDE=1 tries them all (three minutes). Sanitizers and
-/// processors that are emulated take ten times as long as others.
+/// ten times as many, some; LIMPET_TEST_STRIDE=1 tries them all (three minutes).
 int Stride(bool allocations) {
   const char* const wish = std::getenv("LIMPET_TEST_STRIDE");
   if (wish != nullptr && std::atoi(wish) > 0) return std::atoi(wish);
-#if defined(__SANITIZE_ADDRESS__) || !defined(__x86_64__)
-  return allocations ? 211 : 11;
-#else
+  if (kSlow) return allocations ? 211 : 11;
   return allocations ? 29 : 1;
-#endif
 }
 
 struct Failing {

@@ -25,6 +25,13 @@
 
 namespace limpet::sim {
 
+/// Sanitizers and processors that are emulated take ten times as long: tests try less there.
+#if defined(__SANITIZE_ADDRESS__) || !defined(__x86_64__)
+inline constexpr bool kSlow = true;
+#else
+inline constexpr bool kSlow = false;
+#endif
+
 /// A record in pieces, as the queue has it.
 class PieceBody final : public Body {
  public:
@@ -204,7 +211,7 @@ class SpoolRig {
       EXPECT_TRUE(NothingReported());
       return job.status;
     }
-    if (job.was_opened) Resumed();
+    if (job.was_opened) loop.next_row = std::max(loop.next_row, job.opened.next_row);
     TakeOutcome();
     return {};
   }
@@ -299,12 +306,6 @@ class SpoolRig {
   }
 
  private:
-  /// Opened again after a failure: what lies there may be what the failed job wanted.
-  void Resumed() {
-    if (job.opened.totals[0].batches + job.opened.next_row == 0) return;
-    loop.next_row = std::max(loop.next_row, job.opened.next_row);
-  }
-
   void TakeOutcome() {
     loop.next_row = std::max(loop.next_row, job.next_row);
     std::array<uint64_t, kSignalCount> expected = loop.held;
@@ -344,7 +345,7 @@ class SpoolRig {
       }
       const uint64_t there = job.totals[i].items + job.dead_items[i];
       const uint64_t thought = expected[i] + account.dead;
-      if (loop.doubtful) {
+      if (loop.doubtful || (job.was_opened && job.opened.salvaged)) {
         EXPECT_LE(there, thought);
         drop(DropReason::kDamaged, thought - there);
         account.dead = job.dead_items[i];
@@ -398,7 +399,7 @@ inline std::string Dump(const std::map<std::string, std::string>& files,
     }
   };
   rows("SELECT integrity_check FROM pragma_integrity_check");
-  rows("SELECT name||'='||value FROM state WHERE name<>'written_bytes' ORDER BY name");
+  rows("SELECT name||'='||value FROM state WHERE name NOT IN ('written_bytes','checksum') ORDER BY name");
   rows("SELECT source||'='||hex(value) FROM checkpoint ORDER BY source");
   rows("SELECT counter||','||hex(id)||','||first_mono||','||last_mono||','||wall_offset FROM boot");
   for (const char* table : {"metrics", "logs", "traces", "dead"}) {

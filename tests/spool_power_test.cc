@@ -12,18 +12,12 @@
 namespace limpet::sim {
 namespace {
 
-/// LIMPET_TEST_SEED=n: the first of the seeds. LIMPET_TEST_SEEDS=n: so many for each cut. Sanitizers and
-/// processors that are emulated take ten times as long as others: there a cut has one, every few
-/// operations.
+/// LIMPET_TEST_SEED=n: the first of the seeds. LIMPET_TEST_SEEDS=n: so many for each cut.
 uint64_t FirstSeed() {
   const char* const wish = std::getenv("LIMPET_TEST_SEED");
   return wish != nullptr ? std::strtoull(wish, nullptr, 10) : 1;
 }
-#if defined(__SANITIZE_ADDRESS__) || !defined(__x86_64__)
-constexpr uint64_t kSeeds = 1, kStride = 5;
-#else
-constexpr uint64_t kSeeds = 4, kStride = 1;
-#endif
+constexpr uint64_t kSeeds = kSlow ? 1 : 4, kStride = kSlow ? 5 : 1;
 uint64_t Seeds() {
   const char* const wish = std::getenv("LIMPET_TEST_SEEDS");
   return wish != nullptr ? std::strtoull(wish, nullptr, 10) : kSeeds;

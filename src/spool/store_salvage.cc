@@ -9,6 +9,26 @@ namespace {
 constexpr int kTries = 3;           // While the device does not read: then it never will.
 constexpr int kStretchesMax = 1000;  // Damaged ones of a table that are stepped over.
 
+/// To write, so that a transaction cut in half is undone first. Exclusive: a WAL needs no shared
+/// memory then.
+Status OpenDamaged(Database& from, const char* path, const char* vfs) {
+  constexpr const char* kPragmas =
+      "PRAGMA locking_mode=EXCLUSIVE;PRAGMA cell_size_check=ON;PRAGMA cache_size=-32";
+  LIMPET_TRY(from.Open(path, vfs, Database::Mode::kCreate));
+  Status status = from.Execute(kPragmas);
+  if (status.ok()) status = from.Number("SELECT count(*) FROM sqlite_schema").status();
+  // A file that is shorter than it says is read only if the schema counts as writable. But then a
+  // table that did not read for a moment counts as none: another look.
+  for (int n = 0; status.code == Code::kInvalid && n < kTries; ++n) {
+    from.Close();
+    LIMPET_TRY(from.Open(path, vfs, Database::Mode::kCreate));
+    status = from.Execute("PRAGMA writable_schema=ON");
+    if (status.ok()) status = from.Execute(kPragmas);
+    if (status.ok()) status = from.Number("SELECT count(*) FROM dead").status();
+  }
+  return status.code == Code::kInvalid ? Status{} : status;
+}
+
 /// The first row behind `after`; 0: there is none.
 Result<SpoolRow> FirstRow(Database& from, std::string_view table, SpoolRow after) {
   TextBuffer<96> sql;
@@ -60,8 +80,7 @@ Status SpoolStore::Salvage() {
     char text[kPathMax];
     if (storage_.WritePath(kSpoolSalvage, text) == 0) return {Code::kUnsupported, 0, "state_dir"};
     Database from;
-    // To write, so that a transaction cut in half is undone first.
-    Status status = from.Open(text, storage_.vfs(), Database::Mode::kCreate);
+    Status status = OpenDamaged(from, text, storage_.vfs());
     if (status.ok()) status = SalvageInto(from, &known, found);
     if (!status.ok() && db_.in_transaction()) {
       (void)db_.Execute("ROLLBACK");
@@ -79,16 +98,11 @@ Status SpoolStore::Salvage() {
     const uint64_t kept = state_.totals[i].items + account.dead;
     account.dropped[static_cast<size_t>(DropReason::kDamaged)] += held > kept ? held - kept : 0;
   }
-  LIMPET_TRY(SaveState(db_, state_, saved_));
-  saved_ = state_;
-  return {};
+  LIMPET_TRY(db_.Execute("BEGIN IMMEDIATE"));
+  return CommitSalvaged();
 }
 
 Status SpoolStore::SalvageInto(Database& from, bool* known, SpoolState& found) {
-  // Exclusive: a WAL needs no shared memory then. The schema counts as writable, since else a file
-  // that is shorter than it says would not be read at all.
-  LIMPET_TRY(from.Execute("PRAGMA locking_mode=EXCLUSIVE;PRAGMA cache_size=-32;"
-                          "PRAGMA cell_size_check=ON;PRAGMA writable_schema=ON"));
   const Result<int64_t> application = from.Number("PRAGMA application_id");
   if (!application.ok()) return application.status();
   const Result<int64_t> version = from.Number("PRAGMA user_version");
