@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "sim/spool_load.h"
 #include "spool_fixture.h"
 
 namespace limpet::sim {
@@ -1065,6 +1066,47 @@ TEST(SpoolStoreDamage, ADirectoryThatTurnsReadOnlyComesBack) {
   ASSERT_TRUE(rig.Run().ok());
   EXPECT_EQ(rig.Drain(), 2u);
   EXPECT_FALSE(flash.files.contains("spool.db.damaged-1"));
+}
+
+// Wear
+
+/// The bars of spec.md (promise 6) and of docs/spool.md, in every phase of an outage.
+TEST(SpoolStoreWear, StaysBelowTheBars) {
+  struct Case {
+    const char* name;
+    std::vector<size_t> commit;
+    uint64_t max_bytes;
+    double per_payload, kib_per_commit;  ///< At most.
+  };
+  const Case cases[] = {
+      {"4 x 64 KiB", std::vector<size_t>(4, 64 * kKiB), 16 * kMiB, 1.4, 1e9},
+      {"host metrics alone", {kSmall}, 2 * kMiB, 1e9, 24},
+      {"host metrics and 200 lines a second", {25 * kKiB, kSmall}, 8 * kMiB, 3, 1e9},
+  };
+  for (const Case& c : cases) {
+    SpoolLoad load(c.commit, {.max_bytes = c.max_bytes});
+    (void)load.Run(40, false);
+    const LoadPhase append = load.Run(20, false), settle = load.Run(100, true);
+    load.FillUp();
+    const LoadPhase drop = load.Run(100, false);
+    ASSERT_TRUE(load.ok());
+    for (const LoadPhase* phase : {&append, &settle, &drop}) {
+      EXPECT_LE(phase->per_payload(), c.per_payload) << c.name;
+      EXPECT_LE(phase->per_commit() / kKiB, c.kib_per_commit) << c.name;
+      std::printf("%s, %s: %.2f per byte, %.1f KiB per commit, %.1f syncs\n", c.name,
+                  phase == &append ? "appending" : phase == &settle ? "settling" : "dropping",
+                  phase->per_payload(), phase->per_commit() / kKiB,
+                  static_cast<double>(phase->flash.syncs) / static_cast<double>(phase->commits));
+    }
+  }
+}
+
+/// The last of all: what the tests before it took of SQLite's heap, two connections included.
+TEST(SpoolStoreWear, TheHeapSuffices) {
+  const uint64_t peak = SqliteHeap::Get().heap().use().peak;
+  std::printf("SQLite's heap: %llu KiB at most, of %zu\n",
+              static_cast<unsigned long long>(peak / kKiB), SpoolMemory::HeapBytes(64 * kKiB) / kKiB);
+  EXPECT_LE(peak, SpoolMemory::HeapBytes(64 * kKiB));
 }
 
 }  // namespace

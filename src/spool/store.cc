@@ -149,6 +149,10 @@ Status SpoolStore::Configure(bool make) {
 /// A rollback journal writes fewest bytes. Without its syncs it could be torn at power loss, where a
 /// WAL only loses its last commits: docs/spool.md has the measurements.
 Status SpoolStore::SetJournal() {
+  // A power cut may have left it as Shrink wants it for a moment.
+  const Result<int64_t> vacuum = db_.Number("PRAGMA auto_vacuum");
+  if (!vacuum.ok()) return vacuum.status();
+  if (vacuum.value() == 1) LIMPET_TRY(db_.Execute("PRAGMA auto_vacuum=INCREMENTAL"));
   if (options_.sync == Sync::kFull) {
     return db_.Execute("PRAGMA synchronous=FULL;PRAGMA journal_mode=PERSIST");
   }

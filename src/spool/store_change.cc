@@ -688,8 +688,6 @@ Status SpoolStore::FindAdded(SpoolJob& job, std::array<bool, kSpoolAddsMax>& tak
 }
 
 Status SpoolStore::Add(SpoolJob& job, const std::array<bool, kSpoolAddsMax>& taken) {
-  bool removed = false;
-  LIMPET_TRY(RemoveDone(false, &removed));
   uint64_t pages = 0;
   std::array<bool, kSignalCount> kept_out{};
   for (size_t n = 0; n < job.add_count; ++n) {
@@ -716,6 +714,9 @@ Status SpoolStore::Add(SpoolJob& job, const std::array<bool, kSpoolAddsMax>& tak
     state_.totals[i].items += add.header.items;
     state_.totals[i].bytes += record.blob_bytes();
   }
+  // After them: pages that are freed first would have to be journaled when they are filled.
+  bool removed = false;
+  LIMPET_TRY(RemoveDone(false, &removed));
   return KeepHeadroom(job, pages);
 }
 
