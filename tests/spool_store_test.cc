@@ -18,6 +18,11 @@ namespace {
 
 constexpr size_t kSmall = 1331;
 
+uint64_t DroppedItems(const SpoolRig& rig, Signal signal,
+                      DropReason reason = DropReason::kOverflow) {
+  return rig.loop.accounts[Index(signal)].dropped[static_cast<size_t>(reason)];
+}
+
 SpoolOpened MustOpen(SpoolRig& rig) {
   SpoolOpened opened;
   const Status status = rig.Open(opened);
@@ -336,10 +341,6 @@ TEST(SpoolStoreRoom, ALowerMaxSizeHoldsForAnOlderFile) {
   EXPECT_LE(rig.file_bytes(), 2 * kMiB);
 }
 
-uint64_t DroppedItems(const SpoolRig& rig, Signal signal, DropReason reason = DropReason::kOverflow) {
-  return rig.loop.accounts[Index(signal)].dropped[static_cast<size_t>(reason)];
-}
-
 /// A storm of logs beside a few metrics, each job as large as a job may be.
 TEST(SpoolStoreRoom, WhoHasItsShareKeepsIt) {
   struct Case {
@@ -575,12 +576,22 @@ TEST(SpoolStoreSize, OpensAtOnceAndShrinksAfterADrain) {
                 "shrunk in %.0f ms to %llu KiB\n",
                 file, size, open_ms, batches, drain_ms, shrink_ms,
                 static_cast<unsigned long long>(rig.file_bytes() / kKiB));
-    // All at once, too.
+    // All at once, too, after a salvage of as much.
     for (int n = 0; n < 200; ++n) {
       rig.Begin();
       for (int i = 0; i < 4; ++i) rig.Add(Signal::kLogs, 64 * kKiB);
       ASSERT_TRUE(rig.Run().ok());
     }
+    flash.capacity = UINT64_MAX;
+    rig.store.reset();
+    flash.files["spool.db"].resize(flash.files["spool.db"].size() - kMiB);
+    rig.NewProcess();
+    begin = std::chrono::steady_clock::now();
+    ASSERT_TRUE(MustOpen(rig).salvaged);
+    EXPECT_GT(rig.loop.held[1], 4 * DroppedItems(rig, Signal::kLogs, DropReason::kDamaged));
+    std::printf("salvaged in %.0f ms\n", Milliseconds(begin));
+    flash.files.erase("spool.db.damaged-1");
+    flash.capacity = 64 * kMiB;
     rig.loop.done[1] = rig.loop.next_row - 1;
     rig.loop.accounts[1].delivered += rig.loop.held[1];
     rig.loop.held[1] = 0;

@@ -118,6 +118,7 @@ class SpoolStore final : public Task {
   Status MakeRoom(SpoolJob& job, Signal signal, uint64_t pages, bool* made);
   Status RemoveDone(bool needed, bool* removed);
   Status Lose(SpoolJob& job, Signal signal, SpoolRow row, DropReason reason);
+  Status CheckTable(std::string_view table);
   Status LoseDamaged(SpoolJob& job, Signal signal, SpoolRow row);
   void LoseRest(SpoolJob& job, Signal signal);
   Status KeepHeadroom(SpoolJob& job, uint64_t pages);

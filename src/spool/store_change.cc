@@ -10,6 +10,7 @@ constexpr uint64_t kDoneBytesMax = 1 * kMiB;  // S4.
 constexpr int kRemoveAtOnce = 32;             // Rows; each journals a page or two (S5).
 constexpr int kLettersAtOnce = 64;            // Likewise, pushed out by newer ones.
 constexpr uint64_t kBootsKept = 256;
+constexpr int64_t kCheckedPages = 512 * 1024;  // 64 KiB of bits.
 constexpr size_t kSqlBytes = 640;
 
 using Sql = TextBuffer<kSqlBytes>;
@@ -378,7 +379,7 @@ Status SpoolStore::ActOnDead(SpoolJob& job) {
         job.retried_items[i] += items;
       } else {
         ++damaged_;
-        LIMPET_TRY(db_.CheckTable("dead"));
+        LIMPET_TRY(CheckTable("dead"));
       }
     }
     if (!retried) job.purged_items[i] += items;
@@ -528,10 +529,19 @@ Status SpoolStore::Lose(SpoolJob& job, Signal signal, SpoolRow row, DropReason r
   return {};
 }
 
+/// The check takes a bit of the heap for each page of the file: a larger one counts as damaged, and
+/// is copied.
+Status SpoolStore::CheckTable(std::string_view table) {
+  const Result<int64_t> pages = db_.Number("PRAGMA page_count");
+  if (!pages.ok()) return pages.status();
+  if (pages.value() > kCheckedPages) return {Code::kInvalid, 0, "too large to be checked"};
+  return db_.CheckTable(table);
+}
+
 /// A row that does not match its checksum goes, once it is sure that it takes nobody else's pages with
 /// it; what is held is counted anew.
 Status SpoolStore::LoseDamaged(SpoolJob& job, Signal signal, SpoolRow row) {
-  LIMPET_TRY(db_.CheckTable(SpoolTable(signal)));
+  LIMPET_TRY(CheckTable(SpoolTable(signal)));
   const size_t i = Index(signal);
   const SpoolTotals before = state_.totals[i];
   SpoolJob::Lost& lost = job.lost[i][At(DropReason::kDamaged)];
