@@ -142,7 +142,7 @@ int Runtime::Start(Carver& carver) {
                  AgentPorts{clock_, files_, random_, *transport_, log_, extra.source,
                             spool_.parts()},
                  static_cast<PoolReporter&>(*this));
-  agent_->Resume(spool_.opened(), spool_.status());
+  if (spool_.parts().store != nullptr) agent_->Resume(spool_.opened(), spool_.status());
   return StartListeners(carver);
 }
 
