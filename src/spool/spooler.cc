@@ -74,6 +74,10 @@ bool Spooler::MemoryCrowded() const {
   return queue_.use().used > queue_.use().bytes / 100 * kCopiesPercent;
 }
 
+bool Spooler::HeldBack(MonoTime now) const {
+  return hold_until_ > now && !stopping_ && !MemoryAbove(kSpillAbove);
+}
+
 bool Spooler::Drained() const {
   for (const Signal signal : kSignals) {
     if (spool_batches_[Index(signal)] > 0) return false;
@@ -133,7 +137,7 @@ MonoTime Spooler::OnTime(MonoTime now, bool reachable, OpenBatches& open, const 
   if (running_) return kNever;
   if (phase_ == SpoolPhase::kUnusable) return std::max(retry_at_, now);
   MonoTime next = CommitDue(now);
-  if (hold_until_ > now) next = std::max(next, hold_until_);
+  if (HeldBack(now)) next = std::max(next, hold_until_);
   if (phase_ == SpoolPhase::kDraining && Drained()) {
     next = std::min(next, std::max(last_unreachable_ + kQuiet, now));
   }
@@ -164,8 +168,7 @@ bool Spooler::Begin(MonoTime now, bool reachable, OpenBatches& open, const Count
   // What is open goes along with a commit that is due, or makes one due.
   const bool takes_open = ClosesOpenBatches() && open.AnyOpen() &&
                           last_commit_ + options_.commit_interval <= now;
-  const bool held_back = hold_until_ > now && !stopping_;
-  const bool write = reopen || (!held_back && (takes_open || CommitDue(now) <= now));
+  const bool write = reopen || (!HeldBack(now) && (takes_open || CommitDue(now) <= now));
   if (write && (ClosesOpenBatches() || stopping_)) open.CloseAll(now);
 
   job_.open = reopen;

@@ -164,7 +164,8 @@ class Spooler {
     uint64_t size = 0, generation = 0;
   };
   bool TakeFileAnswer(FileAnswer& answer);
-  /// Holds commits back until then, so that a reader finds one state of the file.
+  /// Holds commits back until then, so that a reader finds one state of the file; not where memory
+  /// runs short, and not at the end.
   void HoldCommits(MonoTime until) { hold_until_ = until; }
 
   Held held(Signal signal) const;
@@ -180,6 +181,7 @@ class Spooler {
     BatchQueue::Payload record;
   };
 
+  bool HeldBack(MonoTime now) const;
   bool Usable() const { return phase_ != SpoolPhase::kOff && phase_ != SpoolPhase::kUnusable; }
   bool MemoryAbove(unsigned percent) const;
   bool MemoryCrowded() const;

@@ -64,6 +64,10 @@ class Database {
   Result<uint64_t> FileSize();
   Status ReadFile(uint64_t offset, std::span<uint8_t> into);
 
+  /// Copies the whole into `to`, whatever that holds, by SQLite's online backup. It is on flash when
+  /// this returns, if `to` syncs.
+  Status CopyTo(Database& to);
+
   /// Rows changed by the last INSERT, UPDATE or DELETE.
   int64_t changes() const;
   /// Is a transaction open? An error may have rolled it back.

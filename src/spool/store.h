@@ -129,7 +129,7 @@ class SpoolStore final : public Task {
   uint64_t boot_ = 0;         // This boot's row; 0: not looked up yet.
   UnixTime boot_first_wall_;
   uint64_t written_before_ = 0;  // By earlier processes.
-  uint64_t generation_ = 0;
+  uint64_t generation_;       // Begins with the time: no other process counts the same numbers.
   uint64_t damaged_ = 0;
   bool newer_set_aside_ = false;
 };
