@@ -118,8 +118,9 @@ Status WriteBlob(Database& db, const char* table, SpoolRow row, const Body& blob
 
 Status ReadBlob(Database& db, const char* table, const Record& record, std::span<uint8_t> into) {
   BlobStream stream;
-  Status opened = stream.Open(db, table, "bytes", static_cast<int64_t>(record.row), false);
-  if (opened.code == Code::kNotFound) opened.code = Code::kInvalid;
+  const Status opened =
+      stream.Open(db, table, "bytes", static_cast<int64_t>(record.row), false);
+  if (opened.code == Code::kNotFound) return {Code::kInvalid, 0, "no blob"};
   LIMPET_TRY(opened);
   if (stream.size() != into.size()) return {Code::kInvalid, 0, "a blob of another size"};
   LIMPET_TRY(stream.Read(0, into));

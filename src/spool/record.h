@@ -25,14 +25,19 @@ uint32_t RecordChecksum(const BatchHeader& header, const Body& blob);
 /// Binds row (parameter 1) and the header's columns behind it; returns the next parameter.
 int BindRecord(Statement& statement, const Record& record);
 
-/// Reads columns 0 (row) and the header's. kInvalid: a value that no batch has.
+/// The row itself is damaged, not the file around it: kInvalid without a code of SQLite behind it.
+inline bool IsDamagedRow(const Status& status) {
+  return status.code == Code::kInvalid && status.detail == 0;
+}
+
+/// Reads columns 0 (row) and the header's. IsDamagedRow: a value that no batch has.
 Status ReadRecord(const Statement& statement, Signal signal, Record& record);
 
 /// Writes a blob of the row from its pieces.
 Status WriteBlob(Database& db, const char* table, SpoolRow row, const Body& blob);
 
 /// Reads the row's blob into `into`, which it must fill, and compares the checksum.
-/// kInvalid: it is not what was stored.
+/// IsDamagedRow: it is not what was stored.
 Status ReadBlob(Database& db, const char* table, const Record& record, std::span<uint8_t> into);
 
 }  // namespace limpet

@@ -2,6 +2,8 @@
 
 #include <sqlite3.h>
 
+#include "base/text.h"
+
 namespace limpet {
 namespace {
 
@@ -75,6 +77,11 @@ bool IsOutOfMemory(const Status& status) {
          ((status.detail & 0xff) == SQLITE_NOMEM || status.detail == SQLITE_IOERR_NOMEM);
 }
 
+bool IsUnreadable(const Status& status) {
+  return status.code == Code::kIo &&
+         (status.detail == SQLITE_IOERR_READ || status.detail == SQLITE_IOERR_CORRUPTFS);
+}
+
 Status Database::Open(const char* path, const char* vfs, Mode mode) {
   LIMPET_CHECK(db_ == nullptr);
   int flags = SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_EXRESCODE;
@@ -137,6 +144,17 @@ Status Database::CopyTo(Database& to) {
   const int finished = sqlite3_backup_finish(backup);
   if (code != SQLITE_DONE) return ToStatus(code, "backup");
   return ToStatus(finished, "backup");
+}
+
+Status Database::CheckTable(std::string_view table) {
+  TextBuffer<64> sql;
+  sql << "PRAGMA quick_check(" << table << ')';
+  Statement statement;
+  LIMPET_TRY(statement.Prepare(*this, sql.text()));
+  const Result<bool> row = statement.Step();
+  if (!row.ok()) return row.status();
+  if (statement.Text(0) != "ok") return {Code::kInvalid, SQLITE_CORRUPT, "check of a table"};
+  return {};
 }
 
 int64_t Database::changes() const { return sqlite3_changes64(db_); }

@@ -35,6 +35,8 @@ const char* SqliteVersion();
 
 /// True when the failure was SQLite's heap, not the device.
 bool IsOutOfMemory(const Status& status);
+/// True when the device did not give what it was once given.
+bool IsUnreadable(const Status& status);
 
 class Database {
  public:
@@ -67,6 +69,9 @@ class Database {
   /// Copies the whole into `to`, whatever that holds, by SQLite's online backup. It is on flash when
   /// this returns, if `to` syncs.
   Status CopyTo(Database& to);
+
+  /// Walks a table through all of its pages. kInvalid: the file is damaged.
+  Status CheckTable(std::string_view table);
 
   /// Rows changed by the last INSERT, UPDATE or DELETE.
   int64_t changes() const;

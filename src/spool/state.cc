@@ -1,14 +1,20 @@
 #include "spool/state.h"
 
+#include <array>
 #include <string_view>
 
 #include "base/text.h"
+#include "batch/gzip.h"
 
 namespace limpet {
 namespace {
 
 constexpr std::string_view kInstance = "instance";
 constexpr std::string_view kDestination = "destination.";
+
+std::span<const uint8_t> BytesOf(std::string_view text) {
+  return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
+}
 
 /// Calls visit(name, number, number of `other`) for every number: the one list of their names.
 template <typename State, typename Visit>
@@ -41,6 +47,21 @@ Status ForEachNumber(State& state, const SpoolState& other, Visit visit) {
   LIMPET_TRY(visit("next_row", state.next_row, other.next_row));
   LIMPET_TRY(visit("clean", state.clean, other.clean));
   return {};
+}
+
+/// Of everything but the destinations' counts, which only inform: a sum over the entries in any order.
+uint32_t ChecksumOf(const SpoolState& state) {
+  uint32_t sum = 0;
+  const auto add = [&sum](std::string_view name, uint64_t value, uint64_t) {
+    if (value == 0) return Status{};  // It may have no entry.
+    std::array<uint8_t, 8> bytes;
+    for (uint8_t& byte : bytes) byte = static_cast<uint8_t>(value), value >>= 8;
+    sum += Crc32(Crc32(0, BytesOf(name)), bytes);
+    return Status{};
+  };
+  (void)ForEachNumber(state, state, add);
+  (void)add("last_commit", static_cast<uint64_t>(state.last_commit), 0);
+  return sum + Crc32(0, BytesOf(state.instance.text()));
 }
 
 using Destination = KeptAccount::Destination;
@@ -76,12 +97,11 @@ Status LoadState(Database& db, SpoolState& state) {
   state = {};
   Statement statement;
   LIMPET_TRY(statement.Prepare(db, "SELECT name,value FROM state"));
-  size_t rows = 0;
+  int64_t checksum = -1;
   for (;;) {
     const Result<bool> row = statement.Step();
     if (!row.ok()) return row.status();
     if (!row.value()) break;
-    ++rows;
     const std::string_view name = statement.Text(0);
     if (name == kInstance) {
       state.instance = statement.Text(1);
@@ -90,6 +110,10 @@ Status LoadState(Database& db, SpoolState& state) {
     const int64_t value = statement.Number(1);
     if (name == "last_commit") {
       state.last_commit = value;
+      continue;
+    }
+    if (name == "checksum") {
+      checksum = value;
       continue;
     }
     if (value < 0) return {Code::kInvalid, 0, "a damaged state"};
@@ -102,7 +126,7 @@ Status LoadState(Database& db, SpoolState& state) {
       return Status{};
     }));
   }
-  if (rows == 0) return {Code::kInvalid, 0, "an empty state"};
+  if (checksum != ChecksumOf(state)) return {Code::kInvalid, 0, "a damaged state"};
   return {};
 }
 
@@ -142,6 +166,9 @@ Status SaveState(Database& db, const SpoolState& state, const SpoolState& saved)
   }
   statement.Bind(1, std::string_view("last_commit"));
   statement.Bind(2, state.last_commit);
+  LIMPET_TRY(statement.Run());
+  statement.Bind(1, std::string_view("checksum"));
+  statement.Bind(2, int64_t{ChecksumOf(state)});
   return statement.Run();
 }
 

@@ -22,7 +22,7 @@ struct SpoolState {
   ShortText<40> instance;
 };
 
-/// Reads the table. Names it does not know are passed over. kInvalid: damaged.
+/// Reads the table. Names it does not know are passed over. kInvalid: damaged, or `checksum` says so.
 Status LoadState(Database& db, SpoolState& state);
 
 /// Writes what differs from `saved`.

@@ -8,8 +8,7 @@ namespace {
 
 constexpr size_t kPathBytes = kPathMax;
 constexpr int kNewerMax = 99;
-// Steps over a damaged stretch while salvaging; each doubles the stretch that is left out.
-constexpr int kSkipsMax = 64;
+constexpr int kTries = 3;           // Of a file that the device does not read: then it is damaged.
 
 /// The path of a file of the storage.
 struct FilePath {
@@ -42,27 +41,35 @@ void SpoolStore::Close() {
 Status SpoolStore::Open(SpoolOpened& opened) {
   opened = {};
   ++generation_;
+  late_ = {};
   LIMPET_TRY(storage_.Prepare());
   newer_set_aside_ = false;
-  Status status = OpenFile();
+  Status status = suspect_ ? Status{Code::kInvalid, 0, "a damaged spool"} : OpenFile();
   const bool unreadable = status.code == Code::kDenied &&
                           storage_.SizeOf(kSpoolFile).status().code == Code::kDenied;
   if (status.code == Code::kInvalid || unreadable) {
     // Damaged, somebody else's, or a file that we may not even read in a directory that is ours.
     Close();
-    ++damaged_;
     LIMPET_TRY(FinishSalvage());  // One is left of an earlier time: nothing more is got out of it.
     LIMPET_TRY(MoveFile(kSpoolFile, kSpoolSalvage));
+    ++damaged_;
+    suspect_ = false;
+    unreadable_ = salvage_tries_ = 0;
     status = OpenFile();
   }
   // It stays under this name until all that reads is copied, so that a power cut ends nothing.
-  if (status.ok() && storage_.SizeOf(kSpoolSalvage).status().code != Code::kNotFound) {
-    status = Salvage();
-    if (status.ok()) status = FinishSalvage();
-    opened.salvaged = true;
+  if (status.ok()) {
+    const Result<bool> unfinished = Exists(kSpoolSalvage);
+    status = unfinished.status();
+    if (status.ok() && unfinished.value()) {
+      status = Salvage();
+      if (status.ok()) status = FinishSalvage();
+      opened.salvaged = true;
+    }
   }
   if (!status.ok()) {
     Close();
+    Suspect(status);
     return status;
   }
   opened.newer_set_aside = newer_set_aside_;
@@ -77,12 +84,19 @@ Status SpoolStore::Open(SpoolOpened& opened) {
   return {};
 }
 
+/// Remembers what a failure says of the file, for the next Open. A device may fail to read for a
+/// while; a page that it never gives back is as good as damaged.
+void SpoolStore::Suspect(const Status& status) {
+  unreadable_ = IsUnreadable(status) ? unreadable_ + 1 : 0;
+  if (status.code == Code::kInvalid || unreadable_ >= kTries) suspect_ = true;
+}
+
 Status SpoolStore::OpenFile() {
   const FilePath path(storage_, kSpoolFile);
-  if (!path.ok()) return {Code::kInvalid, 0, "state_dir is too long"};
+  if (!path.ok()) return {Code::kUnsupported, 0, "state_dir is too long"};
   const Result<uint64_t> size = storage_.SizeOf(kSpoolFile);
   if (!size.ok() && size.status().code != Code::kNotFound) return size.status();
-  fresh_ = !size.ok();
+  fresh_ = !size.ok() || size.value() == 0;
   if (fresh_) {
     const Result<Space> space = storage_.Free();
     if (!space.ok()) return space.status();
@@ -95,8 +109,9 @@ Status SpoolStore::OpenFile() {
     LIMPET_TRY(storage_.Remove(kSpoolWal));
   }
   LIMPET_TRY(db_.Open(path.text, storage_.vfs(), Database::Mode::kCreate));
-  LIMPET_TRY(Configure());
+  LIMPET_TRY(Configure(fresh_));
 
+  // Before anything is changed: it may not be ours.
   const Result<int64_t> application = db_.Number("PRAGMA application_id");
   if (!application.ok()) return application.status();
   const Result<int64_t> version = db_.Number("PRAGMA user_version");
@@ -109,52 +124,77 @@ Status SpoolStore::OpenFile() {
   }
   if (version.value() > kSpoolSchema) {
     Close();
-    newer_set_aside_ = true;
     LIMPET_TRY(SetNewerAside());
+    newer_set_aside_ = true;
     return OpenFile();
   }
   fresh_ = fresh_ || empty;
+  LIMPET_TRY(SetJournal());
   if (version.value() < kSpoolSchema) LIMPET_TRY(Migrate(version.value()));
+  LIMPET_TRY(CheckSpace());
   LIMPET_TRY(LoadState(db_, saved_));
   state_ = saved_;
-  written_before_ = saved_.written_bytes - std::min(saved_.written_bytes, storage_.written_bytes());
+  if (!written_known_) written_before_ = saved_.written_bytes;
+  written_known_ = true;
   return {};
 }
 
-Status SpoolStore::Configure() {
+Status SpoolStore::Configure(bool make) {
   // Exclusive before the first access: nobody else reads it while we run, and WAL needs no shared
-  // memory then. The page size and the vacuum mode count for a new file only.
+  // memory then.
   TextBuffer<256> sql;
-  sql << "PRAGMA locking_mode=EXCLUSIVE;PRAGMA page_size=" << kSpoolPageBytes
-      << ";PRAGMA auto_vacuum=INCREMENTAL;PRAGMA cache_size=" << CachePages(options_.batch_bytes)
-      << ";PRAGMA journal_size_limit="
-      << JournalBytes(options_.max_bytes) / 4 << ';' << '\0';
-  LIMPET_TRY(db_.Execute(sql.text().data()));
-  // A rollback journal writes fewest bytes. Without its syncs it could be torn at power loss, where a
-  // WAL only loses its last commits: docs/spool.md has the measurements.
+  sql << "PRAGMA locking_mode=EXCLUSIVE;PRAGMA cache_size=" << CachePages(options_.batch_bytes)
+      << ";PRAGMA journal_size_limit=" << JournalBytes() / 4 << ';';
+  // An old file has them, and would be written to.
+  if (make) sql << "PRAGMA page_size=" << kSpoolPageBytes << ";PRAGMA auto_vacuum=INCREMENTAL;";
+  sql << '\0';
+  return db_.Execute(sql.text().data());
+}
+
+/// A rollback journal writes fewest bytes. Without its syncs it could be torn at power loss, where a
+/// WAL only loses its last commits: docs/spool.md has the measurements.
+Status SpoolStore::SetJournal() {
+  // A power cut may have left it as Shrink wants it for a moment.
+  const Result<int64_t> vacuum = db_.Number("PRAGMA auto_vacuum");
+  if (!vacuum.ok()) return vacuum.status();
+  if (vacuum.value() == 1) LIMPET_TRY(db_.Execute("PRAGMA auto_vacuum=INCREMENTAL"));
   if (options_.sync == Sync::kFull) {
-    LIMPET_TRY(db_.Execute("PRAGMA synchronous=FULL;PRAGMA journal_mode=PERSIST"));
-  } else {
-    LIMPET_TRY(db_.Execute("PRAGMA synchronous=NORMAL;PRAGMA journal_mode=WAL"));
-    sql.Clear();
-    sql << "PRAGMA wal_autocheckpoint=" << JournalBytes(options_.max_bytes) / 4 / kSpoolPageBytes << '\0';
-    LIMPET_TRY(db_.Execute(sql.text().data()));
+    return db_.Execute("PRAGMA synchronous=FULL;PRAGMA journal_mode=PERSIST");
   }
-  return CheckSpace();
+  TextBuffer<128> sql;
+  sql << "PRAGMA synchronous=NORMAL;PRAGMA journal_mode=WAL;PRAGMA wal_autocheckpoint="
+      << JournalBytes() / 4 / kSpoolPageBytes << '\0';
+  return db_.Execute(sql.text().data());
 }
 
 /// Sets how many pages the database may have now: max_size, and what min_free leaves.
 Status SpoolStore::CheckSpace() {
-  page_limit_ = (options_.max_bytes - JournalBytes(options_.max_bytes)) / kSpoolPageBytes;
+  page_limit_ = (options_.max_bytes - JournalBytes()) / kSpoolPageBytes;
+  if (options_.min_free_bytes == 0) return {};
   const Result<int64_t> pages = db_.Number("PRAGMA page_count");
   if (!pages.ok()) return pages.status();
-  if (options_.min_free_bytes > 0) {
-    const Result<Space> space = storage_.Free();
-    if (!space.ok()) return space.status();
-    const uint64_t free = space.value().free_bytes;
-    const uint64_t more = free > options_.min_free_bytes ? free - options_.min_free_bytes : 0;
-    page_limit_ = std::min(page_limit_, static_cast<uint64_t>(pages.value()) + more / kSpoolPageBytes);
+  const Result<Space> space = storage_.Free();
+  if (!space.ok()) return space.status();
+  // The journal may grow as well, to what it may have.
+  uint64_t kept = options_.min_free_bytes + JournalBytes();
+  for (const std::string_view name : {kSpoolJournal, kSpoolWal}) {
+    const Result<uint64_t> size = storage_.SizeOf(name);
+    if (size.ok()) kept -= std::min(size.value(), kept - options_.min_free_bytes);
   }
+  const uint64_t free = space.value().free_bytes;
+  const uint64_t more = free > kept ? free - kept : 0;
+  page_limit_ = std::min(page_limit_, static_cast<uint64_t>(pages.value()) + more / kSpoolPageBytes);
+  return {};
+}
+
+/// Somebody may have removed or replaced the file under us: what would be committed then is nowhere.
+Status SpoolStore::CheckFile() {
+  const Result<uint64_t> named = storage_.SizeOf(kSpoolFile);
+  if (named.status().code == Code::kNotFound) return {Code::kUnavailable, 0, "the file is gone"};
+  if (!named.ok()) return named.status();
+  const Result<uint64_t> opened = db_.FileSize();
+  if (!opened.ok()) return opened.status();
+  if (named.value() != opened.value()) return {Code::kUnavailable, 0, "the file was replaced"};
   return {};
 }
 
@@ -175,30 +215,46 @@ Status SpoolStore::Migrate(int64_t from) {
 
 // Damage
 
+Result<bool> SpoolStore::Exists(std::string_view name) {
+  const Status status = storage_.SizeOf(name).status();
+  if (status.ok() || status.code == Code::kDenied) return true;
+  if (status.code == Code::kNotFound) return false;
+  return status;
+}
+
 /// Renames a database with its journal, which goes first: without it the database may be half a
-/// transaction. What was there under the new name is gone.
+/// transaction. What was there under the new name is gone before, so that after a power cut in the
+/// middle a journal found there is the one that was moved.
 Status SpoolStore::MoveFile(std::string_view from, std::string_view to) {
-  for (const std::string_view suffix : {"-journal", "-wal", ""}) {
-    TextBuffer<64> old_name, new_name;
+  constexpr std::string_view kSuffixes[] = {"-journal", "-wal", ""};
+  const Result<bool> replaced = Exists(to);
+  if (!replaced.ok()) return replaced.status();
+  TextBuffer<64> old_name, new_name;
+  for (const std::string_view suffix : kSuffixes) {
+    new_name.Clear();
+    new_name << to << suffix;
+    if (replaced.value()) LIMPET_TRY(storage_.Remove(new_name.text()));
+  }
+  for (const std::string_view suffix : kSuffixes) {
+    old_name.Clear(), new_name.Clear();
     old_name << from << suffix;
     new_name << to << suffix;
-    const Status there = storage_.SizeOf(old_name.text()).status();
-    if (there.code == Code::kNotFound) {
-      LIMPET_TRY(storage_.Remove(new_name.text()));
-    } else {
-      LIMPET_TRY(storage_.Rename(old_name.text(), new_name.text()));
-    }
+    const Result<bool> there = Exists(old_name.text());
+    if (!there.ok()) return there.status();
+    if (there.value()) LIMPET_TRY(storage_.Rename(old_name.text(), new_name.text()));
   }
   return {};
 }
 
 /// Keeps what was salvaged for people to look at, and the one before it.
 Status SpoolStore::FinishSalvage() {
-  if (storage_.SizeOf(kSpoolSalvage).status().code == Code::kNotFound) return {};
   constexpr std::string_view kNewest = "spool.db.damaged-1", kOlder = "spool.db.damaged-2";
-  if (storage_.SizeOf(kNewest).status().code != Code::kNotFound) {
-    LIMPET_TRY(MoveFile(kNewest, kOlder));
-  }
+  const Result<bool> there = Exists(kSpoolSalvage);
+  if (!there.ok()) return there.status();
+  if (!there.value()) return {};
+  const Result<bool> before = Exists(kNewest);
+  if (!before.ok()) return before.status();
+  if (before.value()) LIMPET_TRY(MoveFile(kNewest, kOlder));
   return MoveFile(kSpoolSalvage, kNewest);
 }
 
@@ -208,126 +264,48 @@ Status SpoolStore::SetNewerAside() {
   for (int number = 1; number <= kNewerMax; ++number) {
     name.Clear();
     name << kSpoolFile << ".newer-" << number;
-    if (storage_.SizeOf(name.text()).status().code == Code::kNotFound) {
-      return MoveFile(kSpoolFile, name.text());
-    }
+    const Result<bool> taken = Exists(name.text());
+    if (!taken.ok()) return taken.status();
+    if (!taken.value()) return MoveFile(kSpoolFile, name.text());
   }
   return {Code::kExists, 0, "too many spools of newer versions"};
 }
 
-/// Copies what reads out of the file set aside into the open one, a transaction a batch: what was
-/// copied stays, and a power cut in the middle only means that it goes on from there.
-Status SpoolStore::Salvage() {
-  const FilePath path(storage_, kSpoolSalvage);
-  Database from;
-  SpoolState found;
-  // To write, so that a transaction cut in half is undone first.
-  Status status = from.Open(path.text, storage_.vfs(), Database::Mode::kCreate);
-  if (status.ok()) status = from.Execute("PRAGMA cache_size=-32;PRAGMA cell_size_check=ON");
-  const bool open = status.ok();
-  if (status.ok()) status = LoadState(from, found);
-  const bool known = status.ok();
-  if (known) {
-    state_.account = found.account;
-    for (Account& account : state_.account.accounts) account.dead = 0;  // Letters are not copied.
-    state_.done = found.done;
-    state_.instance = found.instance;
-    state_.next_row = std::max(state_.next_row, found.next_row);
-    state_.last_commit = found.last_commit;
-    fresh_ = false;
-  }
-  for (const Signal signal : kSignals) {
-    if (!open) break;
-    const Status copied = SalvageSignal(from, signal);
-    if (!copied.ok() && copied.code != Code::kFull) return copied;
-  }
-  // What was held and did not read is lost, counted. Without a state nobody knows how much it was.
-  for (const Signal signal : kSignals) {
-    const size_t i = Index(signal);
-    const uint64_t held = known ? found.totals[i].items + found.account.accounts[i].dead : 0;
-    const uint64_t kept = state_.totals[i].items;
-    state_.account.accounts[i].dropped[static_cast<size_t>(DropReason::kDamaged)] +=
-        held > kept ? held - kept : 0;
-  }
-  LIMPET_TRY(SaveState(db_, state_, saved_));
-  saved_ = state_;
-  return {};
-}
-
-Status SpoolStore::SalvageSignal(Database& from, Signal signal) {
-  const size_t i = Index(signal);
-  const Result<SpoolRow> newest = Edge(signal, true, 0);
-  if (!newest.ok()) return newest.status();
-  SpoolRow after = std::max(state_.done[i], newest.value());
-  SpoolRow skip = 1;
-  int skips = 0;
-  while (skips < kSkipsMax) {
-    TextBuffer<96> sql;
-    sql << "SELECT row FROM " << SpoolTable(signal) << " WHERE row>" << after
-        << " ORDER BY row LIMIT 1" << '\0';
-    const Result<int64_t> next = from.Number(sql.text().data());
-    if (next.ok() && next.value() == 0) return {};  // The end.
-    if (!next.ok()) {
-      // A stretch that does not read: further and further on.
-      ++skips;
-      after += skip;
-      skip *= 2;
-      continue;
-    }
-    const auto row = static_cast<SpoolRow>(next.value());
-    Record record;
-    LIMPET_TRY(db_.Execute("BEGIN IMMEDIATE"));
-    Status copied = CopyRecord(from, SpoolTable(signal), signal, row, SpoolTable(signal), row,
-                               nullptr, {}, record);
-    if (copied.ok()) {
-      ++state_.totals[i].batches;
-      state_.totals[i].items += record.header.items;
-      state_.totals[i].bytes += record.blob_bytes();
-      state_.next_row = std::max(state_.next_row, row + 1);
-      copied = SaveState(db_, state_, saved_);
-      if (copied.ok()) copied = db_.Execute("COMMIT");
-      if (copied.ok()) {
-        saved_ = state_;
-        skip = 1;
-        skips = 0;
-      } else {
-        state_ = saved_;
-      }
-    }
-    if (db_.in_transaction()) (void)db_.Execute("ROLLBACK");
-    // A row that does not read is passed over; a new file that cannot be written is a failure.
-    if (!copied.ok() && copied.code != Code::kInvalid) return copied;
-    if (!copied.ok()) ++damaged_;
-    after = row;
-  }
-  return {};
-}
-
-// Jobs
-
 void SpoolStore::Run() {
   SpoolJob& job = *job_;
-  job.status = {};
-  if (job.open && !db_.is_open()) {
+  committed_ = false;
+  job.status = late_;
+  late_ = {};
+  if (job.status.ok() && job.open && !db_.is_open()) {
     job.status = Open(job.opened);
     job.was_opened = job.status.ok();
   }
   if (job.status.ok() && !db_.is_open()) job.status = {Code::kUnavailable, 0, "not open"};
+  if (job.status.ok()) job.status = CheckFile();
   const MonoTime begin = clock_.Monotonic();
   if (job.status.ok() && job.write) job.status = Transact(job);
   job.took = clock_.Monotonic() - begin;
   if (job.status.ok() && job.shrink) job.status = Shrink();
   if (job.status.ok() && job.read) job.status = Read(job);
   if (job.status.ok() && !job.file_into.empty()) job.status = ReadFile(job);
-  if (job.status.ok()) job.status = Report(job);
-  job.damaged = damaged_;
-  // Closed after a failure: the next job that opens looks at what is there with fresh eyes, and sets
-  // it aside when it is damaged.
-  if (!job.status.ok() && !IsOutOfMemory(job.status)) Close();
+  if (!job.status.ok()) {
+    // The next job that opens looks at what is there with fresh eyes.
+    Close();
+    Suspect(job.status);
+    job.read_count = 0;
+    job.file_got = 0;
+    if (committed_) {
+      late_ = job.status;
+      job.status = {};
+    }
+  } else {
+    unreadable_ = 0;
+  }
+  Report(job);
 }
 
 /// What the loop shows of the spool.
-Status SpoolStore::Report(SpoolJob& job) {
+void SpoolStore::Report(SpoolJob& job) {
   job.totals = state_.totals;
   for (const Signal signal : kSignals) {
     job.dead_items[Index(signal)] = state_.account.accounts[Index(signal)].dead;
@@ -337,15 +315,20 @@ Status SpoolStore::Report(SpoolJob& job) {
   job.heap = SqliteHeapUse();
   job.bytes = 0;
   for (const std::string_view name : {kSpoolFile, kSpoolJournal, kSpoolWal}) {
-    job.bytes += storage_.SizeOf(name).ok() ? storage_.SizeOf(name).value() : 0;
+    const Result<uint64_t> size = storage_.SizeOf(name);
+    if (size.ok()) job.bytes += size.value();
   }
-  return {};
+  job.damaged = damaged_;
 }
 
 /// Batches of one signal behind a row, as many as there is room for.
 Status SpoolStore::Read(SpoolJob& job) {
   job.read_count = 0;
   const std::string_view table = SpoolTable(job.read_signal);
+  TextBuffer<512> sql;
+  sql << "SELECT row," << kRecordColumns << " FROM " << table << " WHERE row>?1 ORDER BY row LIMIT 1";
+  TextBuffer<16> name;
+  name << table << '\0';
   SpoolRow after = std::max(job.read_after, state_.done[Index(job.read_signal)]);
   size_t used = 0;
   while (job.read_count < job.reads.size()) {
@@ -353,8 +336,6 @@ Status SpoolStore::Read(SpoolJob& job) {
     Status status;
     {
       Statement statement;
-      TextBuffer<512> sql;
-      sql << "SELECT row," << kRecordColumns << " FROM " << table << " WHERE row>?1 ORDER BY row LIMIT 1";
       LIMPET_TRY(statement.Prepare(db_, sql.text()));
       statement.Bind(1, static_cast<int64_t>(after));
       const Result<bool> found = statement.Step();
@@ -362,49 +343,54 @@ Status SpoolStore::Read(SpoolJob& job) {
       if (!found.value()) break;
       status = ReadRecord(statement, job.read_signal, record);
     }
+    if (record.row <= after) return {Code::kInvalid, 0, "rows out of order"};
     const size_t size = record.blob_bytes();
     if (status.ok() && size > buffer_.size()) status = {Code::kInvalid, 0, "larger than a batch"};
     if (status.ok()) {
       if (size > buffer_.size() - used) break;
-      TextBuffer<16> name;
-      name << table << '\0';
       status = ReadBlob(db_, name.text().data(), record, buffer_.subspan(used, size));
     }
-    after = record.row;
-    if (status.ok()) {
-      const std::span<const uint8_t> blob = buffer_.subspan(used, size);
-      job.reads[job.read_count++] = {.row = record.row,
-                                     .header = record.header,
-                                     .checkpoints = blob.first(record.header.checkpoint_bytes),
-                                     .bytes = blob.subspan(record.header.checkpoint_bytes)};
-      used += size;
+    if (IsDamagedRow(status)) {
+      // S7. A job of its own: the rows before it are told first.
+      if (job.read_count > 0) break;
+      LIMPET_TRY(DropUnread(job, record.row));
       continue;
     }
-    if (status.code != Code::kInvalid) return status;
-    // S7. A row of its own: told when there is nothing better to tell.
-    if (job.read_count > 0) break;
-    ++damaged_;
-    SpoolJob::Lost& lost =
-        job.lost[Index(job.read_signal)][static_cast<size_t>(DropReason::kDamaged)];
-    LIMPET_TRY(db_.Execute("BEGIN IMMEDIATE"));
-    Status dropped = Lose(job, job.read_signal, record.row, DropReason::kDamaged);
-    if (dropped.ok()) {
-      for (const Signal signal : kSignals) {
-        Account& account = state_.account.accounts[Index(signal)];
-        if (signal == job.read_signal) account.dropped[static_cast<size_t>(DropReason::kDamaged)] += lost.items;
-      }
-      dropped = SaveState(db_, state_, saved_);
-    }
-    if (dropped.ok()) dropped = db_.Execute("COMMIT");
-    if (!dropped.ok()) {
-      if (db_.in_transaction()) (void)db_.Execute("ROLLBACK");
-      state_ = saved_;
-      lost = {};
-      return dropped;
-    }
-    saved_ = state_;
-    ++generation_;
+    LIMPET_TRY(status);
+    const std::span<const uint8_t> blob = buffer_.subspan(used, size);
+    job.reads[job.read_count++] = {.row = record.row,
+                                   .header = record.header,
+                                   .checkpoints = blob.first(record.header.checkpoint_bytes),
+                                   .bytes = blob.subspan(record.header.checkpoint_bytes)};
+    used += size;
+    after = record.row;
   }
+  return {};
+}
+
+/// A damaged row goes in a transaction of its own.
+Status SpoolStore::DropUnread(SpoolJob& job, SpoolRow row) {
+  const size_t i = Index(job.read_signal);
+  SpoolJob::Lost& lost = job.lost[i][static_cast<size_t>(DropReason::kDamaged)];
+  const SpoolJob::Lost before = lost;
+  LIMPET_TRY(db_.Execute("BEGIN IMMEDIATE"));
+  Status dropped = LoseDamaged(job, job.read_signal, row);
+  if (dropped.ok()) {
+    state_.account.accounts[i].dropped[static_cast<size_t>(DropReason::kDamaged)] +=
+        lost.items - before.items;
+    dropped = SaveState(db_, state_, saved_);
+  }
+  if (dropped.ok()) dropped = db_.Execute("COMMIT");
+  if (!dropped.ok()) {
+    if (db_.in_transaction()) (void)db_.Execute("ROLLBACK");
+    state_ = saved_;
+    lost = before;
+    return dropped;
+  }
+  saved_ = state_;
+  committed_ = true;
+  ++damaged_;
+  ++generation_;
   return {};
 }
 
@@ -423,9 +409,39 @@ Status SpoolStore::ReadFile(SpoolJob& job) {
   return {};
 }
 
+/// A file that may have been larger once, and has free pages: gives some of them back. Each page that
+/// is moved for it is journaled (S5).
+Status SpoolStore::Trim() {
+  const Result<int64_t> pages = db_.Number("PRAGMA page_count");
+  if (!pages.ok()) return pages.status();
+  const uint64_t most = (options_.max_bytes - JournalBytes()) / kSpoolPageBytes;
+  if (static_cast<uint64_t>(pages.value()) <= most) return {};
+  TextBuffer<64> sql;
+  sql << "PRAGMA incremental_vacuum(" << JournalBytes() / kSpoolPageBytes / 4 << ')' << '\0';
+  return db_.Execute(sql.text().data());
+}
+
 /// After a drain: the file becomes as small as what is left in it.
 Status SpoolStore::Shrink() {
-  LIMPET_TRY(db_.Execute("PRAGMA incremental_vacuum"));
+  // What commits do with auto_vacuum=FULL takes the free pages at a stroke, where incremental_vacuum
+  // looks each one up: a second for 60 MiB. But the pages that it moves it journals all at once.
+  for (uint64_t before = 0;;) {
+    const Result<int64_t> pages = db_.Number("PRAGMA page_count");
+    if (!pages.ok()) return pages.status();
+    const Result<int64_t> free = db_.Number("PRAGMA freelist_count");
+    if (!free.ok()) return free.status();
+    if (free.value() == 0 || free.value() == static_cast<int64_t>(before)) break;
+    before = static_cast<uint64_t>(free.value());
+    const uint64_t at_once = JournalBytes() / kSpoolPageBytes / 4;
+    TextBuffer<96> sql;
+    if (static_cast<uint64_t>(pages.value() - free.value()) <= at_once) {
+      sql << "PRAGMA auto_vacuum=FULL;PRAGMA auto_vacuum=INCREMENTAL";
+    } else {
+      sql << "PRAGMA incremental_vacuum(" << at_once << ')';
+    }
+    sql << '\0';
+    LIMPET_TRY(db_.Execute(sql.text().data()));
+  }
   if (options_.sync != Sync::kFull) LIMPET_TRY(db_.Execute("PRAGMA wal_checkpoint(TRUNCATE)"));
   ++generation_;
   return {};

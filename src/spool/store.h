@@ -3,7 +3,9 @@
 // Invariants:
 //  S1  What a job reports as added is there, byte for byte, whatever happens after: the transaction
 //      was synced before the job ended.
-//  S2  A job that fails has changed nothing, neither on flash nor in the totals kept here.
+//  S2  A job that fails has changed nothing, neither on flash nor in the totals kept here; but when
+//      the failure came from the end of a commit, the commit may be found there afterwards, and the
+//      same job again changes nothing more. What fails after the transaction fails the next job.
 //  S3  `state` holds, per signal, the totals of the rows behind `done`; both change in the same
 //      transaction as the rows, and with them the account: for what was committed
 //      collected = delivered + rejected + dropped + dead + held.
@@ -12,9 +14,11 @@
 //      needed, or when they exceed kDoneBytesMax.
 //  S5  All files together stay within max_bytes, at every moment: the database has a bound of pages,
 //      and a transaction changes at most as many as the journal's part of max_bytes has room for.
+//      Batches leave a few pages to what else grows (kOwnPages), and to one letter.
 //  S6  A row up to keep_through of its signal is never dropped.
 //  S7  Damage never ends the process and is never met twice: a row that does not match its checksum
-//      is dropped, a file that is no sound database is set aside and what reads is copied.
+//      is dropped, a file that is no sound database is set aside and what reads is copied. The same
+//      befalls a file that was sound when it was opened, the next time it is.
 #pragma once
 
 #include <algorithm>
@@ -52,7 +56,9 @@ struct SpoolOptions {
 class SpoolStore final : public Task {
  public:
   /// Bytes of batches that one transaction may add, one batch always.
-  static uint64_t AddBytesMax(uint64_t max_bytes) { return JournalBytes(max_bytes) / 4; }
+  static uint64_t AddBytesMax(uint64_t max_bytes) {
+    return std::min<uint64_t>(max_bytes / 4, kMiB) / 4;
+  }
 
   /// A batch's pages are made first and filled then: a cache that does not hold them all writes each
   /// twice (docs/spool.md).
@@ -73,14 +79,25 @@ class SpoolStore final : public Task {
   void Close();
 
  private:
-  static uint64_t JournalBytes(uint64_t max_bytes) {
-    return std::min<uint64_t>(max_bytes / 4, kMiB);
+  static constexpr uint64_t kOwnPages = 64;  // State, boots, checkpoints, and the trees' own.
+
+  /// What the journal may take of max_bytes: four times what a transaction adds; every page of the
+  /// largest batch, when its room is made in the same transaction; and 1 page of 113 that are freed
+  /// when a signal is emptied.
+  uint64_t JournalBytes() const {
+    const uint64_t max = options_.max_bytes;
+    return std::min(max / 4, std::max<uint64_t>({kMiB, max / 64, 2 * options_.batch_bytes}));
   }
+  /// Pages that batches leave free.
+  uint64_t ReservedPages() const { return kOwnPages + PagesFor(options_.batch_bytes); }
 
   Status OpenFile();
-  Status Configure();
+  Status Configure(bool make);
+  Status SetJournal();
+  Status CheckFile();
   Status Migrate(int64_t from);
   Status CheckSpace();
+  Status Trim();
 
   Status Transact(SpoolJob& job);
   Status Change(SpoolJob& job);
@@ -88,33 +105,53 @@ class SpoolStore final : public Task {
   Status NoteHeads(const SpoolJob& job);
   Status NoteCheckpoints(const SpoolJob& job);
   Status Bury(SpoolJob& job);
+  Status BuryFromMemory(SpoolJob& job, const SpoolBury& bury, Record& record);
+  Status BuryRow(SpoolJob& job, const SpoolBury& bury, Record& record, bool* buried);
+  Status MakeRoomForLetter(SpoolJob& job, uint64_t bytes, bool* made);
+  Status DropOldestLetter(SpoolJob& job, bool* dropped);
   Status BoundDead(SpoolJob& job);
   Status ActOnDead(SpoolJob& job);
-  Status AdvanceDone(Signal signal, SpoolRow through);
+  Status AdvanceDone(SpoolJob& job, Signal signal, SpoolRow through);
+  Status FindAdded(SpoolJob& job, std::array<bool, kSpoolAddsMax>& taken);
   Status DropOld(SpoolJob& job);
-  Status Add(SpoolJob& job);
+  Status Add(SpoolJob& job, const std::array<bool, kSpoolAddsMax>& taken);
   Status MakeRoom(SpoolJob& job, Signal signal, uint64_t pages, bool* made);
   Status RemoveDone(bool needed, bool* removed);
   Status Lose(SpoolJob& job, Signal signal, SpoolRow row, DropReason reason);
+  Status LoseDamaged(SpoolJob& job, Signal signal, SpoolRow row);
+  void LoseRest(SpoolJob& job, Signal signal);
   Status KeepHeadroom(SpoolJob& job, uint64_t pages);
   Status InsertRecord(std::string_view table, const Record& record, const Body& blob);
   Status CopyRecord(Database& from, std::string_view from_table, Signal signal, SpoolRow from_row,
                     std::string_view to_table, SpoolRow to_row, const SpoolBury* letter,
                     UnixTime died, Record& record);
   Result<SpoolRow> Edge(Signal signal, bool newest, SpoolRow after);
-  Result<uint64_t> FreePages();
-  uint64_t PagesFor(uint64_t bytes) const { return bytes / (kSpoolPageBytes - 4) + 3; }
+  Result<uint64_t> FreePages(uint64_t reserved);
+  /// At most, for one batch: its first page, its others, and its part of the tables' own.
+  static uint64_t PagesFor(uint64_t bytes) { return bytes / (kSpoolPageBytes - 4) + 3; }
+  /// At most, for all: a header of 170 bytes each, and a page that it shares with nobody.
+  static uint64_t PagesOf(const SpoolTotals& totals) {
+    return (totals.bytes + 1200 * totals.batches) / (kSpoolPageBytes - 4);
+  }
 
   Status Read(SpoolJob& job);
+  Status DropUnread(SpoolJob& job, SpoolRow row);
   Status ReadFile(SpoolJob& job);
   Status Shrink();
-  Status Report(SpoolJob& job);
+  void Report(SpoolJob& job);
 
+  Result<bool> Exists(std::string_view name);
   Status MoveFile(std::string_view from, std::string_view to);
   Status SetNewerAside();
   Status Salvage();
   Status FinishSalvage();
-  Status SalvageSignal(Database& from, Signal signal);
+  Status SalvageInto(Database& from, bool* known, SpoolState& found);
+  Status SalvageSmall(Database& from);
+  Status SalvageTable(Database& from, std::string_view table, Signal signal, SpoolRow after);
+  Status SalvageRow(Database& from, std::string_view table, Signal signal, SpoolRow row);
+  Status CommitSalvaged();
+  bool IsLost(const Status& status);
+  void Suspect(const Status& status);
 
   const SpoolOptions options_;
   Storage& storage_;
@@ -124,14 +161,20 @@ class SpoolStore final : public Task {
 
   Database db_;
   SpoolState state_, saved_;  // As it is to be, and as it was committed.
-  uint64_t page_limit_ = 0;   // Pages the database may have now.
+  uint64_t page_limit_ = 0;   // Pages that the database may fill now.
   bool fresh_ = false;
   uint64_t boot_ = 0;         // This boot's row; 0: not looked up yet.
   UnixTime boot_first_wall_;
-  uint64_t written_before_ = 0;  // By earlier processes.
+  uint64_t written_before_ = 0;  // By earlier processes; known once one file was opened.
+  bool written_known_ = false;
   uint64_t generation_;       // Begins with the time: no other process counts the same numbers.
   uint64_t damaged_ = 0;
   bool newer_set_aside_ = false;
+  bool suspect_ = false;      // The file is to be set aside when it is opened next (S7).
+  int unreadable_ = 0;        // Failures to read it, one after the other,
+  int salvage_tries_ = 0;     // and attempts to copy what reads out of the one set aside.
+  bool committed_ = false;    // By the job that runs.
+  Status late_;               // A failure after that, for the next job to tell (S2).
 };
 
 }  // namespace limpet

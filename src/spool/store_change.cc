@@ -8,6 +8,7 @@ namespace {
 
 constexpr uint64_t kDoneBytesMax = 1 * kMiB;  // S4.
 constexpr int kRemoveAtOnce = 32;             // Rows; each journals a page or two (S5).
+constexpr int kLettersAtOnce = 64;            // Likewise, pushed out by newer ones.
 constexpr uint64_t kBootsKept = 256;
 constexpr size_t kSqlBytes = 640;
 
@@ -48,14 +49,17 @@ class RowBody final : public Body {
 /// S2: all of it, or nothing.
 Status SpoolStore::Transact(SpoolJob& job) {
   LIMPET_TRY(CheckSpace());
+  LIMPET_TRY(Trim());
   LIMPET_TRY(db_.Execute("BEGIN IMMEDIATE"));
   Status status = Change(job);
   if (status.ok()) status = db_.Execute("COMMIT");
   if (status.ok()) {
     saved_ = state_;
+    committed_ = true;
     ++generation_;
     return {};
   }
+  // Should even this fail, for want of memory, then closing the database does the same.
   if (db_.in_transaction()) (void)db_.Execute("ROLLBACK");
   state_ = saved_;
   job.added = {};
@@ -68,14 +72,16 @@ Status SpoolStore::Transact(SpoolJob& job) {
 
 Status SpoolStore::Change(SpoolJob& job) {
   state_.next_row = std::max(state_.next_row, job.next_row);
+  std::array<bool, kSpoolAddsMax> taken{};  // By another batch: only a mistake of the loop's.
+  LIMPET_TRY(FindAdded(job, taken));
   LIMPET_TRY(NoteHeads(job));
   LIMPET_TRY(Bury(job));
   for (const Signal signal : kSignals) {
-    LIMPET_TRY(AdvanceDone(signal, job.done_through[Index(signal)]));
+    LIMPET_TRY(AdvanceDone(job, signal, job.done_through[Index(signal)]));
   }
   LIMPET_TRY(ActOnDead(job));
   LIMPET_TRY(DropOld(job));
-  LIMPET_TRY(Add(job));
+  LIMPET_TRY(Add(job, taken));
   LIMPET_TRY(NoteCheckpoints(job));
   LIMPET_TRY(NoteBoot(job));
 
@@ -178,62 +184,149 @@ Status SpoolStore::NoteCheckpoints(const SpoolJob& job) {
 
 Status SpoolStore::Bury(SpoolJob& job) {
   for (size_t n = 0; n < job.bury_count; ++n) {
-    SpoolBury& bury = job.buries[n];
+    const SpoolBury& bury = job.buries[n];
     const size_t i = Index(bury.signal);
-    Record record;
-    if (bury.in_memory) {
-      record = {bury.row, bury.header, RecordChecksum(bury.header, *bury.record)};
-      Sql sql;
-      sql << "INSERT INTO dead(row," << kRecordColumns
-          << ",signal,died,destination,answer,bytes) VALUES(?";
-      for (int c = 0; c < kRecordColumnCount + 5; ++c) sql << ",?";
-      sql << ')';
-      Statement statement;
-      LIMPET_TRY(statement.Prepare(db_, sql.text()));
-      const int next = BindRecord(statement, record);
-      statement.Bind(next, static_cast<int64_t>(bury.signal));
-      statement.Bind(next + 1, job.wall.ns);
-      statement.Bind(next + 2, bury.destination.text());
-      statement.Bind(next + 3, bury.answer.text());
-      statement.BindZeros(next + 4, record.blob_bytes());
-      LIMPET_TRY(statement.Run());
-      LIMPET_TRY(WriteBlob(db_, "dead", record.row, *bury.record));
-    } else {
-      if (bury.row <= state_.done[i]) continue;  // A transaction that was thought to have failed.
-      LIMPET_TRY(CopyRecord(db_, SpoolTable(bury.signal), bury.signal, bury.row, "dead", bury.row,
-                            &bury, job.wall, record));
-      LIMPET_TRY(AdvanceDone(bury.signal, bury.row));
-      job.buried_rows_items[i] += record.header.items;
+    Statement statement;
+    LIMPET_TRY(statement.Prepare(db_, "SELECT items FROM dead WHERE row=?1"));
+    statement.Bind(1, static_cast<int64_t>(bury.row));
+    const Result<bool> there = statement.Step();
+    if (!there.ok()) return there.status();
+    if (there.value()) {
+      // A job that was thought to have failed has done it.
+      const auto items = static_cast<uint64_t>(statement.Number(0));
+      job.buried_items[i] += items;
+      if (!bury.in_memory) job.buried_rows_items[i] += items;
+      continue;
     }
+    statement.Finish();
+    Record record;
+    bool buried = true;
+    if (bury.in_memory) {
+      LIMPET_TRY(BuryFromMemory(job, bury, record));
+    } else {
+      LIMPET_TRY(BuryRow(job, bury, record, &buried));
+    }
+    if (!buried) continue;
     job.buried_items[i] += record.header.items;
-    state_.account.accounts[i].dead += record.header.items;
-    state_.dead_bytes += record.blob_bytes();
+    if (!bury.in_memory) job.buried_rows_items[i] += record.header.items;
   }
   return job.bury_count > 0 ? BoundDead(job) : Status{};
 }
 
-/// dead_max_size: the oldest letters go, counted.
-Status SpoolStore::BoundDead(SpoolJob& job) {
-  while (state_.dead_bytes > options_.dead_max_bytes) {
-    Statement statement;
-    LIMPET_TRY(statement.Prepare(
-        db_, "SELECT row,signal,items,length(bytes) FROM dead ORDER BY row LIMIT 1"));
-    const Result<bool> found = statement.Step();
-    if (!found.ok()) return found.status();
-    if (!found.value()) {
-      state_.dead_bytes = 0;
+Status SpoolStore::BuryFromMemory(SpoolJob& job, const SpoolBury& bury, Record& record) {
+  const size_t i = Index(bury.signal);
+  record = {bury.row, bury.header, RecordChecksum(bury.header, *bury.record)};
+  bool made = false;
+  LIMPET_TRY(MakeRoomForLetter(job, record.blob_bytes(), &made));
+  if (!made) {
+    job.dead_overflow_items[i] += record.header.items;
+    return {};
+  }
+  Sql sql;
+  sql << "INSERT INTO dead(row," << kRecordColumns << ",signal,died,destination,answer,bytes) VALUES(?";
+  for (int c = 0; c < kRecordColumnCount + 5; ++c) sql << ",?";
+  sql << ')';
+  Statement statement;
+  LIMPET_TRY(statement.Prepare(db_, sql.text()));
+  const int next = BindRecord(statement, record);
+  statement.Bind(next, static_cast<int64_t>(bury.signal));
+  statement.Bind(next + 1, job.wall.ns);
+  statement.Bind(next + 2, bury.destination.text());
+  statement.Bind(next + 3, bury.answer.text());
+  statement.BindZeros(next + 4, record.blob_bytes());
+  LIMPET_TRY(statement.Run());
+  LIMPET_TRY(WriteBlob(db_, "dead", record.row, *bury.record));
+  state_.account.accounts[i].dead += record.header.items;
+  state_.dead_bytes += record.blob_bytes();
+  return {};
+}
+
+/// buried: false when there is nothing to bury, since the row is gone or damaged.
+Status SpoolStore::BuryRow(SpoolJob& job, const SpoolBury& bury, Record& record, bool* buried) {
+  const size_t i = Index(bury.signal);
+  *buried = false;
+  if (bury.row <= state_.done[i]) return {};
+  Sql sql;
+  sql << "SELECT items,stored_bytes+checkpoint_bytes FROM " << SpoolTable(bury.signal) << " WHERE row=?1";
+  Statement statement;
+  LIMPET_TRY(statement.Prepare(db_, sql.text()));
+  statement.Bind(1, static_cast<int64_t>(bury.row));
+  const Result<bool> found = statement.Step();
+  if (!found.ok()) return found.status();
+  if (!found.value()) return AdvanceDone(job, bury.signal, bury.row);
+  record.header.items = static_cast<uint32_t>(statement.Number(0));
+  const auto bytes = static_cast<uint64_t>(statement.Number(1));
+  statement.Finish();
+  bool made = false;
+  LIMPET_TRY(MakeRoomForLetter(job, std::min<uint64_t>(bytes, options_.batch_bytes), &made));
+  if (made) {
+    const Status copied = CopyRecord(db_, SpoolTable(bury.signal), bury.signal, bury.row, "dead",
+                                     bury.row, &bury, job.wall, record);
+    if (IsDamagedRow(copied)) {
+      LIMPET_TRY(LoseDamaged(job, bury.signal, bury.row));
+      return AdvanceDone(job, bury.signal, bury.row);
+    }
+    LIMPET_TRY(copied);
+    state_.account.accounts[i].dead += record.header.items;
+    state_.dead_bytes += record.blob_bytes();
+  } else {
+    job.dead_overflow_items[i] += record.header.items;
+  }
+  *buried = true;
+  return AdvanceDone(job, bury.signal, bury.row);
+}
+
+/// Letters push out older ones, but no batch. made: false when there is no room at all.
+Status SpoolStore::MakeRoomForLetter(SpoolJob& job, uint64_t bytes, bool* made) {
+  *made = false;
+  for (int n = 0; n < kLettersAtOnce; ++n) {
+    const Result<uint64_t> free = FreePages(kOwnPages);
+    if (!free.ok()) return free.status();
+    if (free.value() >= PagesFor(bytes) && bytes <= options_.dead_max_bytes) {
+      *made = true;
       return {};
     }
-    const int64_t row = statement.Number(0);
-    const auto i = static_cast<size_t>(statement.Number(1)) % kSignalCount;
-    const uint64_t items = std::min(static_cast<uint64_t>(statement.Number(2)), state_.account.accounts[i].dead);
-    const uint64_t bytes = std::min(static_cast<uint64_t>(statement.Number(3)), state_.dead_bytes);
-    LIMPET_TRY(statement.Prepare(db_, "DELETE FROM dead WHERE row=?1"));
-    statement.Bind(1, row);
-    LIMPET_TRY(statement.Run());
-    state_.account.accounts[i].dead -= items;
-    state_.dead_bytes -= bytes;
-    job.dead_overflow_items[i] += items;
+    if (bytes > options_.dead_max_bytes) return {};
+    bool removed = false;
+    LIMPET_TRY(RemoveDone(true, &removed));
+    if (!removed) LIMPET_TRY(DropOldestLetter(job, &removed));
+    if (!removed) return {};
+  }
+  return {};
+}
+
+Status SpoolStore::DropOldestLetter(SpoolJob& job, bool* dropped) {
+  *dropped = false;
+  Statement statement;
+  LIMPET_TRY(statement.Prepare(
+      db_, "SELECT row,signal,items,length(bytes) FROM dead ORDER BY row LIMIT 1"));
+  const Result<bool> found = statement.Step();
+  if (!found.ok()) return found.status();
+  if (!found.value()) {
+    state_.dead_bytes = 0;
+    return {};
+  }
+  const int64_t row = statement.Number(0);
+  const auto i = static_cast<size_t>(statement.Number(1)) % kSignalCount;
+  uint64_t& dead = state_.account.accounts[i].dead;
+  const uint64_t items = std::min(static_cast<uint64_t>(statement.Number(2)), dead);
+  const uint64_t bytes = std::min(static_cast<uint64_t>(statement.Number(3)), state_.dead_bytes);
+  LIMPET_TRY(statement.Prepare(db_, "DELETE FROM dead WHERE row=?1"));
+  statement.Bind(1, row);
+  LIMPET_TRY(statement.Run());
+  dead -= items;
+  state_.dead_bytes -= bytes;
+  job.dead_overflow_items[i] += items;
+  *dropped = true;
+  return {};
+}
+
+/// dead_max_size: the oldest letters go, counted.
+Status SpoolStore::BoundDead(SpoolJob& job) {
+  for (int n = 0; n < kLettersAtOnce && state_.dead_bytes > options_.dead_max_bytes; ++n) {
+    bool dropped = false;
+    LIMPET_TRY(DropOldestLetter(job, &dropped));
+    if (!dropped) return {};
   }
   return {};
 }
@@ -242,6 +335,7 @@ Status SpoolStore::BoundDead(SpoolJob& job) {
 Status SpoolStore::ActOnDead(SpoolJob& job) {
   if (job.dead_action == DeadAction::kNone) return {};
   SpoolRow after = 0;
+  uint64_t moved = 0;
   // As many at once as a transaction may change (S5); the command asks again.
   for (size_t n = 0; n < kSpoolDeadRowsMax; ++n) {
     if (job.dead_row_count > 0 && n == job.dead_row_count) break;
@@ -259,38 +353,47 @@ Status SpoolStore::ActOnDead(SpoolJob& job) {
     }
     const auto row = static_cast<SpoolRow>(statement.Number(0));
     const auto i = static_cast<size_t>(statement.Number(1)) % kSignalCount;
-    uint64_t items = std::min(static_cast<uint64_t>(statement.Number(2)), state_.account.accounts[i].dead);
+    uint64_t& dead = state_.account.accounts[i].dead;
+    const uint64_t items = std::min(static_cast<uint64_t>(statement.Number(2)), dead);
     const uint64_t bytes = std::min(static_cast<uint64_t>(statement.Number(3)), state_.dead_bytes);
     statement.Finish();
     after = row;
+    bool retried = false;
     if (job.dead_action == DeadAction::kRetry) {
-      bool made = true;
+      moved += bytes;
+      if (n > 0 && moved > AddBytesMax(options_.max_bytes)) break;
+      bool made = false;
       LIMPET_TRY(MakeRoom(job, kSignals[i], PagesFor(bytes), &made));
       if (!made) break;
       Record record;
       const Status copied = CopyRecord(db_, "dead", kSignals[i], row, SpoolTable(kSignals[i]),
                                        state_.next_row, nullptr, {}, record);
-      LIMPET_TRY(copied);
-      ++state_.next_row;
-      ++state_.totals[i].batches;
-      state_.totals[i].items += items;
-      state_.totals[i].bytes += record.blob_bytes();
-      job.retried_items[i] += items;
-    } else {
-      job.purged_items[i] += items;
+      if (!IsDamagedRow(copied)) LIMPET_TRY(copied);
+      retried = copied.ok();
+      if (retried) {
+        ++state_.next_row;
+        ++state_.totals[i].batches;
+        state_.totals[i].items += record.header.items;
+        state_.totals[i].bytes += record.blob_bytes();
+        job.retried_items[i] += items;
+      } else {
+        ++damaged_;
+        LIMPET_TRY(db_.CheckTable("dead"));
+      }
     }
+    if (!retried) job.purged_items[i] += items;
     LIMPET_TRY(statement.Prepare(db_, "DELETE FROM dead WHERE row=?1"));
     statement.Bind(1, static_cast<int64_t>(row));
     LIMPET_TRY(statement.Run());
-    state_.account.accounts[i].dead -= items;
+    dead -= items;
     state_.dead_bytes -= bytes;
     ++job.dead_changed;
   }
   return {};
 }
 
-/// Copies a row with its blob, in pieces, into another table or database. kInvalid: it does not read
-/// or does not match its checksum.
+/// Copies a row with its blob, in pieces, into another table or database. IsDamagedRow: it is not
+/// what was stored; nothing is written then.
 Status SpoolStore::CopyRecord(Database& from, std::string_view from_table, Signal signal,
                               SpoolRow from_row, std::string_view to_table, SpoolRow to_row,
                               const SpoolBury* letter, UnixTime died, Record& record) {
@@ -306,14 +409,13 @@ Status SpoolStore::CopyRecord(Database& from, std::string_view from_table, Signa
   LIMPET_TRY(ReadRecord(statement, signal, record));
   statement.Finish();
   RowBody body;
-  Status opened = body.Open(from, source.c_str(), from_row);
-  if (opened.code == Code::kNotFound) opened.code = Code::kInvalid;
+  const Status opened = body.Open(from, source.c_str(), from_row);
+  if (opened.code == Code::kNotFound) return {Code::kInvalid, 0, "no blob"};
   LIMPET_TRY(opened);
-  if (body.size() != record.blob_bytes() ||
-      RecordChecksum(record.header, body) != record.checksum || !body.failed().ok()) {
-    if (!body.failed().ok()) return body.failed();
-    return {Code::kInvalid, 0, "a wrong checksum"};
-  }
+  if (body.size() != record.blob_bytes()) return {Code::kInvalid, 0, "a blob of another size"};
+  const uint32_t checksum = RecordChecksum(record.header, body);
+  LIMPET_TRY(body.failed());
+  if (checksum != record.checksum) return {Code::kInvalid, 0, "a wrong checksum"};
   record.row = to_row;
   sql.Clear();
   sql << "INSERT INTO " << to_table << "(row," << kRecordColumns
@@ -338,7 +440,7 @@ Status SpoolStore::CopyRecord(Database& from, std::string_view from_table, Signa
 // The line
 
 /// S3, S4: everything up to `through` is finished.
-Status SpoolStore::AdvanceDone(Signal signal, SpoolRow through) {
+Status SpoolStore::AdvanceDone(SpoolJob& job, Signal signal, SpoolRow through) {
   const size_t i = Index(signal);
   if (through <= state_.done[i]) return {};
   Sql sql;
@@ -358,25 +460,36 @@ Status SpoolStore::AdvanceDone(Signal signal, SpoolRow through) {
   take(totals.items, statement.Number(1));
   take(totals.bytes, statement.Number(2));
   state_.done[i] = through;
+  LoseRest(job, signal);
   return {};
+}
+
+/// Damaged rows may have said anything of themselves: where none is left, nothing is held.
+void SpoolStore::LoseRest(SpoolJob& job, Signal signal) {
+  SpoolTotals& totals = state_.totals[Index(signal)];
+  if (totals.batches > 0) return;
+  job.lost[Index(signal)][At(DropReason::kDamaged)].items += totals.items;
+  totals = {};
 }
 
 /// queue.max_age, by wall time: the boots that rows come from have no other time in common.
 Status SpoolStore::DropOld(SpoolJob& job) {
   if (options_.max_age.ns == 0) return {};
   for (const Signal signal : kSignals) {
-    SpoolRow after = std::max(state_.done[Index(signal)], job.keep_through[Index(signal)]);
+    const SpoolRow after = std::max(state_.done[Index(signal)], job.keep_through[Index(signal)]);
     for (int n = 0; n < kRemoveAtOnce; ++n) {
       Sql sql;
-      sql << "SELECT row FROM " << SpoolTable(signal) << " WHERE row>" << after
-          << " AND last_wall<" << (job.wall - options_.max_age).ns << " ORDER BY row LIMIT 1" << '\0';
-      const Result<SpoolRow> oldest = Edge(signal, false, after);
-      if (!oldest.ok()) return oldest.status();
-      const Result<int64_t> row = db_.Number(sql.text().data());
-      if (!row.ok()) return row.status();
+      sql << "SELECT row,last_wall FROM " << SpoolTable(signal) << " WHERE row>?1 ORDER BY row LIMIT 1";
+      Statement statement;
+      LIMPET_TRY(statement.Prepare(db_, sql.text()));
+      statement.Bind(1, static_cast<int64_t>(after));
+      const Result<bool> found = statement.Step();
+      if (!found.ok()) return found.status();
       // Only at the front: a clock that went back makes no gap in the line.
-      if (row.value() == 0 || static_cast<SpoolRow>(row.value()) != oldest.value()) break;
-      LIMPET_TRY(Lose(job, signal, oldest.value(), DropReason::kMaxAge));
+      if (!found.value() || statement.Number(1) >= (job.wall - options_.max_age).ns) break;
+      const auto oldest = static_cast<SpoolRow>(statement.Number(0));
+      statement.Finish();
+      LIMPET_TRY(Lose(job, signal, oldest, DropReason::kMaxAge));
     }
   }
   return {};
@@ -392,7 +505,7 @@ Status SpoolStore::Lose(SpoolJob& job, Signal signal, SpoolRow row, DropReason r
   statement.Bind(1, static_cast<int64_t>(row));
   const Result<bool> found = statement.Step();
   if (!found.ok()) return found.status();
-  if (!found.value()) return {};
+  if (!found.value()) return {Code::kInvalid, 0, "a row that is not found again"};
   SpoolTotals& totals = state_.totals[i];
   // A damaged row may say anything: it takes no more than there is.
   const uint64_t items = std::min(static_cast<uint64_t>(statement.Number(0)), totals.items);
@@ -411,16 +524,45 @@ Status SpoolStore::Lose(SpoolJob& job, Signal signal, SpoolRow row, DropReason r
   lost.first = std::min(lost.first, first);
   lost.last = std::max(lost.last, last);
   lost.items += items;
+  LoseRest(job, signal);
   return {};
 }
 
-Result<uint64_t> SpoolStore::FreePages() {
+/// A row that does not match its checksum goes, once it is sure that it takes nobody else's pages with
+/// it; what is held is counted anew.
+Status SpoolStore::LoseDamaged(SpoolJob& job, Signal signal, SpoolRow row) {
+  LIMPET_TRY(db_.CheckTable(SpoolTable(signal)));
+  const size_t i = Index(signal);
+  const SpoolTotals before = state_.totals[i];
+  SpoolJob::Lost& lost = job.lost[i][At(DropReason::kDamaged)];
+  const uint64_t lost_before = lost.items;
+  LIMPET_TRY(Lose(job, signal, row, DropReason::kDamaged));
+  Sql sql;
+  sql << "SELECT count(*),coalesce(sum(items),0),coalesce(sum(stored_bytes+checkpoint_bytes),0) FROM "
+      << SpoolTable(signal) << " WHERE row>?1";
+  Statement statement;
+  LIMPET_TRY(statement.Prepare(db_, sql.text()));
+  statement.Bind(1, static_cast<int64_t>(state_.done[i]));
+  const Result<bool> there = statement.Step();
+  if (!there.ok()) return there.status();
+  const auto least = [&](int column, uint64_t most) {
+    return std::min(static_cast<uint64_t>(statement.Number(column)), most);
+  };
+  state_.totals[i] = {.batches = least(0, before.batches),
+                      .items = least(1, before.items),
+                      .bytes = least(2, before.bytes)};
+  lost.items = lost_before + before.items - state_.totals[i].items;
+  return {};
+}
+
+/// Pages that may be filled, when so many are to stay free.
+Result<uint64_t> SpoolStore::FreePages(uint64_t reserved) {
   const Result<int64_t> pages = db_.Number("PRAGMA page_count");
   if (!pages.ok()) return pages.status();
   const Result<int64_t> free = db_.Number("PRAGMA freelist_count");
   if (!free.ok()) return free.status();
-  const auto count = static_cast<uint64_t>(pages.value());
-  return static_cast<uint64_t>(free.value()) + (page_limit_ > count ? page_limit_ - count : 0);
+  const auto used = static_cast<uint64_t>(pages.value() - free.value()) + reserved;
+  return page_limit_ > used ? page_limit_ - used : uint64_t{0};
 }
 
 /// S4: a signal whose rows are all finished is emptied at a stroke; else a few of the finished rows
@@ -458,21 +600,24 @@ Status SpoolStore::RemoveDone(bool needed, bool* removed) {
 
 /// Frees that many pages for a batch of the signal. made: false when the policy keeps it out.
 Status SpoolStore::MakeRoom(SpoolJob& job, Signal signal, uint64_t pages, bool* made) {
-  const auto share = [this](size_t i) { return options_.max_bytes / 100 * options_.share_percent[i]; };
+  // Of the room that there is for batches: less than max_size, and in a full filesystem much less.
+  const uint64_t room = page_limit_ - std::min(page_limit_, ReservedPages());
+  const auto share = [&](size_t i) { return room * options_.share_percent[i] / 100; };
+  const auto taken = [this](size_t i) { return PagesOf(state_.totals[i]); };
   // What others have a right to and have not used yet is kept free where nothing is ever pushed out.
   uint64_t reserved = 0;
   if (options_.overflow == Overflow::kPauseSources) {
     for (const Signal other : kSignals) {
       const size_t i = Index(other);
       if (other == signal || (options_.signals >> i & 1) == 0) continue;
-      reserved += share(i) - std::min(share(i), state_.totals[i].bytes);
+      reserved += share(i) - std::min(share(i), taken(i));
     }
   }
   *made = false;
   for (;;) {
-    const Result<uint64_t> free = FreePages();
+    const Result<uint64_t> free = FreePages(ReservedPages());
     if (!free.ok()) return free.status();
-    if (free.value() >= pages + PagesFor(reserved)) {
+    if (free.value() >= pages + reserved) {
       *made = true;
       return {};
     }
@@ -485,13 +630,13 @@ Status SpoolStore::MakeRoom(SpoolJob& job, Signal signal, uint64_t pages, bool* 
     // Whoever has more than its share makes room; who has not, keeps what it has. The one that comes
     // makes room for itself.
     const bool newest = options_.overflow == Overflow::kDropNewest;
-    const bool own_is_over = state_.totals[Index(signal)].bytes > share(Index(signal));
+    const bool own_is_over = taken(Index(signal)) > share(Index(signal));
     if (newest && own_is_over) return {};  // It is the newest itself.
     Signal victim = signal;
     SpoolRow row = 0;
     for (const Signal candidate : kSignals) {
       const size_t i = Index(candidate);
-      if (candidate != signal && state_.totals[i].bytes <= share(i)) continue;
+      if (candidate != signal && taken(i) <= share(i)) continue;
       if (candidate == signal && newest) continue;
       if (candidate == signal && !own_is_over && row != 0) continue;
       const SpoolRow after = std::max(state_.done[i], job.keep_through[i]);  // S6
@@ -522,26 +667,44 @@ Status SpoolStore::InsertRecord(std::string_view table, const Record& record, co
   return WriteBlob(db_, TableName(table).c_str(), record.row, blob);
 }
 
-Status SpoolStore::Add(SpoolJob& job) {
-  bool removed = false;
-  LIMPET_TRY(RemoveDone(false, &removed));
+/// A job that was thought to have failed may have brought its batches here. Asked before anything is
+/// dropped, so that one that goes then is counted as what it is: added, and lost.
+Status SpoolStore::FindAdded(SpoolJob& job, std::array<bool, kSpoolAddsMax>& taken) {
+  for (size_t n = 0; n < job.add_count; ++n) {
+    const SpoolAdd& add = job.adds[n];
+    Sql sql;
+    sql << "SELECT start,sequence FROM " << SpoolTable(add.header.signal) << " WHERE row=?1";
+    Statement statement;
+    LIMPET_TRY(statement.Prepare(db_, sql.text()));
+    statement.Bind(1, static_cast<int64_t>(add.row));
+    const Result<bool> there = statement.Step();
+    if (!there.ok()) return there.status();
+    job.added[n] = there.value() &&
+                   static_cast<uint64_t>(statement.Number(0)) == add.header.start &&
+                   static_cast<uint64_t>(statement.Number(1)) == add.header.sequence;
+    taken[n] = there.value() && !job.added[n];
+  }
+  return {};
+}
+
+Status SpoolStore::Add(SpoolJob& job, const std::array<bool, kSpoolAddsMax>& taken) {
   uint64_t pages = 0;
+  std::array<bool, kSignalCount> kept_out{};
   for (size_t n = 0; n < job.add_count; ++n) {
     const SpoolAdd& add = job.adds[n];
     const size_t i = Index(add.header.signal);
+    if (job.added[n] || kept_out[i]) continue;
     const Record record{add.row, add.header, RecordChecksum(add.header, *add.record)};
-    // A job that was thought to have failed has brought it here before.
-    const Result<SpoolRow> there = Edge(add.header.signal, false, add.row - 1);
-    if (!there.ok()) return there.status();
-    if (there.value() == add.row) {
-      job.added[n] = true;
-      continue;
-    }
     const uint64_t needed = PagesFor(record.blob_bytes());
     bool made = false;
-    LIMPET_TRY(MakeRoom(job, add.header.signal, needed, &made));
+    // A number behind which all is done would never be read.
+    if (!taken[n] && add.row > state_.done[i]) {
+      LIMPET_TRY(MakeRoom(job, add.header.signal, needed, &made));
+    }
     if (!made) {
-      if (options_.overflow != Overflow::kPauseSources) job.refused_items[i] += add.header.items;
+      // Those after one that waits wait behind it.
+      kept_out[i] = options_.overflow == Overflow::kPauseSources;
+      if (!kept_out[i]) job.refused_items[i] += add.header.items;
       continue;
     }
     LIMPET_TRY(InsertRecord(SpoolTable(add.header.signal), record, *add.record));
@@ -551,6 +714,9 @@ Status SpoolStore::Add(SpoolJob& job) {
     state_.totals[i].items += add.header.items;
     state_.totals[i].bytes += record.blob_bytes();
   }
+  // After them: pages that are freed first would have to be journaled when they are filled.
+  bool removed = false;
+  LIMPET_TRY(RemoveDone(false, &removed));
   return KeepHeadroom(job, pages);
 }
 
@@ -558,7 +724,7 @@ Status SpoolStore::Add(SpoolJob& job) {
 /// the next one will need is freed now, where the oldest goes anyway.
 Status SpoolStore::KeepHeadroom(SpoolJob& job, uint64_t pages) {
   if (pages == 0) return {};
-  const Result<uint64_t> free = FreePages();
+  const Result<uint64_t> free = FreePages(ReservedPages());
   if (!free.ok()) return free.status();
   if (free.value() >= pages) return {};
   job.full = true;

@@ -1,5 +1,6 @@
-// What a commit of the spool costs the flash, byte by byte: its load on a simulated flash, over the
-// choices that SQLite leaves us. Prints tables in Markdown.
+// What a commit of the spool costs the flash, byte by byte: the store itself on a simulated flash, and
+// its load over the choices that SQLite leaves us. Prints tables in Markdown; `spool_wear limpet`: that
+// of the store alone.
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -8,11 +9,13 @@
 #include <cinttypes>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <random>
 #include <string>
 #include <vector>
 
 #include "sim/flash.h"
+#include "sim/spool_load.h"
 #include "sim/sqlite_heap.h"
 
 namespace limpet::sim {
@@ -172,13 +175,14 @@ class Load {
 };
 
 /// In a process of its own: the heap's peak has no other way back to 0.
-Outcome Measure(const Choice& choice) {
+template <typename Outcome, typename Function>
+Outcome Apart(Function function) {
   int ends[2];
   if (pipe(ends) != 0) std::abort();
   std::fflush(nullptr);
   const pid_t child = fork();
   if (child == 0) {
-    const Outcome out = Load(choice).Run();
+    const Outcome out = function();
     _exit(write(ends[1], &out, sizeof out) == sizeof out ? 0 : 1);
   }
   Outcome out;
@@ -202,19 +206,22 @@ void PrintHead(const char* title) {
       title);
 }
 
-void Print(const Choice& c, const char* note = "") {
-  const Outcome out = Measure(c);
-  std::string batches;
-  if (c.commit.size() > 2) {
-    batches = std::to_string(c.commit.size()) + " x " + std::to_string(c.commit[0] / 1024) + " KiB";
-  } else {
-    for (const size_t bytes : c.commit) {
-      char text[32];
-      std::snprintf(text, sizeof text, "%s%.3g", batches.empty() ? "" : " + ", Per(bytes, 1024));
-      batches += text;
-    }
-    batches += " KiB";
+std::string Batches(const std::vector<size_t>& commit) {
+  if (commit.size() > 2) {
+    return std::to_string(commit.size()) + " x " + std::to_string(commit[0] / 1024) + " KiB";
   }
+  std::string batches;
+  for (const size_t bytes : commit) {
+    char text[32];
+    std::snprintf(text, sizeof text, "%s%.3g", batches.empty() ? "" : " + ", Per(bytes, 1024));
+    batches += text;
+  }
+  return batches + " KiB";
+}
+
+void Print(const Choice& c, const char* note = "") {
+  const auto out = Apart<Outcome>([&c] { return Load(c).Run(); });
+  const std::string batches = Batches(c.commit);
   size_t largest = 0;
   for (const size_t bytes : c.commit) largest = std::max(largest, bytes);
   const size_t pages = c.cache_pages != 0 ? static_cast<size_t>(c.cache_pages)
@@ -232,9 +239,53 @@ void Print(const Choice& c, const char* note = "") {
   std::fflush(stdout);
 }
 
-constexpr size_t kKiB = 1024, kSmall = 1331;
+constexpr size_t kSmall = 1331;
 constexpr std::array kPages = {1024, 2048, 4096};
 constexpr std::array kJournals = {kPersist, kTruncate, kWal1000, kWal64};
+
+struct StoreOutcome {
+  LoadPhase append, settle, drop;
+  uint64_t heap_peak = 0;
+};
+
+/// The store itself: while it fills; while as many of the oldest are done with as come; and while it
+/// is full and drops the oldest.
+void Store(const std::vector<size_t>& commit, Sync sync) {
+  const auto out = Apart<StoreOutcome>([&] {
+    uint64_t bytes = 0;
+    for (const size_t size : commit) bytes += size;
+    SpoolLoad load(commit, {.max_bytes = std::max<uint64_t>(4 * kMiB, 50 * bytes), .sync = sync});
+    StoreOutcome result;
+    result.append = load.Run(20, false);
+    (void)load.Run(20, false);
+    result.settle = load.Run(400, true);
+    load.FillUp();
+    result.drop = load.Run(400, false);
+    if (!load.ok()) std::abort();
+    result.heap_peak = SqliteHeap::Get().heap().use().peak;
+    return result;
+  });
+  for (const LoadPhase* phase : {&out.append, &out.settle, &out.drop}) {
+    std::printf("| %s | limpet, sync=%s | %s | %.2f | %.1f | %.1f | %.1f | %.1f | %" PRIu64 " |\n",
+                Batches(commit).c_str(), sync == Sync::kFull ? "full" : "normal",
+                phase == &out.append   ? "append"
+                : phase == &out.settle ? "append, oldest done"
+                                       : "append, oldest dropped",
+                phase->per_payload(), phase->per_commit() / kKiB,
+                Per(phase->flash.writes, phase->commits), Per(phase->flash.syncs, phase->commits),
+                Per(phase->flash.blocks, phase->commits), out.heap_peak / kKiB);
+  }
+  std::fflush(stdout);
+}
+
+void StoreTable(const std::vector<std::vector<size_t>>& commits) {
+  std::printf("\n## The store\n\n"
+              "| batches | | phase | bytes/payload | KiB/commit | writes | syncs | blocks | heap KiB |\n"
+              "|---|---|---|---|---|---|---|---|---|\n");
+  for (const Sync sync : {Sync::kFull, Sync::kNormal}) {
+    for (const std::vector<size_t>& commit : commits) Store(commit, sync);
+  }
+}
 
 void Table(const char* title, const std::vector<std::vector<size_t>>& commits) {
   PrintHead(title);
@@ -275,18 +326,21 @@ void Details() {
 }  // namespace
 }  // namespace limpet::sim
 
-int main() {
+int main(int count, char** arguments) {
   using namespace limpet::sim;
   std::printf(
       "# Wear by the spool\n\nSQLite %s. 200 batches stored while appending, then 400 commits that"
       " append and delete the oldest.\nwrites, syncs and blocks (of 4 KiB, different ones per sync)"
       " are per commit, steady.\n",
       limpet::SqliteVersion());
-  Table("Small commits", {{kSmall}, {25 * kKiB, kSmall}});
-  std::vector<std::vector<size_t>> commits;
-  for (const size_t bytes : {4 * kKiB, 16 * kKiB, 64 * kKiB}) {
-    for (const size_t count : {1, 4}) commits.emplace_back(count, bytes);
+  std::vector<std::vector<size_t>> commits = {{kSmall}, {25 * limpet::kKiB, kSmall}};
+  for (const size_t bytes : {4 * limpet::kKiB, 16 * limpet::kKiB, 64 * limpet::kKiB}) {
+    for (const size_t batches : {1, 4}) commits.emplace_back(batches, bytes);
   }
+  StoreTable(commits);
+  if (count > 1 && std::strcmp(arguments[1], "limpet") == 0) return 0;
+  Table("Small commits", {commits[0], commits[1]});
+  commits.erase(commits.begin(), commits.begin() + 2);
   Table("Batches of one size", commits);
   Details();
 }
