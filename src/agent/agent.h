@@ -103,6 +103,7 @@ class Agent final : public SnapshotSource, private OpenBatches {
   void ReportSelf();
   void FillHealth(Snapshot& snapshot);
   void FillSpool(Snapshot& snapshot);
+  void TakeOver(const SpoolOpened& opened);
   void TellOfCrash(const Stamp& now);
   MonoTime OnStopTime(MonoTime now);
   bool Holding() const;

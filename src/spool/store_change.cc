@@ -526,6 +526,7 @@ Status SpoolStore::Add(SpoolJob& job) {
   bool removed = false;
   LIMPET_TRY(RemoveDone(false, &removed));
   uint64_t pages = 0;
+  std::array<bool, kSignalCount> kept_out{};  // One that stays in memory is overtaken by none.
   for (size_t n = 0; n < job.add_count; ++n) {
     const SpoolAdd& add = job.adds[n];
     const size_t i = Index(add.header.signal);
@@ -539,8 +540,9 @@ Status SpoolStore::Add(SpoolJob& job) {
     }
     const uint64_t needed = PagesFor(record.blob_bytes());
     bool made = false;
-    LIMPET_TRY(MakeRoom(job, add.header.signal, needed, &made));
+    if (!kept_out[i]) LIMPET_TRY(MakeRoom(job, add.header.signal, needed, &made));
     if (!made) {
+      kept_out[i] = true;
       if (options_.overflow != Overflow::kPauseSources) job.refused_items[i] += add.header.items;
       continue;
     }
