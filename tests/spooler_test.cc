@@ -155,7 +155,7 @@ TEST(Spooler, AlwaysCommitsBeforeTheFirstSend) {
       return SimAnswer{};
     };
     world.Start();
-    while (!first) world.Turn();
+    while (!first) world.RunFor(Milliseconds(100));
     world.CutPower(static_cast<uint64_t>(nth));
     SpoolStore store({}, *world.storage, world.clock, world.store_buffer);
     SpoolOpened opened;

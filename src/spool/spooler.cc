@@ -401,6 +401,7 @@ void Spooler::Succeeded(MonoTime now) {
   }
   next_row_ = std::max(next_row_, job_.next_row);
   view_.bytes = job_.bytes;
+  view_.totals = job_.totals;
   if (job_.shrink) shrink_ = false;
   if (job_.write) {
     last_commit_ = now;

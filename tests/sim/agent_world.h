@@ -84,7 +84,10 @@ struct AgentWorld : private PoolReporter {
     worker.before = [this] {
       written_before_ = flash->counters.written_bytes;
     };
-    worker.after = [this] { wrote_ = flash->counters.written_bytes > written_before_; };
+    worker.after = [this] {
+      wrote_ = flash->counters.written_bytes > written_before_;
+      commits += wrote_ ? 1 : 0;
+    };
   }
 
   /// A process begins: the first, or the next one.
@@ -245,6 +248,7 @@ struct AgentWorld : private PoolReporter {
   std::vector<char> read_buffer;
   std::unique_ptr<Agent> agent;
   size_t stuck_turns = 0;
+  size_t commits = 0;  ///< Jobs that wrote to the flash.
 
  private:
   void AddTo(Sum& sum, Signal signal, const Account& account) const {

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "base/text.h"
 #include "otlp_points.h"
 #include "sim/world.h"
 #include "sink/items.h"
