@@ -521,8 +521,23 @@ TEST_F(RestartTest, SeesASecondRepeat) {
   checker.OnRequest(Of(1, 1, 10), {});
   checker.OnEnd();
   checker.OnStart(2);
+  checker.OnCommit(1);  // Of another process: it knows nothing of that acknowledgement.
+  checker.OnEnd();
+  checker.OnStart(3);
   checker.OnRequest(Of(1, 1, 10), {});
   EXPECT_EQ(Broken(), "");
+  checker.OnRequest(Of(1, 1, 10), {});
+  EXPECT_EQ(Broken(), "sent again after it was accepted");
+}
+
+TEST_F(RestartTest, AcceptsARepeatOfWhatWasNotAnswered) {
+  checker.OnRequest(Of(1, 1, 10), {});
+  checker.OnAnswerLost();
+  checker.OnCommit(1);
+  checker.OnRequest(Of(1, 1, 10), {});
+  EXPECT_EQ(Broken(), "");
+  checker.OnAnswerLost();
+  checker.OnRequest(Of(1, 1, 10), {});
   checker.OnRequest(Of(1, 1, 10), {});
   EXPECT_EQ(Broken(), "sent again after it was accepted");
 }

@@ -138,19 +138,24 @@ MonoTime Agent::OnTime(MonoTime now) {
   return next;
 }
 
+/// With a spool, only what is in memory and can leave at once is worth waiting for.
+bool Agent::WorthFlushing() const {
+  if (spooler_.finished()) return true;
+  return delivery_.reachable() && std::none_of(kSignals.begin(), kSignals.end(), [this](Signal signal) {
+           return spooler_.HasBacklog(signal);
+         });
+}
+
 /// First what can be delivered, then the rest to the spool, and in the end what neither took is lost.
 MonoTime Agent::OnStopTime(MonoTime now) {
-  const bool spool = !spooler_.finished();
-  if (flushing_) {
-    const bool done = !Holding();
-    // With a spool, only what is in memory and can leave at once is worth waiting for.
-    bool over = done || now >= flush_deadline_;
-    for (const Signal signal : kSignals) over = over || (spool && spooler_.HasBacklog(signal));
-    if (!over && !(spool && !delivery_.reachable())) return flush_deadline_;
-    flushing_ = false;
+  if (flushing_ && Holding() && now < flush_deadline_ && WorthFlushing()) return flush_deadline_;
+  flushing_ = false;
+  // An answer that is on its way spares a repeat.
+  if (delivery_.in_flight() && delivery_.reachable() && now < flush_deadline_) return flush_deadline_;
+  if (!spooler_.stopping()) {
     delivery_.Abandon();
     spooler_.Stop(now);
-    if (spool && now < stop_deadline_) return now;
+    if (!spooler_.finished() && now < stop_deadline_) return now;
   }
   if (spooler_.finished() || now >= stop_deadline_) {
     for (const Signal signal : kSignals) {
@@ -237,11 +242,12 @@ void Agent::Stop(MonoTime now) {
     return;
   }
   if (unclean_) TellOfCrash({.wall = clock_.Wall(), .mono = now, .trust = trust_});
-  stopping_ = flushing_ = true;
+  stopping_ = true;
   const Duration timeout = config_.agent.shutdown_timeout;
   stop_deadline_ = now + timeout;
   flush_deadline_ = spooler_.finished() ? stop_deadline_ : now + timeout / 2;
   CloseAll(now);
+  flushing_ = WorthFlushing();
   delivery_.destination().HurryUp(flush_deadline_);
 }
 

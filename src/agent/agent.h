@@ -105,6 +105,7 @@ class Agent final : public SnapshotSource, private OpenBatches {
   void FillSpool(Snapshot& snapshot);
   void TakeOver(const SpoolOpened& opened);
   void TellOfCrash(const Stamp& now);
+  bool WorthFlushing() const;
   MonoTime OnStopTime(MonoTime now);
   bool Holding() const;
   Duration OldestAge(MonoTime now);

@@ -151,6 +151,7 @@ class Spooler {
     stopping_ = true;
     retry_at_ = std::min(retry_at_, now);  // One more try.
   }
+  bool stopping() const { return stopping_; }
   /// The last job has ended well, or there is nothing to wait for.
   bool finished() const { return phase_ == SpoolPhase::kOff || finished_; }
   /// Nothing is held that a restart would not find.

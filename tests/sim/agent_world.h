@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <deque>
 #include <memory>
 #include <string>
 #include <vector>
@@ -66,6 +67,7 @@ struct AgentWorld : private PoolReporter {
     config.clock.step = Milliseconds(500);
     config.clock.unset_before = UnixTime{} + Seconds(1'704'067'200);
     identity.boot.bytes[0] = 1;
+    transport.lost = [this] { checker.OnAnswerLost(); };
     transport.answer = [this](const SimRequest& request) {
       // Nothing leaves a host without power.
       if (flash != nullptr && flash->dead()) return SimAnswer{.sent = Sent::kNotSent};
@@ -85,8 +87,8 @@ struct AgentWorld : private PoolReporter {
       written_before_ = flash->counters.written_bytes;
     };
     worker.after = [this] {
-      wrote_ = flash->counters.written_bytes > written_before_;
-      commits += wrote_ ? 1 : 0;
+      wrote_.push_back(flash->counters.written_bytes > written_before_);
+      commits += wrote_.back() ? 1 : 0;
     };
   }
 
@@ -289,6 +291,7 @@ struct AgentWorld : private PoolReporter {
     store.reset();
     checker.OnEnd();
     commits_.clear();
+    wrote_.clear();
   }
 
   /// Tells the checker which acknowledgements a job that ended well has committed.
@@ -299,17 +302,19 @@ struct AgentWorld : private PoolReporter {
     if (worker.tasks > tasks && !worker.busy()) Committed();
   }
   void Committed() {
-    if (commits_.empty()) return;
     const bool well = agent->spooler().View().phase != SpoolPhase::kUnusable;
-    if (well && wrote_) checker.OnCommit(commits_.front());
-    commits_.clear();
+    if (well && wrote_.front()) checker.OnCommit(commits_.front());
+    commits_.pop_front();
+    wrote_.pop_front();
   }
 
   std::array<Account, kSignalCount> at_start_{};
   std::array<Sum, kSignalCount> ended_{};
-  std::vector<size_t> commits_;  // Accepted requests when the running job began.
+  // Of the jobs that have not been taken back: the accepted requests when each began, and whether it
+  // wrote.
+  std::deque<size_t> commits_;
+  std::deque<bool> wrote_;
   uint64_t written_before_ = 0;
-  bool wrote_ = false;
 };
 
 }  // namespace limpet::sim

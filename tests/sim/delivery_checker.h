@@ -72,25 +72,37 @@ class DeliveryChecker {
     processes_.try_emplace(std::string(hex.text()), processes_.size() + 1);
   }
 
-  /// Requests that were accepted so far.
-  size_t accepted() const { return accepted_.size(); }
-  /// The spool knows of the first `count` of them: they are never sent again, whatever happens.
+  /// Acknowledgements so far.
+  size_t accepted() const { return acknowledged_.size(); }
+  /// The spool knows of the first `count` of them, as far as they are of this process: they are never
+  /// sent again, whatever happens.
   void OnCommit(size_t count) { committed_ = std::max(committed_, count); }
 
-  /// The process ended, after a stop or without one. What was accepted since the last commit may come
-  /// once more, and the line goes on behind what was committed.
+  /// The answer to the last request never reached the agent: it is bound to come again.
+  void OnAnswerLost() {
+    if (acknowledged_.empty() || acknowledged_.back() != last_key_) return;
+    repeatable_[last_key_] = true;
+    acknowledged_.pop_back();
+    committed_ = std::min(committed_, acknowledged_.size());
+  }
+
+  /// The process ended, after a stop or without one. What was acknowledged since its last commit may
+  /// come once more, and the line goes on behind what was committed.
   void OnEnd() {
-    repeatable_.clear();
-    for (size_t i = committed_; i < accepted_.size(); ++i) repeatable_[accepted_[i]] = true;
+    for (; committed_ < acknowledged_.size(); ++committed_) {
+      repeatable_[acknowledged_[committed_]] = true;
+    }
     last_ = {};
-    for (size_t i = 0; i < committed_; ++i) {
-      Position& last = last_[Index(SignalOf(accepted_[i]))];
-      last = std::max(last, PositionOf(accepted_[i]));
+    for (const std::string& key : acknowledged_) {
+      if (repeatable_.contains(key)) continue;
+      Position& last = last_[Index(SignalOf(key))];
+      last = std::max(last, PositionOf(key));
     }
   }
 
   /// A request arrived, and this is what was answered.
   void OnRequest(const SimRequest& request, const SimAnswer& answer) {
+    last_key_ = request.key;
     // The same key always carries the same bytes (spec.md promise 2).
     const auto [known, is_new] = bodies_.try_emplace(request.key, request.body);
     if (!is_new && known->second != request.body) Broken("bytes of a key changed");
@@ -105,14 +117,13 @@ class DeliveryChecker {
     last = std::max(last, position);
     const bool accepted = answer.sent == Sent::kAnswered && answer.status / 100 == 2;
     if (!accepted) return;
+    acknowledged_.push_back(request.key);
     if (repeat) {
       repeatable_.erase(request.key);
       ++repeats_;
-      return;
     }
     if (delivered) return;
     delivered_[request.key] = true;
-    accepted_.push_back(request.key);
     const std::vector<uint8_t> raw =
         request.encoding == Encoding::kGzip ? Inflate(request.body) : request.body;
     if (request.signal == Signal::kMetrics) CheckPoints(position.process, raw);
@@ -201,8 +212,9 @@ class DeliveryChecker {
   std::map<std::string, size_t> processes_;  // By their start, in their order, from 1.
   std::map<std::string, std::vector<uint8_t>> bodies_;
   std::map<std::string, bool> delivered_, repeatable_;
-  std::vector<std::string> accepted_;
-  size_t committed_ = 0;
+  std::vector<std::string> acknowledged_;
+  size_t committed_ = 0;  // The first of them.
+  std::string last_key_;  // Of the last request.
   std::array<Position, kSignalCount> last_{};
   std::map<std::string, int64_t> newest_;
   std::map<std::pair<size_t, std::string>, int64_t> starts_;

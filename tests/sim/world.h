@@ -100,7 +100,11 @@ class SimTransport final : public Transport {
   bool keep_bodies = true;
 
   Status Send(const Request& request, AnswerHandler& handler) override;
-  void Cancel() override { due_.reset(); }
+  std::function<void()> lost = [] {};  ///< An answer is on its way when the request is cancelled.
+  void Cancel() override {
+    if (due_) lost();
+    due_.reset();
+  }
 
   /// When the answer in flight arrives; kNever when none is.
   MonoTime next() const { return due_ ? *due_ : kNever; }
