@@ -102,6 +102,11 @@ bool Spooler::Drained() const {
   return bury_count_ == 0;
 }
 
+bool Spooler::AnyNew() const {
+  return std::any_of(kSignals.begin(), kSignals.end(),
+                     [this](Signal signal) { return bool(queue_.Head(signal)); });
+}
+
 /// Rows that are to be delivered yet.
 uint64_t Spooler::Rows(Signal signal) const {
   const size_t i = Index(signal);
@@ -184,8 +189,7 @@ MonoTime Spooler::CommitDue(MonoTime now) const {
     return now;
   }
   if (kept_out_ || recount_) return paced;
-  bool fresh = false;
-  for (const Signal signal : kSignals) fresh = fresh || queue_.Head(signal);
+  const bool fresh = AnyNew();
   const bool settled = done_ != done_kept_;
   const bool always = options_.durability == Durability::kAlways;
   if (fresh && always) return now;
@@ -244,6 +248,7 @@ void Spooler::FillWrite(MonoTime now, const CountKeeper& counts) {
   FillBuries();
   // In calm nothing goes to flash but what has to.
   const bool adds = phase_ != SpoolPhase::kCalm || options_.durability == Durability::kAlways || stopping_;
+  to_add_ = adds && AnyNew();
   if (adds) FillAdds();
   // Where room is made by dropping the oldest, it may drop copies of what it has, but none that is on
   // its way (S6): only those stay in memory while it does.
@@ -417,7 +422,7 @@ void Spooler::Succeeded(MonoTime now) {
   for (size_t n = 0; n < job_.add_count; ++n) {
     added += TakeAdd(n, expected[Index(job_.adds[n].header.signal)]) ? 1 : 0;
   }
-  if (job_.write) kept_out_ = job_.add_count > 0 && added == 0;
+  if (job_.write) kept_out_ = to_add_ && added == 0;
   for (size_t n = 0; n < buries_running_; ++n) {
     const BatchId id = bury_ids_[n];
     if (!buries_[n].in_memory) {
@@ -456,9 +461,7 @@ void Spooler::Succeeded(MonoTime now) {
     TakeBack(signal, expected[i]);
   }
   if (job_.read) TakeReads();
-  const bool all = std::none_of(kSignals.begin(), kSignals.end(),
-                                [this](Signal signal) { return bool(queue_.Head(signal)); });
-  if (job_.last && all) finished_ = true;
+  if (job_.last && !AnyNew()) finished_ = true;
 }
 
 /// Shortage is told once, though dropping the oldest makes a little room again and again.
@@ -662,8 +665,7 @@ uint64_t Spooler::DropMemory(DropReason reason) {
 
 bool Spooler::SafelyKept() const {
   if (!Usable() || bury_count_ > 0) return false;
-  return std::all_of(kSignals.begin(), kSignals.end(),
-                     [this](Signal signal) { return !queue_.Head(signal); });
+  return !AnyNew();
 }
 
 // Wishes of commands

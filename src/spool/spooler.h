@@ -149,6 +149,7 @@ class Spooler {
   /// From now on everything goes to the spool, and the last job leaves the mark of a clean stop.
   void Stop(MonoTime now) {
     stopping_ = true;
+    kept_out_ = false;
     retry_at_ = std::min(retry_at_, now);  // One more try.
   }
   bool stopping() const { return stopping_; }
@@ -201,6 +202,7 @@ class Spooler {
   bool MemoryFull() const;
   bool MemoryUrgent() const;
   bool Drained() const;
+  bool AnyNew() const;
   uint64_t Rows(Signal signal) const;
   uint64_t Backlog(Signal signal) const;
   void Judge(MonoTime now, bool reachable);
@@ -243,7 +245,8 @@ class Spooler {
   TextBuffer<160> problem_;
   bool was_full_ = false, told_full_ = false;
   MonoTime last_full_;
-  bool kept_out_ = false;       // The last job could add nothing: at the pace of commit_interval then.
+  bool to_add_ = false;         // Something was only in memory when the job began,
+  bool kept_out_ = false;       // and all of it stayed there: at the pace of commit_interval then.
 
   SpoolRow next_row_ = 1;
   std::array<SpoolRow, kSignalCount> done_{};       // Every row up to here is settled,
