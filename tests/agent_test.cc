@@ -462,5 +462,115 @@ TEST_F(CheckerTest, SeesANewStart) {
   EXPECT_EQ(Broken(), "start time changed");
 }
 
+// Over restarts: the key has the process in it.
+struct RestartTest : CheckerTest {
+  static SimRequest Of(uint64_t process, uint64_t sequence, int64_t time) {
+    SimRequest request = Request(sequence, time);
+    request.key = "i-000000000000000" + std::to_string(process) + "-metrics-" + std::to_string(sequence);
+    return request;
+  }
+  static SimRequest Line(uint64_t sequence, uint64_t number, int64_t observed) {
+    std::array<uint8_t, 4096> slab;
+    std::vector<uint64_t> arena(64 * 64);
+    BatchQueue queue(std::as_writable_bytes(std::span(arena)));
+    Ledger ledger;
+    SimLog log;
+    Batcher batcher({.items_max = 8, .bytes_max = 4000, .delay = {}, .boot = {}},
+                    {std::span<uint8_t>(), slab, {}}, nullptr, {}, queue, ledger, log);
+    LogEncoder encoder(batcher, "1");
+    encoder.Begin({}, {UnixTime{observed}, MonoTime{}});
+    const Attribute attribute{"line", number};
+    encoder.Record({.body = "text", .attributes = {&attribute, 1}});
+    encoder.Finish();
+    const auto bytes = batcher.writer(Signal::kLogs).bytes();
+    return {{}, Signal::kLogs, Encoding::kIdentity,
+            "i-0000000000000001-logs-" + std::to_string(sequence), {bytes.begin(), bytes.end()}};
+  }
+  void SetUp() override { checker.OnStart(1); }
+};
+
+TEST_F(RestartTest, AcceptsWhatIsRight) {
+  checker.OnRequest(Of(1, 1, 10), {});
+  checker.OnCommit(1);
+  checker.OnRequest(Of(1, 2, 20), {});
+  checker.OnRequest(Of(1, 3, 30), {.status = 503});
+  checker.OnEnd();
+  checker.OnStart(2);
+  checker.OnRequest(Of(1, 2, 20), {});  // Its acknowledgement was not committed.
+  checker.OnRequest(Of(1, 3, 30), {});
+  checker.OnRequest(Of(2, 1, 40), {});
+  checker.OnRequest(Line(1, 1, 40), {});
+  checker.OnRequest(Line(2, 2, 40), {});
+  EXPECT_EQ(Broken(), "");
+  EXPECT_EQ(checker.points(), 4u);
+  EXPECT_EQ(checker.repeats(), 1u);
+  EXPECT_EQ(checker.lines(), 2u);
+  EXPECT_EQ(checker.last_line(), 2u);
+}
+
+TEST_F(RestartTest, SeesARepeatOfWhatWasCommitted) {
+  checker.OnRequest(Of(1, 1, 10), {});
+  checker.OnCommit(1);
+  checker.OnEnd();
+  checker.OnStart(2);
+  checker.OnRequest(Of(1, 1, 10), {});
+  EXPECT_EQ(Broken(), "sent again after it was accepted");
+}
+
+TEST_F(RestartTest, SeesASecondRepeat) {
+  checker.OnRequest(Of(1, 1, 10), {});
+  checker.OnEnd();
+  checker.OnStart(2);
+  checker.OnCommit(1);  // Of another process: it knows nothing of that acknowledgement.
+  checker.OnEnd();
+  checker.OnStart(3);
+  checker.OnRequest(Of(1, 1, 10), {});
+  EXPECT_EQ(Broken(), "");
+  checker.OnRequest(Of(1, 1, 10), {});
+  EXPECT_EQ(Broken(), "sent again after it was accepted");
+}
+
+TEST_F(RestartTest, AcceptsARepeatOfWhatWasNotAnswered) {
+  checker.OnRequest(Of(1, 1, 10), {});
+  checker.OnAnswerLost();
+  checker.OnCommit(1);
+  checker.OnRequest(Of(1, 1, 10), {});
+  EXPECT_EQ(Broken(), "");
+  checker.OnAnswerLost();
+  checker.OnRequest(Of(1, 1, 10), {});
+  checker.OnRequest(Of(1, 1, 10), {});
+  EXPECT_EQ(Broken(), "sent again after it was accepted");
+}
+
+TEST_F(RestartTest, SeesTheOldOvertakenByTheNew) {
+  checker.OnStart(2);
+  checker.OnRequest(Of(2, 1, 20), {});
+  checker.OnRequest(Of(1, 7, 30), {.status = 503});
+  EXPECT_EQ(Broken(), "went back in order");
+}
+
+TEST_F(RestartTest, SeesABatchThatNobodyMade) {
+  checker.OnRequest(Of(3, 1, 10), {});
+  EXPECT_EQ(Broken(), "a batch that nobody made");
+}
+
+TEST_F(RestartTest, SeesALineTwice) {
+  checker.OnRequest(Line(1, 5, 40), {});
+  checker.OnRequest(Line(2, 5, 50), {});
+  EXPECT_EQ(Broken(), "a line came twice or too late");
+}
+
+TEST_F(RestartTest, SeesLogsGoingBack) {
+  checker.OnRequest(Line(1, 5, 40), {});
+  checker.OnRequest(Line(2, 6, 30), {});
+  EXPECT_EQ(Broken(), "logs went back in time");
+}
+
+TEST_F(RestartTest, SeesAnotherText) {
+  checker.line_is = [](uint64_t, std::string_view text) { return text == "other"; };
+  checker.OnRequest(Line(1, 5, 40), {});
+  EXPECT_EQ(Broken(), "not the text of the line");
+}
+
 }  // namespace
 }  // namespace limpet::sim

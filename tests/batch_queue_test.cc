@@ -97,40 +97,228 @@ TEST(BatchQueueDeathTest, ABatchInFlightIsNotRemoved) {
   EXPECT_DEATH(queue.Remove(id), "in_flight");
 }
 
+// ---- Lines, pins and copies ------------------------------------------------------------------------
+
+struct LinesTest : testing::Test {
+  BatchId Push(Signal signal, std::string_view payload, Part part = Part::kNew, uint64_t row = 0) {
+    return queue.Push(Header(signal, ++sequence, payload, 3), {}, Bytes(payload), part, row).value();
+  }
+  std::vector<std::byte> arena = std::vector<std::byte>(16 * kBlockBytes);
+  BatchQueue queue{arena};
+  uint64_t sequence = 0;
+  const std::string large = std::string(3 * kBlockBytes - 200, 'x');  // Three blocks.
+};
+
+TEST_F(LinesTest, EachPartHasItsLine) {
+  const BatchId fresh = Push(Signal::kLogs, "a");
+  const BatchId copy = Push(Signal::kLogs, "b", Part::kSpooled, 7);
+  const BatchId dying = Push(Signal::kLogs, "c", Part::kDying);
+  EXPECT_EQ(queue.Head(Signal::kLogs), fresh);
+  EXPECT_EQ(queue.Head(Signal::kLogs, Part::kSpooled), copy);
+  EXPECT_EQ(queue.Last(Signal::kLogs, Part::kDying), dying);
+  EXPECT_EQ(queue.row(copy), 7u);
+  EXPECT_EQ(queue.batches(), 3u);
+  EXPECT_EQ(queue.own_bytes(), 2 * kBlockBytes);  // A copy is nobody's loss.
+  EXPECT_EQ(queue.OldestAtRest(), fresh);
+}
+
+TEST_F(LinesTest, AMoveGoesToTheEndOfTheOtherLine) {
+  const BatchId copy = Push(Signal::kLogs, "a", Part::kSpooled, 1);
+  const BatchId first = Push(Signal::kLogs, "b"), second = Push(Signal::kLogs, "c");
+  queue.SetRow(first, 2);
+  queue.Launch(first, UnixTime{5});  // In flight or not.
+  queue.Move(first, Part::kSpooled);
+  EXPECT_EQ(queue.Head(Signal::kLogs), second);
+  EXPECT_EQ(queue.Next(copy), first);
+  EXPECT_EQ(queue.part(first), Part::kSpooled);
+  EXPECT_EQ(queue.items(Signal::kLogs, Part::kSpooled), 6u);
+  EXPECT_EQ(queue.items(Signal::kLogs), 3u);
+  EXPECT_EQ(queue.own_bytes(), kBlockBytes);
+  EXPECT_TRUE(queue.in_flight(first));
+  EXPECT_EQ(Read(queue, first), "b");
+}
+
+TEST_F(LinesTest, APinnedBatchKeepsItsBytesUntilItIsLetGo) {
+  const std::string text(2000, 'p');
+  BatchHeader header = Header(Signal::kLogs, 1, text);
+  header.checkpoint_bytes = 4;
+  const BatchId id = queue.Push(header, Bytes("chk!"), Bytes(text)).value();
+  const size_t used = queue.use().used;
+  queue.Pin(id);
+  const BatchQueue::Payload record(queue, id, BatchQueue::Payload::Scope::kRecord);
+  queue.Remove(id);
+  EXPECT_TRUE(queue.empty());
+  EXPECT_EQ(queue.stored_bytes(), 0u);
+  EXPECT_EQ(queue.own_bytes(), 0u);
+  EXPECT_EQ(queue.use().used, used);
+  // What comes meanwhile takes other blocks.
+  while (queue.HasRoom(100)) (void)Push(Signal::kMetrics, std::string(100, 'm'));
+  std::string read;
+  while (read.size() < record.size()) {
+    const std::span<const uint8_t> piece = record.At(read.size());
+    read.append(reinterpret_cast<const char*>(piece.data()), piece.size());
+  }
+  EXPECT_EQ(read, "chk!" + text);
+  EXPECT_FALSE(queue.Unpin(id));  // It names nothing any more.
+  EXPECT_EQ(queue.use().used, arena.size() - used);
+}
+
+TEST_F(LinesTest, WhatIsPinnedIsNotAtRest) {
+  const BatchId first = Push(Signal::kLogs, "a"), second = Push(Signal::kLogs, "b");
+  queue.Pin(first);
+  EXPECT_TRUE(queue.pinned(first));
+  EXPECT_EQ(queue.OldestAtRest(), second);
+  EXPECT_TRUE(queue.Unpin(first));
+  EXPECT_EQ(queue.OldestAtRest(), first);
+}
+
+TEST_F(LinesTest, RoomIsMadeOfTheLastCopiesOfAll) {
+  // 15 blocks of 16; rows over all signals.
+  (void)Push(Signal::kLogs, large, Part::kSpooled, 1);
+  const BatchId metrics = Push(Signal::kMetrics, large, Part::kSpooled, 2);
+  const BatchId logs = Push(Signal::kLogs, large, Part::kSpooled, 3);
+  (void)Push(Signal::kMetrics, large, Part::kSpooled, 4);
+  (void)Push(Signal::kTraces, large);
+  EXPECT_FALSE(queue.HasRoom(large.size()));
+  EXPECT_TRUE(queue.CouldHold(large.size()));
+  EXPECT_EQ(queue.batches(), 5u);  // Asking forgets nothing.
+  EXPECT_TRUE(queue.MakeRoom(large.size()));
+  EXPECT_EQ(queue.Last(Signal::kMetrics, Part::kSpooled), metrics);
+  EXPECT_EQ(queue.Last(Signal::kLogs, Part::kSpooled), logs);
+  EXPECT_TRUE(queue.MakeRoom(2 * large.size()));
+  EXPECT_EQ(queue.row(queue.Last(Signal::kLogs, Part::kSpooled)), 1u);
+  // What is nowhere else stays.
+  EXPECT_FALSE(queue.CouldHold(5 * large.size()));
+  EXPECT_FALSE(queue.MakeRoom(5 * large.size()));
+  EXPECT_EQ(queue.batches(), 1u);
+  EXPECT_EQ(queue.items(Signal::kTraces), 3u);
+}
+
+TEST_F(LinesTest, NoCopyIsForgottenInFrontOfOneThatStays) {
+  // A gap would let a batch be overtaken.
+  (void)Push(Signal::kLogs, large, Part::kSpooled, 1);
+  const BatchId second = Push(Signal::kLogs, large, Part::kSpooled, 2);
+  (void)Push(Signal::kLogs, large, Part::kSpooled, 3);
+  queue.Launch(second, UnixTime{});
+  EXPECT_FALSE(queue.CouldHold(arena.size()));
+  queue.ForgetCopies(Signal::kLogs);
+  EXPECT_EQ(queue.batches(Signal::kLogs, Part::kSpooled), 2u);
+  EXPECT_EQ(queue.Last(Signal::kLogs, Part::kSpooled), second);
+  EXPECT_FALSE(queue.MakeRoom(13 * kBlockBytes));
+  EXPECT_EQ(queue.batches(), 2u);
+  queue.Land(second);
+  queue.Pin(second);
+  EXPECT_FALSE(queue.CouldHold(13 * kBlockBytes));
+  queue.ForgetCopies(Signal::kLogs);
+  EXPECT_EQ(queue.batches(), 2u);
+  EXPECT_TRUE(queue.Unpin(second));
+  EXPECT_TRUE(queue.CouldHold(13 * kBlockBytes));
+  queue.ForgetCopies(Signal::kMetrics);
+  EXPECT_EQ(queue.batches(), 2u);
+  queue.ForgetCopies(Signal::kLogs);
+  EXPECT_TRUE(queue.empty());
+  EXPECT_EQ(queue.use().used, 0u);
+}
+
+using LinesDeathTest = LinesTest;
+TEST_F(LinesDeathTest, ABatchIsRemovedAndPinnedOnce) {
+  const BatchId id = Push(Signal::kLogs, "a");
+  queue.Pin(id);
+  EXPECT_DEATH(queue.Pin(id), "pinned");
+  queue.Remove(id);
+  EXPECT_DEATH(queue.Remove(id), "removed");
+}
+
 // Random traffic against a model, until the blocks have been shuffled thoroughly.
 TEST(BatchQueue, MatchesAModelUnderRandomTraffic) {
   std::vector<std::byte> arena(40 * kBlockBytes);
   BatchQueue queue(arena);
-  struct Model { BatchId id; std::string payload; uint64_t sequence; uint32_t items; };
-  std::array<std::deque<Model>, kSignalCount> lines;
+  struct Model { BatchId id; std::string payload; uint64_t sequence; uint32_t items; bool pinned = false; };
+  using Line = std::deque<Model>;
+  std::array<std::array<Line, kPartCount>, kSignalCount> lines;
+  std::vector<Model> ghosts;  // Removed while they were pinned.
   std::mt19937 random(7);
   uint64_t sequence = 0;
+  const auto take = [&](Line& line, size_t at) {
+    Model model = line[at];
+    line.erase(line.begin() + static_cast<std::ptrdiff_t>(at));
+    return model;
+  };
   for (int step = 0; step < 100000; ++step) {
     const Signal signal = kSignals[random() % kSignalCount];
-    std::deque<Model>& line = lines[Index(signal)];
-    if (random() % 2 == 0) {
+    const auto part = static_cast<Part>(random() % kPartCount);
+    Line& line = lines[Index(signal)][static_cast<size_t>(part)];
+    const uint32_t action = random() % 16;
+    if (action < 7) {
       const std::string payload(random() % 1500, static_cast<char>(random()));
       const auto items = static_cast<uint32_t>(random() % 100);
-      const Result<BatchId> id =
-          queue.Push(Header(signal, ++sequence, payload, items), {}, Bytes(payload));
+      ++sequence;
+      const Result<BatchId> id = queue.Push(Header(signal, sequence, payload, items), {},
+                                            Bytes(payload), part, sequence);
       if (id.ok()) line.push_back({id.value(), payload, sequence, items});
+    } else if (action == 15 && !ghosts.empty()) {
+      const Model ghost = ghosts.back();
+      ghosts.pop_back();
+      ASSERT_EQ(Read(queue, ghost.id), ghost.payload);
+      ASSERT_FALSE(queue.Unpin(ghost.id));
     } else if (!line.empty()) {
       const size_t at = random() % 4 == 0 ? random() % line.size() : 0;
       ASSERT_EQ(queue.header(line[at].id).sequence, line[at].sequence);
       ASSERT_EQ(Read(queue, line[at].id), line[at].payload);
-      queue.Remove(line[at].id);
-      line.erase(line.begin() + static_cast<std::ptrdiff_t>(at));
+      if (action < 10) {
+        const Model model = take(line, at);
+        queue.Remove(model.id);
+        if (model.pinned) ghosts.push_back(model);
+      } else if (action < 12) {
+        const auto other = static_cast<Part>(random() % kPartCount);
+        const Model model = take(line, at);
+        queue.Move(model.id, other);
+        lines[Index(signal)][static_cast<size_t>(other)].push_back(model);
+      } else if (action < 14) {
+        Model& model = line[at];
+        if (model.pinned) {
+          ASSERT_TRUE(queue.Unpin(model.id));
+        } else {
+          queue.Pin(model.id);
+        }
+        model.pinned = !model.pinned;
+      } else {
+        const size_t bytes = random() % 4000;
+        const bool could = queue.CouldHold(bytes);
+        ASSERT_EQ(queue.MakeRoom(bytes), could);
+        ASSERT_EQ(queue.HasRoom(bytes), could);
+        for (auto& parts : lines) {
+          Line& copies = parts[static_cast<size_t>(Part::kSpooled)];
+          const Signal s = kSignals[static_cast<size_t>(&parts - lines.data())];
+          while (copies.size() > queue.batches(s, Part::kSpooled)) {
+            ASSERT_FALSE(copies.back().pinned);
+            copies.pop_back();
+          }
+        }
+      }
     }
     uint64_t items = 0;
     for (const Model& m : line) items += m.items;
-    ASSERT_EQ(queue.items(signal), items);
-    ASSERT_EQ(bool(queue.Head(signal)), !line.empty());
-    if (!line.empty()) { ASSERT_EQ(queue.Head(signal), line.front().id); }
+    ASSERT_EQ(queue.items(signal, part), items);
+    ASSERT_EQ(queue.batches(signal, part), line.size());
+    ASSERT_EQ(bool(queue.Head(signal, part)), !line.empty());
+    if (!line.empty()) {
+      ASSERT_EQ(queue.Head(signal, part), line.front().id);
+      ASSERT_EQ(queue.Last(signal, part), line.back().id);
+    }
   }
-  for (std::deque<Model>& line : lines) {
-    for (const Model& m : line) queue.Remove(m.id);
+  for (auto& parts : lines) {
+    for (Line& line : parts) {
+      for (const Model& m : line) {
+        queue.Remove(m.id);
+        if (m.pinned) ghosts.push_back(m);
+      }
+    }
   }
+  for (const Model& ghost : ghosts) EXPECT_FALSE(queue.Unpin(ghost.id));
+  EXPECT_TRUE(queue.empty());
   EXPECT_EQ(queue.use().used, 0u);
+  EXPECT_EQ(queue.own_bytes(), 0u);
   EXPECT_EQ(queue.stored_bytes(), 0u);
 }
 

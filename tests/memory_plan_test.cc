@@ -63,7 +63,7 @@ TEST(MemoryPlan, TooLittleForTheSpoolSaysSo) {
   TextBuffer<256> error;
   EXPECT_FALSE(MemoryPlan::Make(WithSpool(kMemoryMin, 64 * kKiB), kForeign, error).ok());
   EXPECT_NE(error.text().find("raise it, lower queue.batch_bytes (now 64.0 KiB, taken 7 times "
-                              "over), or set spool.durability = never (the spool takes 424.0 KiB)"),
+                              "over), or set spool.durability = never (the spool takes 432.0 KiB)"),
             std::string_view::npos)
       << error.text();
   error.Clear();
@@ -93,7 +93,7 @@ TEST(MemoryPlan, TheSpoolsPiecesFitIntoItsShare) {
     std::vector<std::byte> region(plan.value().of(Holder::kSpool).bytes + 64);
     Carver carver(region);
     for (const size_t bytes : {SpoolMemory::HeapBytes(batch), SpoolMemory::StackBytes(),
-                               SpoolMemory::BufferBytes(batch)}) {
+                               SpoolMemory::BufferBytes(batch), SpoolMemory::FileBytes()}) {
       EXPECT_EQ(carver.Take(bytes).size(), bytes);
     }
   }

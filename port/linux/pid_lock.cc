@@ -56,6 +56,23 @@ void PidLock::Release() {
   file_ = -1;
 }
 
+Result<int> PidLock::Holder(std::string_view directory, std::string_view name) {
+  TextBuffer<kPathMax> path;
+  path << directory << '/' << name << '\0';
+  if (path.overflowed()) return {Code::kInvalid, 0, "path is too long"};
+  const int file = open(path.text().data(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+  if (file < 0 && errno == ENOENT) return 0;
+  if (file < 0) return FromErrno(errno, "open lock");
+  // There is no way just to ask. It is shared, and let go at once.
+  int holder = 0;
+  if (flock(file, LOCK_SH | LOCK_NB) != 0) {
+    holder = ReadHolder(file);
+    if (holder == 0) holder = -1;
+  }
+  close(file);
+  return holder;
+}
+
 bool PidLock::Stands() const {
   if (file_ < 0) return false;
   struct stat held {}, named {};

@@ -23,6 +23,10 @@ class PidLock {
   Status Take(std::string_view directory, std::string_view name);
   void Release();
 
+  /// Who holds the lock of that name now: a process id, -1 when it is unknown, 0 for nobody. Nothing
+  /// is made or written.
+  static Result<int> Holder(std::string_view directory, std::string_view name);
+
   /// True while what is locked is what others would try to lock: the file has not been removed or
   /// replaced, and neither has its directory.
   bool Stands() const;

@@ -85,7 +85,10 @@ Agent::Agent(const Config& config, const AgentIdentity& identity, const AgentMem
 
 void Agent::Resume(const SpoolOpened& opened, const Status& status) {
   spooler_.Resume(opened, status);
-  if (!status.ok()) return;
+  if (status.ok()) TakeOver(opened);
+}
+
+void Agent::TakeOver(const SpoolOpened& opened) {
   delivery_.Resume(opened.account);
   unclean_ = !opened.fresh && !opened.clean;
   last_commit_before_ = opened.last_commit;
@@ -108,11 +111,11 @@ MonoTime Agent::OnTime(MonoTime now) {
   MonoTime next = kNever;
   const ClockReading reading = ReadClocks(clock_);
   const Stamp stamp{.wall = reading.wall, .mono = reading.mono, .trust = trust_};
+  if (unclean_) TellOfCrash(stamp);
   if (!stopping_) {
     const bool host_due = host_tick_ && host_tick_->due() <= now;
     const bool self_due = self_tick_ && self_tick_->due() <= now;
     WatchClock(reading, host_due);
-    if (unclean_) TellOfCrash(stamp);
     if (host_due || self_due) Cycle(reading, host_due, self_due);
     if (host_tick_) next = std::min(next, host_tick_->due());
     if (self_tick_) next = std::min(next, self_tick_->due());
@@ -123,6 +126,10 @@ MonoTime Agent::OnTime(MonoTime now) {
   // A commit takes along what is open.
   if (!spooler_.ClosesOpenBatches()) next = std::min(next, batcher_.OnTime(now));
   next = std::min(next, spooler_.OnTime(now, delivery_.reachable(), *this, delivery_));
+  if (const SpoolOpened* const late = spooler_.TakeLateOpening()) {
+    TakeOver(*late);
+    next = now;  // There may be a crash to tell of.
+  }
   next = std::min(next, stopping_ && !flushing_ ? kNever : delivery_.OnTime(now));
   if (stopping_) next = std::min(next, OnStopTime(now));
   const bool holding = Holding();
@@ -131,19 +138,24 @@ MonoTime Agent::OnTime(MonoTime now) {
   return next;
 }
 
+/// With a spool, only what is in memory and can leave at once is worth waiting for.
+bool Agent::WorthFlushing() const {
+  if (spooler_.finished()) return true;
+  return delivery_.reachable() && std::none_of(kSignals.begin(), kSignals.end(), [this](Signal signal) {
+           return spooler_.HasBacklog(signal);
+         });
+}
+
 /// First what can be delivered, then the rest to the spool, and in the end what neither took is lost.
 MonoTime Agent::OnStopTime(MonoTime now) {
-  const bool spool = !spooler_.finished();
-  if (flushing_) {
-    const bool done = !Holding();
-    // With a spool, only what is in memory and can leave at once is worth waiting for.
-    bool over = done || now >= flush_deadline_;
-    for (const Signal signal : kSignals) over = over || (spool && spooler_.HasBacklog(signal));
-    if (!over && !(spool && !delivery_.reachable())) return flush_deadline_;
-    flushing_ = false;
+  if (flushing_ && Holding() && now < flush_deadline_ && WorthFlushing()) return flush_deadline_;
+  flushing_ = false;
+  // An answer that is on its way spares a repeat.
+  if (delivery_.in_flight() && delivery_.reachable() && now < flush_deadline_) return flush_deadline_;
+  if (!spooler_.stopping()) {
     delivery_.Abandon();
-    spooler_.Stop();
-    if (spool && now < stop_deadline_) return now;
+    spooler_.Stop(now);
+    if (!spooler_.finished() && now < stop_deadline_) return now;
   }
   if (spooler_.finished() || now >= stop_deadline_) {
     for (const Signal signal : kSignals) {
@@ -229,11 +241,13 @@ void Agent::Stop(MonoTime now) {
     stop_deadline_ = flush_deadline_ = now;
     return;
   }
-  stopping_ = flushing_ = true;
+  if (unclean_) TellOfCrash({.wall = clock_.Wall(), .mono = now, .trust = trust_});
+  stopping_ = true;
   const Duration timeout = config_.agent.shutdown_timeout;
   stop_deadline_ = now + timeout;
   flush_deadline_ = spooler_.finished() ? stop_deadline_ : now + timeout / 2;
   CloseAll(now);
+  flushing_ = WorthFlushing();
   delivery_.destination().HurryUp(flush_deadline_);
 }
 

@@ -103,7 +103,9 @@ class Agent final : public SnapshotSource, private OpenBatches {
   void ReportSelf();
   void FillHealth(Snapshot& snapshot);
   void FillSpool(Snapshot& snapshot);
+  void TakeOver(const SpoolOpened& opened);
   void TellOfCrash(const Stamp& now);
+  bool WorthFlushing() const;
   MonoTime OnStopTime(MonoTime now);
   bool Holding() const;
   Duration OldestAge(MonoTime now);

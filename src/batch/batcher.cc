@@ -113,8 +113,8 @@ MonoTime Batcher::OnTime(MonoTime now) {
   return next;
 }
 
-bool Batcher::Paused() {
-  return options_.overflow == Overflow::kPauseSources && !queue_.MakeRoom(2 * options_.bytes_max);
+bool Batcher::Paused() const {
+  return options_.overflow == Overflow::kPauseSources && !queue_.CouldHold(2 * options_.bytes_max);
 }
 
 MonoTime Batcher::oldest_open() const {

@@ -69,7 +69,7 @@ class Batcher {
 
   /// True while `overflow = pause_sources` and the queue cannot take another full batch: sources
   /// that cannot be read again wait instead of collecting.
-  bool Paused();
+  bool Paused() const;
 
   /// Items that could not be written at all (one larger than a batch): counted, never silent.
   void DropUnwritable(Signal signal, uint32_t items, const Stamp& stamp);

@@ -39,7 +39,7 @@ class LogEncoder {
   LogEncoder(Batcher& batcher, std::string_view version) : batcher_(batcher), version_(version) {}
 
   /// True: a source that cannot be read again is to wait (Batcher::Paused).
-  bool paused() { return batcher_.Paused(); }
+  bool paused() const { return batcher_.Paused(); }
 
   /// Begins a row of records that were all observed now.
   /// resource: an encoded Resource message, there until Finish.

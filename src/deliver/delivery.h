@@ -31,6 +31,7 @@ class Delivery final : public CountKeeper, private OutcomeHandler {
   /// queue and a request in flight wait for an event, not for time.
   MonoTime OnTime(MonoTime now);
 
+  bool in_flight() const { return bool(in_flight_); }
   /// Gives up what is in flight, whatever becomes of it: it stays in its line, as perhaps sent.
   void Abandon();
 

@@ -101,6 +101,7 @@ class Runtime final : private SignalReceiver, private Reloader, private PoolRepo
   std::optional<GzipCompressor> gzip_;
   std::optional<Agent> agent_;
 
+  std::optional<SpoolRoutes> spool_routes_;
   std::optional<Routes> routes_;
   std::optional<HttpServer> server_;
   std::array<PoolUse, kHolderCount + 1> pools_{};  // The spool's heap is a pool of its own.
@@ -142,7 +143,7 @@ int Runtime::Start(Carver& carver) {
                  AgentPorts{clock_, files_, random_, *transport_, log_, extra.source,
                             spool_.parts()},
                  static_cast<PoolReporter&>(*this));
-  agent_->Resume(spool_.opened(), spool_.status());
+  if (spool_.parts().store != nullptr) agent_->Resume(spool_.opened(), spool_.status());
   return StartListeners(carver);
 }
 
@@ -238,6 +239,10 @@ int Runtime::StartListeners(Carver& carver) {
   // The control socket, where there is one, is the first listener.
   const bool control = !run_dir_.path().empty();
   routes_.emplace(*agent_, static_cast<Reloader&>(*this), control ? 0 : Routes::kNoControl);
+  if (!spool_.file_buffer().empty()) {
+    routes_->ServeSpool(
+        spool_routes_.emplace(agent_->spooler(), clock_, spool_.file_buffer()));
+  }
   server_.emplace(HttpServerLimits{}, carver.Take(plan_.of(Holder::kListener).bytes), clock_,
                   poller_, sockets_, *routes_);
   if (control) {

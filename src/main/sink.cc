@@ -1,16 +1,15 @@
 // limpet sink: an endpoint to look at.
 #include "sink/sink.h"
 
-#include <ctime>
 #include <new>
 #include <optional>
 
 #include "cli/exit_code.h"
 #include "main/commands.h"
 #include "main/console.h"
+#include "main/stdout_lines.h"
 #include "port/linux/clock.h"
 #include "port/linux/epoll_poller.h"
-#include "port/linux/host.h"
 #include "port/linux/random.h"
 #include "port/linux/region.h"
 #include "port/linux/signals.h"
@@ -22,25 +21,6 @@ namespace limpet {
 namespace {
 
 constexpr HttpServerLimits kLimits{.connections = kSinkConnections, .body_bytes = kSinkBodyMax};
-
-class StdoutLines final : public LineWriter {
- public:
-  void Write(std::string_view text) override { broken_ = broken_ || !WriteStdout(text); }
-  bool broken() const { return broken_; }
-
- private:
-  bool broken_ = false;
-};
-
-class LocalTime final : public TimeZone {
- public:
-  Duration OffsetAt(UnixTime time) override {
-    const auto seconds = static_cast<time_t>(time.ns / 1'000'000'000);
-    tm local{};
-    if (localtime_r(&seconds, &local) == nullptr) return {};
-    return Seconds(local.tm_gmtoff);
-  }
-};
 
 class StopOnSignal final : public SignalReceiver {
  public:

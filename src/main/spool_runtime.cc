@@ -26,6 +26,9 @@ int SpoolRuntime::Start(std::span<std::byte> memory, Clock& clock, Poller& polle
   const std::span<std::byte> stack = memory.subspan(heap.size(), SpoolMemory::StackBytes());
   const std::span<std::byte> buffer =
       memory.subspan(heap.size() + stack.size(), SpoolMemory::BufferBytes(batch));
+  const std::span<std::byte> file = memory.subspan(heap.size() + stack.size() + buffer.size(),
+                                                   SpoolMemory::FileBytes());
+  file_buffer_ = {reinterpret_cast<uint8_t*>(file.data()), file.size()};
   heap_.Init("sqlite", heap);
   Status started = StartSqlite(heap_);
   if (started.ok()) started = StartSpoolVfs();

@@ -32,6 +32,8 @@ class SpoolRuntime {
   SpoolParts parts() {
     return store_ ? SpoolParts{&*store_, &worker_, &*state_dir_} : SpoolParts{};
   }
+  /// For pieces of the file on their way to a command; empty with durability = never.
+  std::span<uint8_t> file_buffer() { return file_buffer_; }
   /// Of the database, as it was found.
   const SpoolOpened& opened() const { return opened_; }
   const Status& status() const { return status_; }
@@ -39,6 +41,7 @@ class SpoolRuntime {
  private:
   const Config& config_;
   FixedHeap heap_;
+  std::span<uint8_t> file_buffer_;
   std::optional<StateDir> state_dir_;
   std::optional<SpoolStore> store_;
   WorkerThread worker_;

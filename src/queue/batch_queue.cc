@@ -80,7 +80,7 @@ void BatchQueue::Append(BatchId id) {
   line.items += entry.header.items;
   ++line.batches;
   if (entry.part != Part::kSpooled) {
-    own_blocks_ += BlocksFor(entry.header.checkpoint_bytes + entry.header.stored_bytes);
+    own_blocks_ += BlocksOf(id);
   }
 }
 
@@ -93,7 +93,7 @@ void BatchQueue::Unlink(BatchId id) {
   line.items -= entry.header.items;
   --line.batches;
   if (entry.part != Part::kSpooled) {
-    own_blocks_ -= BlocksFor(entry.header.checkpoint_bytes + entry.header.stored_bytes);
+    own_blocks_ -= BlocksOf(id);
   }
 }
 
@@ -150,6 +150,17 @@ bool BatchQueue::Unpin(BatchId id) {
 BatchId BatchQueue::LastCopyAtRest(Signal signal) const {
   const BatchId last = LineOf(signal, Part::kSpooled).tail;
   return last && AtRest(last) ? last : BatchId{};
+}
+
+bool BatchQueue::CouldHold(size_t bytes) const {
+  size_t blocks = free_blocks_;
+  for (const Signal signal : kSignals) {
+    for (BatchId id = Last(signal, Part::kSpooled); id && AtRest(id); id = EntryOf(id).previous) {
+      if (blocks >= BlocksFor(bytes)) return true;
+      blocks += BlocksOf(id);
+    }
+  }
+  return blocks >= BlocksFor(bytes);
 }
 
 bool BatchQueue::MakeRoom(size_t bytes) {

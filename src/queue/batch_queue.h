@@ -85,6 +85,8 @@ class BatchQueue {
   void Pin(BatchId id);
   bool Unpin(BatchId id);
 
+  /// Would it fit if all copies were forgotten that are at rest?
+  bool CouldHold(size_t bytes) const;
   /// Forgets copies of what the spool has, the last ones of a line first, until a batch of that many
   /// bytes has room. False: there are no more to forget.
   bool MakeRoom(size_t bytes);
@@ -163,6 +165,9 @@ class BatchQueue {
   void Unlink(BatchId id);
   void FreeBlocks(BatchId id);
   bool AtRest(BatchId id) const { return !EntryOf(id).in_flight && !EntryOf(id).pinned; }
+  size_t BlocksOf(BatchId id) const {
+    return BlocksFor(header(id).checkpoint_bytes + header(id).stored_bytes);
+  }
   BatchId LastCopyAtRest(Signal signal) const;
   uint32_t TakeBlock();
 

@@ -101,6 +101,7 @@ void Routes::OnRequest(const HttpRequest& request, HttpResponse& response) {
     response.status = ReloadStatus(reloader_.Reload(response.body).code);
     return;
   }
+  if (control && spool_ != nullptr && spool_->Answer(request, response)) return;
   for (const Page& page : kPages) {
     if (request.path != page.path) continue;
     if (request.method != "GET") return NotAllowed("GET, HEAD", response);

@@ -7,6 +7,7 @@
 #include "limpet/status.h"
 #include "serve/http_server.h"
 #include "serve/snapshot.h"
+#include "serve/spool_routes.h"
 
 namespace limpet {
 
@@ -21,7 +22,8 @@ class Reloader {
 };
 
 /// GET /health and /ready (200 or 503), /metrics, /status (JSON; `?text` for people, `&colour` with
-/// ANSI escapes); POST /reload on the control socket alone (200; 422: the file is wrong; 501; 500).
+/// ANSI escapes); on the control socket alone POST /reload (200; 422: the file is wrong; 501; 500)
+/// and what spool_routes.h lists.
 class Routes final : public HttpHandler {
  public:
   static constexpr int kNoControl = -1;
@@ -33,6 +35,9 @@ class Routes final : public HttpHandler {
   /// With a token, the other listeners answer 401 unless it is given. It must outlive this.
   void RequireToken(std::string_view token) { token_ = token; }
 
+  /// For the commands that ask about the spool. It must outlive this.
+  void ServeSpool(SpoolRoutes& spool) { spool_ = &spool; }
+
   void OnRequest(const HttpRequest& request, HttpResponse& response) override;
 
  private:
@@ -42,6 +47,7 @@ class Routes final : public HttpHandler {
   Reloader& reloader_;
   const int control_listener_;
   std::string_view token_;
+  SpoolRoutes* spool_ = nullptr;
 };
 
 }  // namespace limpet

@@ -23,8 +23,11 @@ struct SpoolMemory {
     return RoundUp(batch_bytes) + 8 * kKiB;
   }
 
+  /// A piece of the file on its way to a command.
+  static constexpr size_t FileBytes() { return 8 * kKiB; }
+
   static constexpr size_t Bytes(size_t batch_bytes) {
-    return HeapBytes(batch_bytes) + StackBytes() + BufferBytes(batch_bytes);
+    return HeapBytes(batch_bytes) + StackBytes() + BufferBytes(batch_bytes) + FileBytes();
   }
 
   static constexpr size_t kBatches = 3;  ///< How often a batch is in Bytes().

@@ -7,6 +7,7 @@ namespace {
 
 constexpr Duration kRetryFirst = Seconds(1);
 constexpr Duration kRetry = Seconds(60);
+constexpr Duration kRoomFor = Seconds(60);  // Without a shortage for so long: it is over.
 constexpr unsigned kSpillAbove = 80, kCalmBelow = 50, kUrgentAbove = 50;  // Percent of memory.
 // The copies of the spool in memory leave this part of it to what comes in.
 constexpr unsigned kCopiesPercent = 50;
@@ -37,6 +38,12 @@ void Spooler::Resume(const SpoolOpened& opened, const Status& status) {
     Failed(clock_.Monotonic());
     return;
   }
+  TakeOver(opened);
+  Enter(Drained() ? SpoolPhase::kCalm : SpoolPhase::kDraining);
+}
+
+/// What lies there from before joins the account, once.
+void Spooler::TakeOver(const SpoolOpened& opened) {
   resumed_ = true;
   done_ = done_kept_ = opened.done_through;
   next_row_ = std::max(next_row_, opened.next_row);
@@ -46,14 +53,18 @@ void Spooler::Resume(const SpoolOpened& opened, const Status& status) {
     spool_batches_[i] = opened.totals[i].batches;
     ledger_.Resume(signal, opened.account.accounts[i], spool_items_[i]);
   }
-  view_.totals = opened.totals;
   if (opened.newer_set_aside) {
     log_.Error("the spool was made by a newer limpet: set aside unread as spool.db.newer-N");
   }
   if (opened.salvaged) {
     log_.Error("the spool was damaged: what could be read was kept, the file is spool.db.damaged-1");
   }
-  Enter(Drained() ? SpoolPhase::kCalm : SpoolPhase::kDraining);
+}
+
+const SpoolOpened* Spooler::TakeLateOpening() {
+  if (!late_) return nullptr;
+  late_ = false;
+  return &job_.opened;
 }
 
 void Spooler::Enter(SpoolPhase phase) {
@@ -74,6 +85,20 @@ bool Spooler::MemoryCrowded() const {
   return queue_.use().used > queue_.use().bytes / 100 * kCopiesPercent;
 }
 
+bool Spooler::HeldBack(MonoTime now) const {
+  return hold_until_ > now && !stopping_ && !MemoryAbove(kSpillAbove);
+}
+
+/// As full as calm lets it become; a small one earlier, where the next batch would not fit.
+bool Spooler::MemoryFull() const {
+  return MemoryAbove(kSpillAbove) || !queue_.CouldHold(options_.batch_bytes);
+}
+
+/// What comes in during a commit may find no room.
+bool Spooler::MemoryUrgent() const {
+  return MemoryAbove(kUrgentAbove) || !queue_.CouldHold(2 * options_.batch_bytes);
+}
+
 bool Spooler::Drained() const {
   for (const Signal signal : kSignals) {
     if (spool_batches_[Index(signal)] > 0) return false;
@@ -81,11 +106,21 @@ bool Spooler::Drained() const {
   return bury_count_ == 0;
 }
 
-/// Rows behind the copies (P1).
+bool Spooler::AnyNew() const {
+  return std::any_of(kSignals.begin(), kSignals.end(),
+                     [this](Signal signal) { return bool(queue_.Head(signal)); });
+}
+
+/// Rows that are to be delivered yet.
+uint64_t Spooler::Rows(Signal signal) const {
+  const size_t i = Index(signal);
+  return spool_batches_[i] - std::min(spool_batches_[i], dying_rows_[i]);
+}
+
+/// Those behind the copies (P1).
 uint64_t Spooler::Backlog(Signal signal) const {
-  const uint64_t here = queue_.batches(signal, Part::kSpooled) + dying_rows_[Index(signal)];
-  const uint64_t rows = spool_batches_[Index(signal)];
-  return rows - std::min(rows, here);
+  const uint64_t rows = Rows(signal);
+  return rows - std::min<uint64_t>(rows, queue_.batches(signal, Part::kSpooled));
 }
 
 bool Spooler::empty() const { return Drained() && queue_.empty(); }
@@ -93,18 +128,21 @@ bool Spooler::empty() const { return Drained() && queue_.empty(); }
 // The states
 
 void Spooler::Judge(MonoTime now, bool reachable) {
-  if (!reachable) last_unreachable_ = now;
+  // What lies between two looks was as the first of them found it.
+  if (!reachable || !reachable_) last_unreachable_ = now;
+  if (reachable || reachable_) last_reachable_ = now;
+  reachable_ = reachable;
   if (!Usable()) return;
   const bool holds = !queue_.empty() || !Drained();
   switch (phase_) {
     case SpoolPhase::kCalm:
-      if ((!reachable && holds) || MemoryAbove(kSpillAbove)) Enter(SpoolPhase::kSpilling);
+      if ((!reachable && holds) || MemoryFull()) Enter(SpoolPhase::kSpilling);
       break;
     case SpoolPhase::kSpilling:
-      if (reachable && !MemoryAbove(kSpillAbove)) Enter(SpoolPhase::kDraining);
+      if (reachable && !MemoryFull()) Enter(SpoolPhase::kDraining);
       break;
     case SpoolPhase::kDraining:
-      if (!reachable) {
+      if (now - last_reachable_ >= kQuiet) {
         Enter(SpoolPhase::kSpilling);
       } else if (Drained() && !running_ && now - last_unreachable_ >= kQuiet &&
                  !MemoryAbove(kCalmBelow)) {
@@ -133,26 +171,34 @@ MonoTime Spooler::OnTime(MonoTime now, bool reachable, OpenBatches& open, const 
   if (running_) return kNever;
   if (phase_ == SpoolPhase::kUnusable) return std::max(retry_at_, now);
   MonoTime next = CommitDue(now);
-  if (hold_until_ > now) next = std::max(next, hold_until_);
-  if (phase_ == SpoolPhase::kDraining && Drained()) {
-    next = std::min(next, std::max(last_unreachable_ + kQuiet, now));
+  if (ClosesOpenBatches() && open.AnyOpen()) {
+    next = std::min(next, last_commit_ + options_.commit_interval);
+  }
+  if (HeldBack(now)) next = std::max(next, hold_until_);
+  if (phase_ == SpoolPhase::kDraining) {
+    // Back to one of the others, by time alone.
+    if (reachable && Drained() && !MemoryAbove(kCalmBelow)) {
+      next = std::min(next, last_unreachable_ + kQuiet);
+    }
+    if (!reachable) next = std::min(next, last_reachable_ + kQuiet);
   }
   return next;
 }
 
 /// When the next transaction is due; kNever: there is nothing to write.
 MonoTime Spooler::CommitDue(MonoTime now) const {
-  if (!marked_ || stopping_ || bury_count_ > 0 || dead_action_ != DeadAction::kNone || shrink_) {
+  const MonoTime paced = last_commit_ + options_.commit_interval;
+  if (!marked_ || bury_count_ > 0 || dead_action_ != DeadAction::kNone || stopping_ ||
+      (shrink_ && phase_ == SpoolPhase::kCalm)) {
     return now;
   }
-  bool fresh = false;
-  for (const Signal signal : kSignals) fresh = fresh || queue_.Head(signal);
+  if (kept_out_ || recount_) return paced;
+  const bool fresh = AnyNew();
   const bool settled = done_ != done_kept_;
   const bool always = options_.durability == Durability::kAlways;
   if (fresh && always) return now;
-  const bool spills = phase_ == SpoolPhase::kSpilling || phase_ == SpoolPhase::kDraining;
-  if (fresh && spills && MemoryAbove(kUrgentAbove)) return now;
-  if ((fresh && spills) || settled) return last_commit_ + options_.commit_interval;
+  if (fresh && Spills() && MemoryUrgent()) return now;
+  if ((fresh && Spills()) || settled) return paced;
   return kNever;
 }
 
@@ -160,13 +206,14 @@ MonoTime Spooler::CommitDue(MonoTime now) const {
 
 bool Spooler::Begin(MonoTime now, bool reachable, OpenBatches& open, const CountKeeper& counts) {
   const bool reopen = phase_ == SpoolPhase::kUnusable;
-  if (reopen && now < retry_at_ && !stopping_) return false;
+  if (reopen && now < retry_at_) return false;
   // What is open goes along with a commit that is due, or makes one due.
   const bool takes_open = ClosesOpenBatches() && open.AnyOpen() &&
                           last_commit_ + options_.commit_interval <= now;
-  const bool held_back = hold_until_ > now && !stopping_;
-  const bool write = reopen || (!held_back && (takes_open || CommitDue(now) <= now));
-  if (write && (ClosesOpenBatches() || stopping_)) open.CloseAll(now);
+  // What an earlier process left has to be known before anything is written (P7).
+  const bool write = reopen ? resumed_ : !HeldBack(now) && (takes_open || CommitDue(now) <= now);
+  const bool always = options_.durability == Durability::kAlways;
+  if (write && (ClosesOpenBatches() || always || stopping_)) open.CloseAll(now);
 
   job_.open = reopen;
   job_.write = write;
@@ -191,7 +238,7 @@ bool Spooler::Begin(MonoTime now, bool reachable, OpenBatches& open, const Count
     job_.file_into = file_into_;
     job_.file_offset = file_offset_;
   }
-  return job_.write || job_.read || file_running_;
+  return reopen || job_.write || job_.read || file_running_;
 }
 
 void Spooler::FillWrite(MonoTime now, const CountKeeper& counts) {
@@ -199,10 +246,12 @@ void Spooler::FillWrite(MonoTime now, const CountKeeper& counts) {
   job_.instance = options_.instance;
   job_.mono = now;
   job_.wall = clock_.Wall();
+  if (stopping_ && kept_out_) DropNew();
   job_.done_through = done_;
   FillBuries();
   // In calm nothing goes to flash but what has to.
   const bool adds = phase_ != SpoolPhase::kCalm || options_.durability == Durability::kAlways || stopping_;
+  to_add_ = adds && AnyNew();
   if (adds) FillAdds();
   // Where room is made by dropping the oldest, it may drop copies of what it has, but none that is on
   // its way (S6): only those stay in memory while it does.
@@ -234,6 +283,23 @@ void Spooler::FillWrite(MonoTime now, const CountKeeper& counts) {
   job_.shrink = shrink_ && phase_ == SpoolPhase::kCalm;
 }
 
+/// At a stop, with a spool that has no room and nobody left to wait for: lost before the last job, so
+/// that the account has it.
+void Spooler::DropNew() {
+  for (const Signal signal : kSignals) {
+    uint64_t items = 0;
+    while (const BatchId head = queue_.Head(signal)) {
+      const BatchHeader& header = queue_.header(head);
+      ledger_.Drop(signal, DropReason::kShutdown, header.items, header.first_wall, header.last_wall);
+      items += header.items;
+      queue_.Remove(head);
+    }
+    if (items == 0) continue;
+    log_.Error("what was held is dropped: the spool is full",
+               {{"signal", SignalName(signal)}, {"items", items}});
+  }
+}
+
 /// The batches that are only in memory, in the order of their collection over all signals.
 void Spooler::FillAdds() {
   std::array<BatchId, kSignalCount> next;
@@ -246,6 +312,12 @@ void Spooler::FillAdds() {
     }
     if (!first) return;
     const BatchHeader& header = queue_.header(first);
+    if (queue_.in_flight(first) && Rows(header.signal) > 0) {
+      // It went out before what lies on flash, while that could not be read. What follows it waits
+      // for its outcome, so that it need not come behind them.
+      next[Index(header.signal)] = {};
+      continue;
+    }
     bytes += header.stored_bytes + header.checkpoint_bytes;
     if (job_.add_count > 0 && bytes > SpoolStore::AddBytesMax(options_.max_bytes)) return;  // S5
     if (queue_.row(first) == 0) queue_.SetRow(first, next_row_++);  // P3
@@ -275,12 +347,13 @@ void Spooler::FillBuries() {
 
 /// The oldest of a signal whose copies are fewest, as long as they leave room for what comes in.
 void Spooler::FillRead(bool reachable) {
-  if (stopping_) return;
+  if (stopping_ || job_.open) return;
   const bool crowded = MemoryCrowded();
   for (const Signal signal : kSignals) {
     const size_t copies = queue_.batches(signal, Part::kSpooled);
     // Without anybody to send to, one to try with is enough.
     if (Backlog(signal) == 0 || (copies > 0 && (crowded || !reachable))) continue;
+    if (recount_ || !queue_.HasRoom(read_bytes_[Index(signal)])) continue;
     if (job_.read && copies >= queue_.batches(job_.read_signal, Part::kSpooled)) continue;
     const BatchId last = queue_.Last(signal, Part::kSpooled);
     job_.read = true;
@@ -297,6 +370,11 @@ void Spooler::Finished(MonoTime now) {
   }
   view_.damaged = job_.damaged;
   view_.heap = job_.heap;
+  // An opening counts whatever became of the rest.
+  if (job_.was_opened && !resumed_) {
+    TakeOver(job_.opened);
+    late_ = true;
+  }
   if (job_.status.ok()) {
     Succeeded(now);
   } else {
@@ -322,20 +400,11 @@ void Spooler::Finished(MonoTime now) {
 }
 
 void Spooler::Succeeded(MonoTime now) {
-  failures_ = 0;
-  if (job_.was_opened) {
+  if (phase_ == SpoolPhase::kUnusable) {
     log_.Info("the spool works again");
-    if (!resumed_) {
-      // What lay there from before joins the account now: see Resume.
-      resumed_ = true;
-      for (const Signal signal : kSignals) {
-        const size_t i = Index(signal);
-        ledger_.Resume(signal, job_.opened.account.accounts[i], job_.opened.totals[i].items);
-        spool_items_[i] += job_.opened.totals[i].items;
-        spool_batches_[i] += job_.opened.totals[i].batches;
-        done_[i] = std::max(done_[i], job_.opened.done_through[i]);
-      }
-    }
+    // What lies there may have changed, if it was damaged: the copies are read anew.
+    for (const Signal signal : kSignals) queue_.ForgetCopies(signal);
+    marked_ = marked_ && job_.write;
     Enter(SpoolPhase::kDraining);
   }
   next_row_ = std::max(next_row_, job_.next_row);
@@ -345,57 +414,18 @@ void Spooler::Succeeded(MonoTime now) {
   if (job_.write) {
     last_commit_ = now;
     marked_ = true;
+    recount_ = false;
     done_kept_ = job_.done_through;
     view_.slowest_commit = std::max(view_.slowest_commit, job_.took);
-    was_full_ = job_.full;
-    if (job_.full && !told_full_) log_.Warn("the spool is full", {{"bytes", job_.bytes}});
-    if (!job_.full && told_full_) log_.Info("the spool has room again", {{"bytes", job_.bytes}});
-    told_full_ = job_.full;
+    TellOfRoom(now);
   }
 
   std::array<uint64_t, kSignalCount> expected = spool_items_;
+  size_t added = 0;
   for (size_t n = 0; n < job_.add_count; ++n) {
-    const BatchId id = pinned_[n].id;
-    const BatchHeader header = job_.adds[n].header;
-    const size_t i = Index(header.signal);
-    if (!queue_.Unpin(id)) {
-      // Settled meanwhile; that it is there now counts for no item.
-      if (job_.added[n]) {
-        settled_items_[i] += header.items;
-        ++settled_batches_[i];
-      }
-      continue;
-    }
-    if (queue_.part(id) == Part::kDying) {
-      // Refused while it was on its way to flash: if it is there, it is buried from there.
-      SpoolBury& bury = *std::find_if(
-          buries_.begin(), buries_.end(),
-          [&](const SpoolBury& b) { return b.in_memory && bury_ids_[size_t(&b - buries_.data())] == id; });
-      if (!job_.added[n]) continue;
-      bury.in_memory = false;
-      bury.row = job_.adds[n].row;
-      expected[i] += header.items;
-      ++spool_batches_[i];
-      ++dying_rows_[i];
-      queue_.Remove(id);
-      continue;
-    }
-    if (!job_.added[n]) {
-      if (options_.overflow == Overflow::kPauseSources || queue_.in_flight(id)) continue;
-      ledger_.Drop(header.signal, DropReason::kOverflow, header.items, header.first_wall, header.last_wall);
-      queue_.Remove(id);
-      continue;
-    }
-    expected[i] += header.items;
-    // It stays as a copy where the copies reach that far without a gap (P1).
-    const bool keep = Backlog(header.signal) == 0 && (queue_.in_flight(id) || !MemoryCrowded());
-    ++spool_batches_[i];
-    if (keep) {
-      queue_.Move(id, Part::kSpooled);
-    } else {
-      queue_.Remove(id);
-    }
+    added += TakeAdd(n, expected[Index(job_.adds[n].header.signal)]) ? 1 : 0;
   }
+  if (job_.write) kept_out_ = to_add_ && added == 0;
   for (size_t n = 0; n < buries_running_; ++n) {
     const BatchId id = bury_ids_[n];
     if (!buries_[n].in_memory) {
@@ -413,34 +443,117 @@ void Spooler::Succeeded(MonoTime now) {
 
   for (const Signal signal : kSignals) {
     const size_t i = Index(signal);
+    SpoolTotals lost;
     for (size_t r = 0; r < kDropReasonCount; ++r) {
-      const SpoolJob::Lost& lost = job_.lost[i][r];
-      ledger_.Drop(signal, static_cast<DropReason>(r), lost.items, lost.first, lost.last);
-      expected[i] -= std::min(expected[i], lost.items);
+      const SpoolJob::Lost& l = job_.lost[i][r];
+      ledger_.Drop(signal, static_cast<DropReason>(r), l.items, l.first, l.last);
+      lost.items += l.items;
+      lost.batches += l.batches;
     }
-    expected[i] -= std::min(expected[i], job_.buried_rows_items[i]);
+    if (!job_.write) {
+      // It saw the spool without what has been settled since the last that did.
+      Leave(signal, lost.items, lost.batches);
+      continue;
+    }
+    expected[i] -= std::min(expected[i], lost.items + job_.buried_rows_items[i]);
+    expected[i] += job_.retried_items[i];
     ledger_.Bury(signal, job_.buried_items[i]);
     ledger_.Exhume(signal, job_.dead_overflow_items[i] + job_.purged_items[i] + job_.retried_items[i]);
     ledger_.Drop(signal, DropReason::kDeadOverflow, job_.dead_overflow_items[i]);
     ledger_.Drop(signal, DropReason::kDeadPurged, job_.purged_items[i]);
-    expected[i] += job_.retried_items[i];
-    TakeBack(signal, expected[i], settled_items_[i], settled_batches_[i]);
+    TakeBack(signal, expected[i]);
   }
   if (job_.read) TakeReads();
-  if (job_.last) finished_ = true;
+  if (job_.last && !AnyNew()) finished_ = true;
 }
 
-/// P4: what the spool has of a signal, less what was settled while the job ran.
-void Spooler::TakeBack(Signal signal, uint64_t expected, uint64_t gone_items, uint64_t gone_batches) {
+/// Shortage is told once, though dropping the oldest makes a little room again and again.
+void Spooler::TellOfRoom(MonoTime now) {
+  was_full_ = job_.full;
+  if (job_.full) last_full_ = now;
+  if (job_.full && !told_full_) {
+    log_.Warn("the spool is full", {{"bytes", job_.bytes}});
+    told_full_ = true;
+  }
+  const bool over = now - last_full_ >= kRoomFor || Drained();
+  if (!job_.full && told_full_ && over) {
+    log_.Info("the spool has room again", {{"bytes", job_.bytes}});
+    told_full_ = false;
+  }
+}
+
+/// What became of a batch that was to be added. expected: items of its signal that the spool should
+/// have now. Returns whether it is there, or needs to be no more.
+bool Spooler::TakeAdd(size_t n, uint64_t& expected) {
+  const BatchId id = pinned_[n].id;
+  const BatchHeader& header = job_.adds[n].header;
+  const size_t i = Index(header.signal);
+  const bool added = job_.added[n];
+  if (!queue_.Unpin(id)) {
+    // Settled meanwhile; that it is there now counts for no item.
+    if (added) {
+      settled_items_[i] += header.items;
+      ++settled_batches_[i];
+    }
+    return true;
+  }
+  // It is certain now that it is not there, and others may have been given higher numbers.
+  if (!added) queue_.SetRow(id, 0);
+  if (queue_.part(id) == Part::kDying) {
+    if (!added) return false;
+    // Refused while it was on its way to flash: it is buried from there.
+    size_t b = buries_running_;
+    while (b < bury_count_ && !(buries_[b].in_memory && bury_ids_[b] == id)) ++b;
+    LIMPET_CHECK(b < bury_count_);
+    buries_[b].in_memory = false;
+    buries_[b].row = job_.adds[n].row;
+    expected += header.items;
+    ++spool_batches_[i];
+    ++dying_rows_[i];
+    done_[i] = std::max(done_[i], buries_[b].row);
+    queue_.Remove(id);
+    return true;
+  }
+  if (!added) {
+    if (options_.overflow == Overflow::kPauseSources || queue_.in_flight(id)) return false;
+    ledger_.Drop(header.signal, DropReason::kOverflow, header.items, header.first_wall, header.last_wall);
+    queue_.Remove(id);
+    return true;
+  }
+  expected += header.items;
+  // It stays as a copy where the copies reach that far without a gap (P1).
+  const bool keep = Backlog(header.signal) == 0 && (queue_.in_flight(id) || !MemoryCrowded());
+  ++spool_batches_[i];
+  if (keep) {
+    queue_.Move(id, Part::kSpooled);
+  } else {
+    queue_.Remove(id);
+  }
+  return true;
+}
+
+/// P4: what the spool has of a signal, less what was settled while the job ran; and its letters.
+void Spooler::TakeBack(Signal signal, uint64_t expected) {
   const size_t i = Index(signal);
   const SpoolTotals& totals = job_.totals[i];
-  // A job that did not write saw the spool without what has been settled since the last that did.
-  if (!job_.write) return;
-  const uint64_t items = totals.items - std::min(totals.items, gone_items);
-  if (items < expected) ledger_.Drop(signal, DropReason::kDamaged, expected - items);
-  if (items > expected) ledger_.Collect(signal, items - expected);
-  spool_items_[i] = items;
-  spool_batches_[i] = totals.batches - std::min(totals.batches, gone_batches);
+  spool_items_[i] = totals.items - std::min(totals.items, settled_items_[i]);
+  spool_batches_[i] = totals.batches - std::min(totals.batches, settled_batches_[i]);
+  // After a transaction that had only seemed to fail some of it may have moved between the two.
+  const uint64_t dead = ledger_.account(signal).dead;
+  const uint64_t before = expected + dead, after = spool_items_[i] + job_.dead_items[i];
+  ledger_.Exhume(signal, dead);
+  ledger_.Bury(signal, job_.dead_items[i]);
+  if (after < before) ledger_.Drop(signal, DropReason::kDamaged, before - after);
+  if (after > before) ledger_.Collect(signal, after - before);
+}
+
+/// Held on flash no more.
+void Spooler::Leave(Signal signal, uint64_t items, uint64_t batches) {
+  const size_t i = Index(signal);
+  // A copy of what had been given up for lost: it was in memory all the time.
+  if (items > spool_items_[i]) ledger_.Collect(signal, items - spool_items_[i]);
+  spool_items_[i] -= std::min(spool_items_[i], items);
+  spool_batches_[i] -= std::min(spool_batches_[i], batches);
 }
 
 void Spooler::TakeReads() {
@@ -456,13 +569,16 @@ void Spooler::TakeReads() {
     if (read.row <= done_[i] || (last && read.row <= queue_.row(last))) continue;
     // Room for what comes in is left, but one is needed to go on with.
     const size_t bytes = read.bytes.size() + read.checkpoints.size();
-    if (last && !queue_.HasRoom(bytes + options_.batch_bytes)) break;
-    if (!queue_.Push(read.header, read.checkpoints, read.bytes, Part::kSpooled, read.row).ok()) break;
+    const size_t needed = last ? bytes + options_.batch_bytes : bytes;
+    const bool room = last ? queue_.HasRoom(needed) : queue_.MakeRoom(needed);
+    read_bytes_[i] = room ? 0 : needed;
+    if (!room) break;
+    LIMPET_CHECK(queue_.Push(read.header, read.checkpoints, read.bytes, Part::kSpooled, read.row).ok());
   }
   // What was thought to be there is not: nothing is waited for in vain. The next transaction counts.
   if (job_.read_count == 0 && !job_.write && !queue_.Head(signal, Part::kSpooled)) {
     spool_batches_[i] = dying_rows_[i];
-    marked_ = false;
+    recount_ = true;
   }
 }
 
@@ -470,11 +586,14 @@ void Spooler::Failed(MonoTime now) {
   problem_.Clear();
   problem_ << failure_.where << ": " << CodeName(failure_.code);
   if (failure_.detail != 0) problem_ << " (" << failure_.detail << ')';
-  if (failures_++ == 0) {
+  // One that fails again and again, whatever works in between, is not tried each second.
+  failures_ = failures_ > 0 && now - failed_at_ < kRetry * 2 ? failures_ + 1 : 1;
+  failed_at_ = now;
+  if (phase_ != SpoolPhase::kUnusable) {
     log_.Error("the spool cannot be used: what is held stays in memory",
                {{"error", problem_.text()}});
   }
-  retry_at_ = now + (failures_ == 1 ? kRetryFirst : kRetry);
+  retry_at_ = now + (failures_ == 1 || stopping_ ? kRetryFirst : kRetry);
   Enter(SpoolPhase::kUnusable);
 }
 
@@ -482,6 +601,8 @@ void Spooler::Failed(MonoTime now) {
 
 BatchId Spooler::Head(Signal signal) const {
   if (const BatchId copy = queue_.Head(signal, Part::kSpooled)) return copy;
+  const bool once = phase_ == SpoolPhase::kUnusable && failures_ == 1;
+  if (once && Backlog(signal) > 0) return {};
   if (Usable()) {
     if (Backlog(signal) > 0) return {};
     if (options_.durability == Durability::kAlways) return {};  // Committed before it is first sent.
@@ -490,25 +611,23 @@ BatchId Spooler::Head(Signal signal) const {
 }
 
 void Spooler::Settle(BatchId id) {
-  const BatchHeader& header = queue_.header(id);
+  const BatchHeader header = queue_.header(id);
   const size_t i = Index(header.signal);
   const SpoolRow row = queue_.row(id);
   const bool spooled = queue_.part(id) == Part::kSpooled;
+  if (spooled || Rows(header.signal) == 0) done_[i] = std::max(done_[i], row);  // P6
   if (spooled) {
-    LIMPET_CHECK(spool_items_[i] >= header.items && spool_batches_[i] > 0);
-    spool_items_[i] -= header.items;
-    --spool_batches_[i];
+    Leave(header.signal, header.items, 1);
     if (running_) {
       settled_items_[i] += header.items;
       ++settled_batches_[i];
     }
   }
-  if (row > 0) done_[i] = std::max(done_[i], row);
   queue_.Remove(id);
 }
 
 bool Spooler::Bury(BatchId id, std::string_view destination, std::string_view answer) {
-  if (!Usable() || bury_count_ == buries_.size()) return false;
+  if (phase_ == SpoolPhase::kOff || bury_count_ == buries_.size()) return false;
   const BatchHeader& header = queue_.header(id);
   const size_t i = Index(header.signal);
   SpoolBury& bury = buries_[bury_count_];
@@ -549,8 +668,7 @@ uint64_t Spooler::DropMemory(DropReason reason) {
 
 bool Spooler::SafelyKept() const {
   if (!Usable() || bury_count_ > 0) return false;
-  return std::all_of(kSignals.begin(), kSignals.end(),
-                     [this](Signal signal) { return !queue_.Head(signal); });
+  return !AnyNew();
 }
 
 // Wishes of commands

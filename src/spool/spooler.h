@@ -7,9 +7,9 @@
 //             or memory is 80 % full
 //      calm ------------------------------------------------> spilling
 //        ^                                                     |    ^
-//        | the spool is empty, no destination has failed       |    | no destination
-//        | for kQuiet, and memory is at most half full         |    | is healthy
-//        |                                             healthy v    |
+//        | the spool is empty, a destination has been          |    | none is healthy
+//        | healthy for kQuiet, and memory is at most           |    | for kQuiet
+//        | half full                                   healthy v    |
 //        +------------------------------------------------- draining
 //
 //   calm      Batches are in memory only; nothing is written.
@@ -17,11 +17,12 @@
 //             that the backlog drains in large requests.
 //   draining  The same, and the oldest batches come back, as many as half of the queue's memory holds.
 //   unusable  Any job failed. Batches stay in memory, by the rules of calm; the spool is opened anew
-//             after a second, then each minute, and what it holds comes back with it.
+//             after a second, then each minute, and what it holds comes back with it. Where it holds
+//             something, memory waits for the first of these tries, for the sake of order.
 //   off       durability = never.
 //
-// `always` commits as soon as the worker is free, before a batch is first sent; its states only say
-// whether something is held and whether it can leave.
+// `always` commits as soon as the worker is free, before a batch is first sent, and takes along what
+// is open; its states only say whether something is held and whether it can leave.
 //
 // Invariants:
 //  P1  The line of a signal is: its copies of the spool's oldest, the rest of the spool, what is only
@@ -30,8 +31,12 @@
 //  P3  A batch has one row number for good, so that a job that seems to have failed can be repeated.
 //  P4  What the spool says it holds after a transaction is what counts: a difference is damage.
 //  P5  A job pins what it writes; the worker touches nothing else of the loop's.
+//  P6  done_ of a signal passes no row that is held: a batch that went out from memory before what
+//      lies on flash leaves it alone.
+//  P7  No number of a row is given out before the database has said which are taken.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <string_view>
@@ -112,14 +117,17 @@ class Spooler {
   /// when it failed the spool is unusable for now.
   void Resume(const SpoolOpened& opened, const Status& status);
 
+  /// What an earlier process left is known, and part of the account.
+  bool resumed() const { return resumed_; }
+  /// What was found by a spool that could be opened only later, once; else nullptr.
+  const SpoolOpened* TakeLateOpening();
+
   /// Takes back a finished job, decides the state, hands out the next job. reachable: some destination
   /// is healthy. Returns when it wants to be called next; the end of a job calls for a turn as well.
   MonoTime OnTime(MonoTime now, bool reachable, OpenBatches& open, const CountKeeper& counts);
 
   /// While a commit takes the open batches along, they are not closed for their age.
-  bool ClosesOpenBatches() const {
-    return phase_ == SpoolPhase::kSpilling || phase_ == SpoolPhase::kDraining;
-  }
+  bool ClosesOpenBatches() const { return Spills() && options_.durability != Durability::kAlways; }
 
   // The lines, for delivery.
 
@@ -131,7 +139,7 @@ class Spooler {
   /// spool; the caller decides.
   bool Bury(BatchId id, std::string_view destination, std::string_view answer);
   bool has_dead_letters() const {
-    return phase_ != SpoolPhase::kOff && phase_ != SpoolPhase::kUnusable;
+    return Usable() || (phase_ == SpoolPhase::kUnusable && bury_count_ < buries_.size());
   }
   /// Drops what is only in memory. Returns the items, of all signals.
   uint64_t DropMemory(DropReason reason);
@@ -139,7 +147,12 @@ class Spooler {
   // The end.
 
   /// From now on everything goes to the spool, and the last job leaves the mark of a clean stop.
-  void Stop() { stopping_ = true; }
+  void Stop(MonoTime now) {
+    stopping_ = true;
+    kept_out_ = false;
+    retry_at_ = std::min(retry_at_, now);  // One more try.
+  }
+  bool stopping() const { return stopping_; }
   /// The last job has ended well, or there is nothing to wait for.
   bool finished() const { return phase_ == SpoolPhase::kOff || finished_; }
   /// Nothing is held that a restart would not find.
@@ -164,7 +177,8 @@ class Spooler {
     uint64_t size = 0, generation = 0;
   };
   bool TakeFileAnswer(FileAnswer& answer);
-  /// Holds commits back until then, so that a reader finds one state of the file.
+  /// Holds commits back until then, so that a reader finds one state of the file; not where memory
+  /// runs short, and not at the end.
   void HoldCommits(MonoTime until) { hold_until_ = until; }
 
   Held held(Signal signal) const;
@@ -180,21 +194,34 @@ class Spooler {
     BatchQueue::Payload record;
   };
 
+  bool HeldBack(MonoTime now) const;
   bool Usable() const { return phase_ != SpoolPhase::kOff && phase_ != SpoolPhase::kUnusable; }
+  bool Spills() const {
+    return phase_ == SpoolPhase::kSpilling || phase_ == SpoolPhase::kDraining;
+  }
   bool MemoryAbove(unsigned percent) const;
   bool MemoryCrowded() const;
+  bool MemoryFull() const;
+  bool MemoryUrgent() const;
   bool Drained() const;
+  bool AnyNew() const;
+  uint64_t Rows(Signal signal) const;
   uint64_t Backlog(Signal signal) const;
   void Judge(MonoTime now, bool reachable);
   void Enter(SpoolPhase phase);
   void Finished(MonoTime now);
   void Succeeded(MonoTime now);
-  void TakeBack(Signal signal, uint64_t expected, uint64_t gone_items, uint64_t gone_batches);
+  void TakeOver(const SpoolOpened& opened);
+  bool TakeAdd(size_t n, uint64_t& expected);
+  void TakeBack(Signal signal, uint64_t expected);
+  void Leave(Signal signal, uint64_t items, uint64_t batches);
   void TakeReads();
+  void TellOfRoom(MonoTime now);
   void Failed(MonoTime now);
   MonoTime CommitDue(MonoTime now) const;
   bool Begin(MonoTime now, bool reachable, OpenBatches& open, const CountKeeper& counts);
   void FillAdds();
+  void DropNew();
   void FillBuries();
   void FillWrite(MonoTime now, const CountKeeper& counts);
   void FillRead(bool reachable);
@@ -208,14 +235,20 @@ class Spooler {
 
   SpoolPhase phase_ = SpoolPhase::kOff;
   bool resumed_ = false;        // The accounts of an earlier process are in the ledger.
+  bool late_ = false;           // That happened after the start, and nobody was told yet.
   bool marked_ = false;         // The mark of a clean stop is gone from the spool.
-  MonoTime last_unreachable_;
+  bool reachable_ = true;
+  MonoTime last_unreachable_, last_reachable_;
   MonoTime last_commit_;
   MonoTime retry_at_ = kNever;  // When an unusable spool is opened again.
-  uint32_t failures_ = 0;
+  uint32_t failures_ = 0;       // Close upon each other.
+  MonoTime failed_at_;
   Status failure_;
   TextBuffer<160> problem_;
   bool was_full_ = false, told_full_ = false;
+  MonoTime last_full_;
+  bool to_add_ = false;         // Something was only in memory when the job began,
+  bool kept_out_ = false;       // and all of it stayed there: at the pace of commit_interval then.
 
   SpoolRow next_row_ = 1;
   std::array<SpoolRow, kSignalCount> done_{};       // Every row up to here is settled,
@@ -223,6 +256,8 @@ class Spooler {
   std::array<uint64_t, kSignalCount> spool_items_{};
   std::array<uint64_t, kSignalCount> spool_batches_{};
   std::array<uint64_t, kSignalCount> dying_rows_{}; // Rows at the front that are being buried.
+  std::array<size_t, kSignalCount> read_bytes_{};   // What the next one read takes that had no room.
+  bool recount_ = false;  // There was nothing to read where something should be.
 
   SpoolJob job_;
   bool running_ = false;

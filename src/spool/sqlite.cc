@@ -137,6 +137,15 @@ Status Database::ReadFile(uint64_t offset, std::span<uint8_t> into) {
                   "read file");
 }
 
+Status Database::CopyTo(Database& to) {
+  sqlite3_backup* const backup = sqlite3_backup_init(to.db_, "main", db_, "main");
+  if (backup == nullptr) return ToStatus(sqlite3_extended_errcode(to.db_), "backup");
+  const int code = sqlite3_backup_step(backup, -1);
+  const int finished = sqlite3_backup_finish(backup);
+  if (code != SQLITE_DONE) return ToStatus(code, "backup");
+  return ToStatus(finished, "backup");
+}
+
 Status Database::CheckTable(std::string_view table) {
   TextBuffer<64> sql;
   sql << "PRAGMA quick_check(" << table << ')';

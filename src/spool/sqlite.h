@@ -66,6 +66,10 @@ class Database {
   Result<uint64_t> FileSize();
   Status ReadFile(uint64_t offset, std::span<uint8_t> into);
 
+  /// Copies the whole into `to`, whatever that holds, by SQLite's online backup. It is on flash when
+  /// this returns, if `to` syncs.
+  Status CopyTo(Database& to);
+
   /// Walks a table through all of its pages. kInvalid: the file is damaged.
   Status CheckTable(std::string_view table);
 

@@ -24,7 +24,11 @@ struct FilePath {
 
 SpoolStore::SpoolStore(const SpoolOptions& options, Storage& storage, Clock& clock,
                        std::span<uint8_t> buffer)
-    : options_(options), storage_(storage), clock_(clock), buffer_(buffer) {}
+    : options_(options),
+      storage_(storage),
+      clock_(clock),
+      buffer_(buffer),
+      generation_(static_cast<uint64_t>(clock.Monotonic().ns)) {}
 
 void SpoolStore::Close() {
   db_.Close();
@@ -36,6 +40,7 @@ void SpoolStore::Close() {
 /// S7: whatever lies there, a sound database is open when it returns kOk.
 Status SpoolStore::Open(SpoolOpened& opened) {
   opened = {};
+  ++generation_;
   late_ = {};
   LIMPET_TRY(storage_.Prepare());
   newer_set_aside_ = false;

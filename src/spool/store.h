@@ -168,7 +168,7 @@ class SpoolStore final : public Task {
   UnixTime boot_first_wall_;
   uint64_t written_before_ = 0;  // By earlier processes; known once one file was opened.
   bool written_known_ = false;
-  uint64_t generation_ = 0;
+  uint64_t generation_;       // Begins with the time: no other process counts the same numbers.
   uint64_t damaged_ = 0;
   bool newer_set_aside_ = false;
   bool suspect_ = false;      // The file is to be set aside when it is opened next (S7).

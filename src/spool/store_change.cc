@@ -699,22 +699,20 @@ Status SpoolStore::FindAdded(SpoolJob& job, std::array<bool, kSpoolAddsMax>& tak
 
 Status SpoolStore::Add(SpoolJob& job, const std::array<bool, kSpoolAddsMax>& taken) {
   uint64_t pages = 0;
-  std::array<bool, kSignalCount> kept_out{};
+  std::array<bool, kSignalCount> kept_out{};  // One that stays in memory is overtaken by none.
   for (size_t n = 0; n < job.add_count; ++n) {
     const SpoolAdd& add = job.adds[n];
     const size_t i = Index(add.header.signal);
-    if (job.added[n] || kept_out[i]) continue;
+    if (job.added[n]) continue;
     const Record record{add.row, add.header, RecordChecksum(add.header, *add.record)};
     const uint64_t needed = PagesFor(record.blob_bytes());
     bool made = false;
     // A number behind which all is done would never be read.
-    if (!taken[n] && add.row > state_.done[i]) {
-      LIMPET_TRY(MakeRoom(job, add.header.signal, needed, &made));
-    }
+    const bool lost = taken[n] || add.row <= state_.done[i];
+    if (!kept_out[i] && !lost) LIMPET_TRY(MakeRoom(job, add.header.signal, needed, &made));
     if (!made) {
-      // Those after one that waits wait behind it.
-      kept_out[i] = options_.overflow == Overflow::kPauseSources;
-      if (!kept_out[i]) job.refused_items[i] += add.header.items;
+      kept_out[i] = kept_out[i] || !lost;
+      if (options_.overflow != Overflow::kPauseSources) job.refused_items[i] += add.header.items;
       continue;
     }
     LIMPET_TRY(InsertRecord(SpoolTable(add.header.signal), record, *add.record));

@@ -53,6 +53,7 @@ std::string_view LineGenerator::WriteLine(uint64_t number, std::span<char, kLine
     std::memcpy(out.data() + size, phrase.data(), count);
     size += count;
   }
+  if (out.back() == ' ') out.back() = '.';  // Some who read files trim a line's end.
   return {out.data(), size};
 }
 

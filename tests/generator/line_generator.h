@@ -20,6 +20,9 @@ class LineGenerator final : public Source {
 
   MonoTime OnTime(const Stamp& now, LogEncoder& logs) override;
 
+  /// Of the line that comes next.
+  uint64_t next_number() const { return first_number_ + written_; }
+
   /// The text of a line follows from its number. out: kLineBytes, all of which are written.
   static std::string_view WriteLine(uint64_t number, std::span<char, kLineBytes> out);
 

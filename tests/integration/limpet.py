@@ -172,8 +172,8 @@ class Limpet:
         return self.process.wait(timeout)
 
     def final_account(self):
-        """The ledger's last line in the log: the metrics' account at the end, as numbers."""
-        line = self.lines("ledger")[-1]
+        """The metrics' account at the end, of the log, as numbers."""
+        line = [line for line in self.lines("ledger") if line["signal"] == "metrics"][-1]
         account = {k: int(v) for k, v in line.items() if k not in ("time", "level", "msg", "signal")}
         assert account["collected"] == sum(v for k, v in account.items() if k != "collected"), account
         return account

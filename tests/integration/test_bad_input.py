@@ -86,7 +86,7 @@ def test_state_dir_of_another_user(limpet, endpoint, folder):
     folder.chmod(0o755)
     process = limpet(endpoint.url, **unprivileged(folder))
     endpoint.wait(3)
-    assert "state_dir cannot be written" in process.log and "permission denied" in process.log
+    assert "the spool cannot be used" in process.log and "permission denied" in process.log
     assert len(process.lines("running")) == 1
     assert process.stop() == 0
     account = process.final_account()
@@ -109,8 +109,10 @@ def test_state_dir_below_a_file(limpet, endpoint, folder):
     (folder / "file").write_text("")
     process = limpet(endpoint.url, f"agent.state_dir={folder}/file/state")
     endpoint.wait(2)
-    assert "state_dir cannot be written" in process.log
-    assert process.health()[0], "the control socket is in run_dir"
+    assert "the spool cannot be used" in process.log and "file/state" in process.log
+    healthy, health = process.health()  # The control socket is in run_dir.
+    assert not healthy and "the spool cannot be used" in health["reasons"][0]
+    assert process.status()["spool"]["state"] == "unusable"
     assert process.stop() == 0
 
 

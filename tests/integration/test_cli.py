@@ -140,7 +140,7 @@ def test_status(limpet, endpoint):
     assert {"state", "batches", "bytes", "max_bytes", "written_bytes",
             "slowest_commit_seconds", "problem", "oldest_seconds", "syncs",
             "damaged"} <= status["spool"].keys()
-    assert status["spool"]["state"] == "off"
+    assert status["spool"]["state"] == "calm"
     destination = status["destinations"][0]
     assert {"name", "url", "priority", "active", "breaker", "last_success",
             "last_error"} <= destination.keys()
@@ -314,22 +314,48 @@ def test_graceful_stop(limpet, endpoint, number):
     assert not (process.folder / "run/limpet.sock").exists()
 
 
+NO_SPOOL = "spool.durability=never"
+
+
 @pytest.mark.parametrize("peer", ["refusing", "silent"])
 def test_stop_without_a_destination(limpet, endpoint, peer):
-    """Waits for shutdown_timeout and no longer; what is left is dropped, and counted."""
+    """Without a spool: waits for shutdown_timeout and no longer; what is left is dropped, and counted."""
     endpoint.default = Answer(never=True)
     url = endpoint.url if peer == "silent" else f"http://127.0.0.1:{free_port()}"
-    process = limpet(url, *FAST, "agent.shutdown_timeout=1s")
+    process = limpet(url, *FAST, NO_SPOOL, "agent.shutdown_timeout=1s")
     process.wait_for(lambda s: s["queue"]["batches"] >= 3)
     began = time.monotonic()
     assert process.stop() == 0
     assert 0.9 < time.monotonic() - began < 3
     account = process.final_account()
     assert account["dropped"] == account["collected"] > 0 and account["held"] == 0
+    assert not list((process.folder / "state").glob("spool*")), "never: no file is made"
+
+
+@pytest.mark.parametrize("peer", ["refusing", "silent"])
+def test_stop_without_a_destination_keeps_all(limpet, endpoint, peer):
+    """With a spool nothing is lost: the next start has it, and delivers it first."""
+    endpoint.default = Answer(never=True)
+    port = free_port()
+    url = endpoint.url if peer == "silent" else f"http://127.0.0.1:{port}"
+    process = limpet(url, *FAST, "agent.shutdown_timeout=2s")
+    process.wait_for(lambda s: s["ledger"]["metrics"]["collected"] > 0 and s["uptime_seconds"] > 1)
+    began = time.monotonic()
+    assert process.stop() == 0
+    assert time.monotonic() - began < 3
+    account = process.final_account()
+    assert account["dropped"] == 0 and account["held"] == account["collected"] > 0
+
+    endpoint.default = Answer()
+    again = limpet(endpoint.url, *FAST, host=False)
+    status = again.wait_for(lambda s: s["ledger"]["metrics"]["held"] == 0)
+    account_now = status["ledger"]["metrics"]
+    assert account_now["delivered"] == account_now["collected"] == account["collected"]
+    assert "without a stop" not in again.log
 
 
 def test_second_term_stops_at_once(limpet):
-    process = limpet(f"http://127.0.0.1:{free_port()}", *FAST, "agent.shutdown_timeout=1m")
+    process = limpet(f"http://127.0.0.1:{free_port()}", *FAST, NO_SPOOL, "agent.shutdown_timeout=1m")
     process.wait_for(lambda s: s["queue"]["batches"] >= 3)
     process.signal(signal.SIGTERM)
     process.wait_for_log("stopping")
@@ -343,7 +369,7 @@ def test_second_term_stops_at_once(limpet):
 
 def test_no_cycle_while_stopping(limpet):
     process = limpet(f"http://127.0.0.1:{free_port()}", *FAST, "agent.shutdown_timeout=1s",
-                     "host.interval=50ms")
+                     "host.interval=50ms", NO_SPOOL)
     process.wait_for(lambda s: s["queue"]["batches"] >= 3)
     process.signal(signal.SIGTERM)
     stopping = int(process.wait_for_log("stopping")[0]["held_items"])

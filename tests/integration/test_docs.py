@@ -85,7 +85,7 @@ def test_host_metrics_are_in_their_groups(limpet, endpoint, root):
     assert set(re.search(r"^metrics = ([a-z, ]+?) *;", config, re.M)[1].split(", ")) == groups
     for number, group in enumerate(sorted(groups)):
         limpet(endpoint.url, f"host.root={root}", f"host.metrics={group}",
-               f"agent.run_dir={root}/{number}")
+               f"agent.run_dir={root}/{number}", f"agent.state_dir={root}/{number}")
         told = {names(row[0])[0] for row in rows if row[1] == group}
         until(lambda: told in [{point.name for point in points(request.message)}
                                for request in endpoint.requests], what=group)
@@ -124,8 +124,6 @@ def test_pages(limpet, endpoint):
 def test_own_metrics(limpet, endpoint):
     running = limpet(endpoint.url, "self.interval=100ms", host=False)
     rows = table("docs/status.md", "on /metrics")
-    if running.status()["spool"]["state"] == "off":
-        rows = [row for row in rows if "limpet_spool_" not in row[0]]
     told = {names(row[0])[0] for row in rows}
     endpoint.wait(3)  # The first knows of no request yet.
     page = running.get("/metrics")[1]

@@ -1,69 +1,22 @@
-// The whole core in the other world: a host with a few files, one destination, and a checker that
-// watches every event.
+// The whole core in the other world: a host with a few files, one destination, a flash if it is
+// wanted, and a checker that watches every event, over restarts and power cuts.
 #pragma once
 
 #include <gtest/gtest.h>
 
-#include <cstring>
-#include <map>
+#include <deque>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "agent/agent.h"
-#include "otlp_points.h"
+#include "sim/delivery_checker.h"
+#include "sim/sim_storage.h"
+#include "sim/sqlite_heap.h"
 #include "sim/world.h"
+#include "spool/spool_memory.h"
 
 namespace limpet::sim {
-
-/// Watches what reaches a destination. Each promise it guards names itself when it is broken; the
-/// tests of the checker break each of them on purpose.
-class DeliveryChecker {
- public:
-  /// A request arrived, and this is what was answered.
-  void OnRequest(const SimRequest& request, const SimAnswer& answer) {
-    // The same key always carries the same bytes (spec.md promise 2).
-    const auto [known, is_new] = bodies_.try_emplace(request.key, request.body);
-    if (!is_new && known->second != request.body) Broken("bytes of a key changed");
-    const bool accepted = answer.sent == Sent::kAnswered && answer.status / 100 == 2;
-    if (delivered_.contains(request.key)) Broken("sent again after it was accepted");
-    const uint64_t sequence = std::stoull(request.key.substr(request.key.rfind('-') + 1));
-    uint64_t& last = last_[Index(request.signal)];
-    // Order: never back behind what was sent. (What was dropped in between leaves a gap.)
-    if (sequence < last) Broken("went back in order");
-    last = sequence;
-    if (!accepted) return;
-    delivered_[request.key] = true;
-    const std::vector<uint8_t> raw =
-        request.encoding == Encoding::kGzip ? Inflate(request.body) : request.body;
-    if (request.signal != Signal::kMetrics) return;
-    for (const SeenPoint& point : ReadPoints(raw)) {
-      ++points_;
-      if (point.time == 0) continue;  // A histogram, which the reader only counts.
-      std::string series = point.metric;
-      for (const auto& [key, value] : point.attributes) series += "," + key + "=" + value;
-      int64_t& newest = newest_[series];
-      if (point.time <= newest) Broken("a series went back in time");
-      newest = point.time;
-      int64_t& start = starts_[series];
-      if (start != 0 && point.start != 0 && start != point.start) Broken("start time changed");
-      if (point.start != 0) start = point.start;
-    }
-  }
-
-  uint64_t points() const { return points_; }
-  const std::vector<std::string>& broken() const { return broken_; }
-
- private:
-  void Broken(const char* what) { broken_.push_back(what); }
-
-  std::map<std::string, std::vector<uint8_t>> bodies_;
-  std::map<std::string, bool> delivered_;
-  std::array<uint64_t, kSignalCount> last_{};
-  std::map<std::string, int64_t> newest_, starts_;
-  uint64_t points_ = 0;
-  std::vector<std::string> broken_;
-};
 
 /// A host of ours: 8 interfaces' worth of text is enough for about 30 points.
 inline void FillHost(SimFiles& files) {
@@ -83,12 +36,12 @@ inline void FillHost(SimFiles& files) {
       "  eth0: 1000 10 0 0 0 0 0 0 2000 20 0 0 0 0 0 0\n";
 }
 
-struct AgentWorld final : private PoolReporter {
+struct AgentWorld : private PoolReporter {
   static constexpr uint32_t kGroups = Bit(HostGroup::kLoad) | Bit(HostGroup::kMemory) |
                                       Bit(HostGroup::kNetwork) | Bit(HostGroup::kCpu);
 
   explicit AgentWorld(uint64_t seed = 1)
-      : random(seed), transport(clock), poller(clock, transport) {
+      : random(seed), transport(clock), worker(clock), poller(clock, transport, &worker) {
     FillHost(files);
     config.agent.shutdown_timeout = Seconds(30);
     config.host.present = true;
@@ -107,15 +60,39 @@ struct AgentWorld final : private PoolReporter {
     destination.breaker_open_max = Seconds(120);
     config.retry.initial = Seconds(1);
     config.retry.max = Seconds(30);
+    config.spool.max_bytes = 64 * kMiB;
+    config.spool.share_percent = {25, 25, 25};
+    config.spool.commit_interval = Seconds(5);
+    config.spool.dead_max_bytes = 4 * kMiB;
     config.clock.step = Milliseconds(500);
     config.clock.unset_before = UnixTime{} + Seconds(1'704'067'200);
+    identity.boot.bytes[0] = 1;
+    transport.lost = [this] { checker.OnAnswerLost(); };
     transport.answer = [this](const SimRequest& request) {
+      // Nothing leaves a host without power.
+      if (flash != nullptr && flash->dead()) return SimAnswer{.sent = Sent::kNotSent};
       const SimAnswer answer = respond(request);
       if (!answer.refuse_memory) checker.OnRequest(request, answer);
       return answer;
     };
   }
 
+  virtual ~AgentWorld() { End(); }
+
+  /// Before Start: with a spool, as the configuration wants it.
+  void UseFlash() {
+    flash = std::make_unique<SimFlash>();
+    storage = std::make_unique<SimStorage>(*flash);
+    worker.before = [this] {
+      written_before_ = flash->counters.written_bytes;
+    };
+    worker.after = [this] {
+      wrote_.push_back(flash->counters.written_bytes > written_before_);
+      commits += wrote_.back() ? 1 : 0;
+    };
+  }
+
+  /// A process begins: the first, or the next one.
   void Start() {
     slab.resize(Batcher::SlabBytes(config.queue.batch_bytes));
     packed.resize(config.queue.batch_bytes);
@@ -129,21 +106,66 @@ struct AgentWorld final : private PoolReporter {
     identity.instance = "inst";
     identity.start = random.Next();
     if (extra != nullptr) logs_slab.resize(slab.size());
+    if (flash != nullptr && extra == nullptr) logs_slab.resize(kEventSlabBytes);
     const AgentMemory memory{.slab = slab,
                              .logs_slab = logs_slab,
                              .gzip = config.destinations[0].gzip ? gzip.get() : nullptr,
                              .packed = packed,
                              .queue = std::as_writable_bytes(std::span(arena)),
                              .read_buffer = read_buffer};
-    agent = std::make_unique<Agent>(config, identity, memory,
-                                    AgentPorts{clock, files, random, transport, log, extra},
+    AgentPorts ports{clock, files, random, transport, log, extra};
+    SpoolOpened opened;
+    Status status;
+    if (flash != nullptr) {
+      store_buffer.resize(SpoolMemory::BufferBytes(config.queue.batch_bytes));
+      store = std::make_unique<SpoolStore>(
+          SpoolOptions{.max_bytes = config.spool.max_bytes,
+                       .min_free_bytes = config.spool.min_free_bytes,
+                       .overflow = config.spool.overflow,
+                       .share_percent = config.spool.share_percent,
+                       .max_age = config.queue.max_age,
+                       .dead_max_bytes = config.spool.dead_max_bytes,
+                       .sync = config.spool.sync,
+                       .batch_bytes = config.queue.batch_bytes},
+          *storage, clock, store_buffer);
+      status = store->Open(opened);
+      ports.spool = {store.get(), &worker, storage.get()};
+    }
+    checker.OnStart(identity.start);
+    agent = std::make_unique<Agent>(config, identity, memory, ports,
                                     static_cast<PoolReporter&>(*this));
+    if (flash != nullptr) agent->Resume(opened, status);
+    for (const Signal signal : kSignals) at_start_[Index(signal)] = agent->ledger().account(signal);
+    ASSERT_TRUE(agent->Balances()) << "at the start";
+  }
+
+  /// kill -9: the process is gone, its flash is as it was. Start makes the next.
+  void Kill() { End(); }
+
+  /// The power goes, and comes back after a while: another boot.
+  void CutPower(uint64_t seed) {
+    flash->Reboot(seed);
+    End();
+    const UnixTime wall = clock.Wall() + Seconds(30);
+    clock.mono = MonoTime{} + Seconds(20);
+    clock.wall_offset = Duration{wall.ns - clock.mono.ns};
+    ++identity.boot.bytes[0];
   }
 
   /// One turn of the loop, as main's: work, then wait for what comes first.
   void Turn() {
+    const size_t tasks = worker.tasks;
+    // Of what has been accepted, the agent does not know yet of what is in flight.
+    const size_t in_flight = transport.next() != kNever ? 1 : 0;
+    const size_t accepted = checker.accepted() - std::min(checker.accepted(), in_flight);
+    const bool busy = worker.busy();
+    const bool resumed = agent->spooler().resumed();
+    std::array<Account, kSignalCount> before;
+    for (const Signal signal : kSignals) before[Index(signal)] = agent->ledger().account(signal);
     const MonoTime next = agent->OnTime(clock.mono);
+    if (resumed != agent->spooler().resumed()) StartLate(before);
     ASSERT_TRUE(agent->Balances()) << "after OnTime at " << clock.mono.ns;
+    WatchCommits(tasks, accepted, busy);
     if (agent->stopped()) return;
     const bool idle = next > clock.mono;
     ASSERT_TRUE(poller.Wait(next).ok());
@@ -153,12 +175,44 @@ struct AgentWorld final : private PoolReporter {
   }
   void RunFor(Duration duration) {
     poller.horizon = clock.mono + duration;
-    while (clock.mono < poller.horizon && !testing::Test::HasFatalFailure()) Turn();
+    while (clock.mono < poller.horizon && !testing::Test::HasFatalFailure()) {
+      Turn();
+      if (flash != nullptr && flash->dead()) return;
+    }
   }
   void StopAndDrain() {
     poller.horizon = kNever;
     agent->Stop(clock.mono);
     while (!agent->stopped() && !testing::Test::HasFatalFailure()) Turn();
+  }
+  /// A graceful stop to its end; Start makes the next process.
+  void StopAndEnd() {
+    StopAndDrain();
+    End();
+  }
+  /// What all processes so far come to.
+  struct Sum {
+    uint64_t produced = 0;
+    std::array<uint64_t, kDropReasonCount> dropped{};
+    uint64_t lost = 0;     ///< What a process had not committed when it ended without a stop.
+    uint64_t at_risk = 0;  ///< The most that this may be: what was open or only in memory then.
+    uint64_t dropped_total() const {
+      uint64_t total = 0;
+      for (const uint64_t count : dropped) total += count;
+      return total;
+    }
+  };
+  /// produced = delivered + rejected + dropped + dead + held + lost. What was delivered is what the
+  /// destination saw, so that nothing of it rests on the agent's word alone.
+  Sum Total(Signal signal) const {
+    Sum sum = ended_[Index(signal)];
+    if (agent == nullptr) return sum;
+    const Account& account = agent->ledger().account(signal);
+    AddTo(sum, signal, account);
+    const uint64_t there = checker.items(signal) + account.rejected + sum.dropped_total() +
+                           account.dead + agent->held(signal).total();
+    sum.lost = sum.produced - std::min(sum.produced, there);
+    return sum;
   }
   const Account& metrics() const { return agent->ledger().account(Signal::kMetrics); }
   Snapshot Look() {
@@ -170,12 +224,17 @@ struct AgentWorld final : private PoolReporter {
   std::span<const PoolUse> Report() override { return {}; }
 
   Config config;
+  std::unique_ptr<SimFlash> flash;  ///< Nothing: durability = never.
+  std::unique_ptr<SimStorage> storage;
+  std::unique_ptr<SpoolStore> store;
+  std::vector<uint8_t> store_buffer;
   size_t queue_blocks = 2000;
   SimClock clock;
   SimRandom random;
   SimFiles files;
   SimLog log;
   SimTransport transport;
+  SimWorker worker;
   SimPoller poller;
   DeliveryChecker checker;
   std::function<SimAnswer(const SimRequest&)> respond = [](const SimRequest&) {
@@ -191,6 +250,71 @@ struct AgentWorld final : private PoolReporter {
   std::vector<char> read_buffer;
   std::unique_ptr<Agent> agent;
   size_t stuck_turns = 0;
+  size_t commits = 0;  ///< Jobs that wrote to the flash.
+
+ private:
+  void AddTo(Sum& sum, Signal signal, const Account& account) const {
+    const Account& start = at_start_[Index(signal)];
+    sum.produced += account.collected - start.collected;
+    for (size_t r = 0; r < kDropReasonCount; ++r) {
+      sum.dropped[r] += account.dropped[r] - start.dropped[r];
+    }
+  }
+
+  /// What an earlier process left has joined the account: no outcome but that can have changed it.
+  void StartLate(const std::array<Account, kSignalCount>& before) {
+    for (const Signal signal : kSignals) {
+      const Account& old = before[Index(signal)];
+      const Account& now = agent->ledger().account(signal);
+      Account& start = at_start_[Index(signal)];
+      start.collected += now.delivered - old.delivered + now.rejected - old.rejected +
+                         now.dropped_total() - old.dropped_total() + now.dead - old.dead +
+                         agent->held(signal).spool;
+      for (size_t r = 0; r < kDropReasonCount; ++r) {
+        start.dropped[r] += now.dropped[r] - old.dropped[r];
+      }
+    }
+  }
+
+  /// The process is no more.
+  void End() {
+    if (agent == nullptr) return;
+    for (const Signal signal : kSignals) {
+      Sum& sum = ended_[Index(signal)];
+      AddTo(sum, signal, agent->ledger().account(signal));
+      const Held held = agent->held(signal);
+      sum.at_risk += held.open + held.memory;
+    }
+    transport.Cancel();
+    worker.Forget();
+    agent.reset();
+    store.reset();
+    checker.OnEnd();
+    commits_.clear();
+    wrote_.clear();
+  }
+
+  /// Tells the checker which acknowledgements a job that ended well has committed.
+  void WatchCommits(size_t tasks, size_t accepted, bool was_busy) {
+    if (flash == nullptr) return;
+    if (was_busy && (!worker.busy() || worker.tasks > tasks)) Committed();
+    if (worker.tasks > tasks) commits_.push_back(accepted);
+    if (worker.tasks > tasks && !worker.busy()) Committed();
+  }
+  void Committed() {
+    const bool well = agent->spooler().View().phase != SpoolPhase::kUnusable;
+    if (well && wrote_.front()) checker.OnCommit(commits_.front());
+    commits_.pop_front();
+    wrote_.pop_front();
+  }
+
+  std::array<Account, kSignalCount> at_start_{};
+  std::array<Sum, kSignalCount> ended_{};
+  // Of the jobs that have not been taken back: the accepted requests when each began, and whether it
+  // wrote.
+  std::deque<size_t> commits_;
+  std::deque<bool> wrote_;
+  uint64_t written_before_ = 0;
 };
 
 }  // namespace limpet::sim

@@ -75,11 +75,35 @@ void SimTransport::OnTime(MonoTime now) {
                             .round_trip = now - sent_at_});
 }
 
+void SimWorker::Begin(Task& task) {
+  LIMPET_CHECK(!busy());  // One task at a time.
+  ++tasks;
+  task_ = &task;
+  worked_ = false;
+  ends_ = clock_.mono + latency;
+  if (!work_at_end) Work();
+}
+
+void SimWorker::Work() {
+  before();
+  task_->Run();
+  after();
+  worked_ = true;
+}
+
+bool SimWorker::TakeDone() {
+  if (!busy() || clock_.mono < ends_) return false;
+  if (!worked_) Work();
+  task_ = nullptr;
+  return true;
+}
+
 Status SimPoller::Wait(MonoTime until) {
-  const MonoTime next = std::min({until, transport_.next(), horizon});
+  const MonoTime ended = worker_ != nullptr ? worker_->next() : kNever;
+  const MonoTime next = std::min({until, transport_.next(), ended, horizon});
   LIMPET_CHECK(next != kNever);  // Nothing would ever happen again.
   if (next > clock_.mono) clock_.mono = next;
-  if (next == until && next < transport_.next()) clock_.mono = clock_.mono + lateness();
+  if (next == until && next < std::min(transport_.next(), ended)) clock_.mono = clock_.mono + lateness();
   transport_.OnTime(clock_.mono);
   return {};
 }

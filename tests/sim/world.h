@@ -17,6 +17,7 @@
 #include "limpet/random.h"
 #include "limpet/time.h"
 #include "limpet/transport.h"
+#include "limpet/worker.h"
 
 namespace limpet::sim {
 
@@ -99,7 +100,11 @@ class SimTransport final : public Transport {
   bool keep_bodies = true;
 
   Status Send(const Request& request, AnswerHandler& handler) override;
-  void Cancel() override { due_.reset(); }
+  std::function<void()> lost = [] {};  ///< An answer is on its way when the request is cancelled.
+  void Cancel() override {
+    if (due_) lost();
+    due_.reset();
+  }
 
   /// When the answer in flight arrives; kNever when none is.
   MonoTime next() const { return due_ ? *due_ : kNever; }
@@ -113,10 +118,41 @@ class SimTransport final : public Transport {
   MonoTime sent_at_;
 };
 
+/// The worker, whose tasks take as long as they are told to. Without a latency a task has ended
+/// before Begin returns.
+class SimWorker final : public Worker {
+ public:
+  explicit SimWorker(SimClock& clock) : clock_(clock) {}
+
+  Duration latency;          ///< Of the tasks that begin from now on.
+  bool work_at_end = false;  ///< What a task does is done at its end, not at once.
+  /// Called in front of a task's work, and behind it.
+  std::function<void()> before = [] {}, after = [] {};
+  size_t tasks = 0;          ///< That have begun.
+
+  void Begin(Task& task) override;
+  bool TakeDone() override;
+
+  bool busy() const { return task_ != nullptr; }
+  /// When the running task ends; kNever when there is none.
+  MonoTime next() const { return busy() ? ends_ : kNever; }
+  /// The process ends: whatever was running is left as it is.
+  void Forget() { task_ = nullptr; }
+
+ private:
+  void Work();
+
+  SimClock& clock_;
+  Task* task_ = nullptr;
+  bool worked_ = false;
+  MonoTime ends_;
+};
+
 /// Waits by turning the clock to what comes first.
 class SimPoller final : public Poller {
  public:
-  SimPoller(SimClock& clock, SimTransport& transport) : clock_(clock), transport_(transport) {}
+  SimPoller(SimClock& clock, SimTransport& transport, const SimWorker* worker = nullptr)
+      : clock_(clock), transport_(transport), worker_(worker) {}
   Status Watch(int, uint8_t, PollHandler&) override { return {}; }
   void Forget(int) override {}
   Status Wait(MonoTime until) override;
@@ -129,6 +165,7 @@ class SimPoller final : public Poller {
  private:
   SimClock& clock_;
   SimTransport& transport_;
+  const SimWorker* const worker_;
 };
 
 }  // namespace limpet::sim
