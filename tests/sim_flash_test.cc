@@ -226,9 +226,12 @@ std::string Wrong(SimFlash& flash, const Load& load) {
   const Result<int64_t> tables = db.Number("SELECT count(*) FROM sqlite_schema");
   if (!tables.ok()) return "cannot be read";
   if (tables.value() == 0) return load.committed < 0 ? "" : "the table is lost";
-  const Result<int64_t> sound =
-      db.Number("SELECT count(*)=1 AND max(integrity_check)='ok' FROM pragma_integrity_check");
-  if (!sound.ok() || sound.value() != 1) return "damaged";
+  {
+    Statement check;
+    if (!check.Prepare(db, "PRAGMA integrity_check").ok()) return "damaged";
+    const Result<bool> row = check.Step();
+    if (!row.ok() || !row.value() || check.Text(0) != "ok") return "damaged";
+  }
   const Result<int64_t> last = db.Number("SELECT max(row) FROM t");
   if (!last.ok()) return "cannot be read";
   if (last.value() < load.committed) return "commits are lost";

@@ -398,7 +398,7 @@ inline std::string Dump(const std::map<std::string, std::string>& files,
       text += '|';
     }
   };
-  rows("SELECT integrity_check FROM pragma_integrity_check");
+  rows("PRAGMA integrity_check");
   rows("SELECT name||'='||value FROM state WHERE name NOT IN ('written_bytes','checksum') ORDER BY name");
   rows("SELECT source||'='||hex(value) FROM checkpoint ORDER BY source");
   rows("SELECT counter||','||hex(id)||','||first_mono||','||last_mono||','||wall_offset FROM boot");

@@ -125,7 +125,9 @@ MonoTime Agent::OnTime(MonoTime now) {
   }
   // A commit takes along what is open.
   if (!spooler_.ClosesOpenBatches()) next = std::min(next, batcher_.OnTime(now));
-  next = std::min(next, spooler_.OnTime(now, delivery_.reachable(), *this, delivery_));
+  const MonoTime unhealthy = delivery_.UnhealthyAt(config_.spool.commit_interval);
+  if (unhealthy > now) next = std::min(next, unhealthy);
+  next = std::min(next, spooler_.OnTime(now, now < unhealthy, *this, delivery_));
   if (const SpoolOpened* const late = spooler_.TakeLateOpening()) {
     TakeOver(*late);
     next = now;  // There may be a crash to tell of.

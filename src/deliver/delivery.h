@@ -38,6 +38,15 @@ class Delivery final : public CountKeeper, private OutcomeHandler {
   /// Some destination takes what it is sent, as far as is known.
   bool reachable() const { return destination_.breaker() == BreakerState::kClosed; }
 
+  /// From when on no destination is healthy, if nothing changes: at once where none is reachable, else
+  /// when each has failed for that long. What fails once may pass; what goes on failing is an outage
+  /// before the breaker, which counts attempts, says so.
+  MonoTime UnhealthyAt(Duration patience) const {
+    if (!reachable()) return MonoTime{};
+    const MonoTime since = destination_.failing_since();
+    return since == kNever ? kNever : since + patience;
+  }
+
   /// The counts of an earlier process, and what they have become.
   void Resume(const KeptAccount& account);
   void WriteCounts(KeptAccount& account) const override;

@@ -69,8 +69,9 @@ class Destination final : private AnswerHandler {
   /// unless that ends only after the deadline: then one try is better than none.
   void HurryUp(MonoTime deadline);
 
-  /// Was the last attempt a failure?
+  /// Was the last attempt a failure? And since when has none succeeded: kNever if not.
   bool failing() const { return failures_ > 0; }
+  MonoTime failing_since() const { return failing() ? failing_since_ : kNever; }
 
   /// The longest pause between two attempts.
   Duration longest_pause() const { return std::max(open_.longest(), retry_.longest()); }

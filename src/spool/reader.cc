@@ -18,7 +18,8 @@ void Select(Sql& sql, Kept kept, Signal signal, std::string_view condition) {
 }
 
 /// Of the row that the statement stands on. signal: of the table; a dead letter says its own.
-void Take(const Statement& statement, Kept kept, Signal signal, KeptRecord& record) {
+void Take(const Statement& statement, const SpoolState& state, Kept kept, Signal signal,
+          KeptRecord& record) {
   record = {};
   int64_t of = static_cast<int64_t>(signal);
   if (kept == Kept::kDead) {
@@ -31,6 +32,7 @@ void Take(const Statement& statement, Kept kept, Signal signal, KeptRecord& reco
   record.status = ReadRecord(statement, kSignals[known ? static_cast<size_t>(of) : 0], record.record);
   record.record.row = static_cast<SpoolRow>(statement.Number(0));
   if (!known) record.status = {Code::kInvalid, 0, "a damaged row"};
+  if (kept == Kept::kBatches) ApplyAttempts(state, record.record.row, record.record.header);
 }
 
 }  // namespace
@@ -78,7 +80,7 @@ Status SpoolReader::Walk(Kept kept, SpoolRow after) {
 void SpoolReader::Advance(size_t cursor) {
   const Result<bool> row = cursors_[cursor].Step();
   waiting_[cursor] = row.ok() && row.value();
-  if (waiting_[cursor]) Take(cursors_[cursor], kept_, kSignals[cursor], heads_[cursor]);
+  if (waiting_[cursor]) Take(cursors_[cursor], state_, kept_, kSignals[cursor], heads_[cursor]);
   if (failed_.ok()) failed_ = row.status();
 }
 
@@ -107,7 +109,7 @@ Status SpoolReader::Find(Kept kept, SpoolRow row, KeptRecord& record) {
     const Result<bool> found = statement.Step();
     if (!found.ok()) return found.status();
     if (found.value()) {
-      Take(statement, kept, signal, record);
+      Take(statement, state_, kept, signal, record);
       return {};
     }
     if (kept == Kept::kDead) break;  // One table for all signals.

@@ -38,6 +38,10 @@ Status ForEachNumber(State& state, const SpoolState& other, Visit visit) {
       LIMPET_TRY(visit(at(s, ".dropped.", reason), account.dropped[r], old.dropped[r]));
     }
     LIMPET_TRY(visit(at(s, ".done"), state.done[i], other.done[i]));
+    LIMPET_TRY(visit(at(s, ".tried"), state.tried[i].row, other.tried[i].row));
+    LIMPET_TRY(visit(at(s, ".attempts"), state.tried[i].attempts, other.tried[i].attempts));
+    LIMPET_TRY(visit(at(s, ".first_attempt"), state.tried[i].first_attempt,
+                     other.tried[i].first_attempt));
     LIMPET_TRY(visit(at(s, ".batches"), state.totals[i].batches, other.totals[i].batches));
     LIMPET_TRY(visit(at(s, ".items"), state.totals[i].items, other.totals[i].items));
     LIMPET_TRY(visit(at(s, ".bytes"), state.totals[i].bytes, other.totals[i].bytes));
@@ -128,6 +132,14 @@ Status LoadState(Database& db, SpoolState& state) {
   }
   if (checksum != ChecksumOf(state)) return {Code::kInvalid, 0, "a damaged state"};
   return {};
+}
+
+void ApplyAttempts(const SpoolState& state, SpoolRow row, BatchHeader& header) {
+  const TriedRow& tried = state.tried[Index(header.signal)];
+  if (tried.row != row || row == 0) return;
+  header.attempts = static_cast<uint32_t>(tried.attempts);
+  header.first_attempt = UnixTime{static_cast<int64_t>(tried.first_attempt)};
+  header.may_be_sent = true;
 }
 
 Status SaveState(Database& db, const SpoolState& state, const SpoolState& saved) {

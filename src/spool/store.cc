@@ -342,6 +342,7 @@ Status SpoolStore::Read(SpoolJob& job) {
       if (!found.ok()) return found.status();
       if (!found.value()) break;
       status = ReadRecord(statement, job.read_signal, record);
+      ApplyAttempts(state_, record.row, record.header);
     }
     if (record.row <= after) return {Code::kInvalid, 0, "rows out of order"};
     const size_t size = record.blob_bytes();

@@ -102,7 +102,7 @@ class SpoolStore final : public Task {
   Status Transact(SpoolJob& job);
   Status Change(SpoolJob& job);
   Status NoteBoot(const SpoolJob& job);
-  Status NoteHeads(const SpoolJob& job);
+  void NoteHeads(const SpoolJob& job);
   Status NoteCheckpoints(const SpoolJob& job);
   Status Bury(SpoolJob& job);
   Status BuryFromMemory(SpoolJob& job, const SpoolBury& bury, Record& record);

@@ -75,7 +75,7 @@ Status SpoolStore::Change(SpoolJob& job) {
   state_.next_row = std::max(state_.next_row, job.next_row);
   std::array<bool, kSpoolAddsMax> taken{};  // By another batch: only a mistake of the loop's.
   LIMPET_TRY(FindAdded(job, taken));
-  LIMPET_TRY(NoteHeads(job));
+  NoteHeads(job);
   LIMPET_TRY(Bury(job));
   for (const Signal signal : kSignals) {
     LIMPET_TRY(AdvanceDone(job, signal, job.done_through[Index(signal)]));
@@ -151,23 +151,14 @@ Status SpoolStore::NoteBoot(const SpoolJob& job) {
 }
 
 /// What is at the head of a line has been tried: a restart must know.
-Status SpoolStore::NoteHeads(const SpoolJob& job) {
+void SpoolStore::NoteHeads(const SpoolJob& job) {
   for (const Signal signal : kSignals) {
-    const SpoolRow row = job.head_row[Index(signal)];
-    const BatchHeader& header = job.head[Index(signal)];
-    if (row == 0 || header.attempts == 0) continue;
-    Sql sql;
-    sql << "UPDATE " << SpoolTable(signal)
-        << " SET attempts=?2,first_attempt=?3,may_be_sent=?4 WHERE row=?1 AND attempts<>?2";
-    Statement statement;
-    LIMPET_TRY(statement.Prepare(db_, sql.text()));
-    statement.Bind(1, static_cast<int64_t>(row));
-    statement.Bind(2, static_cast<int64_t>(header.attempts));
-    statement.Bind(3, header.first_attempt.ns);
-    statement.Bind(4, static_cast<int64_t>(header.may_be_sent));
-    LIMPET_TRY(statement.Run());
+    const size_t i = Index(signal);
+    const BatchHeader& header = job.head[i];
+    if (job.head_row[i] == 0 || header.attempts == 0) continue;
+    state_.tried[i] = {job.head_row[i], header.attempts,
+                       static_cast<uint64_t>(std::max<int64_t>(header.first_attempt.ns, 0))};
   }
-  return {};
 }
 
 Status SpoolStore::NoteCheckpoints(const SpoolJob& job) {
@@ -417,6 +408,7 @@ Status SpoolStore::CopyRecord(Database& from, std::string_view from_table, Signa
   const uint32_t checksum = RecordChecksum(record.header, body);
   LIMPET_TRY(body.failed());
   if (checksum != record.checksum) return {Code::kInvalid, 0, "a wrong checksum"};
+  if (&from == &db_) ApplyAttempts(state_, from_row, record.header);
   record.row = to_row;
   sql.Clear();
   sql << "INSERT INTO " << to_table << "(row," << kRecordColumns

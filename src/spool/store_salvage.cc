@@ -123,6 +123,7 @@ Status SpoolStore::SalvageInto(Database& from, bool* known, SpoolState& found) {
     state_.account.destinations = found.account.destinations;
     state_.account.destination_count = found.account.destination_count;
     state_.done = found.done;
+    state_.tried = found.tried;
     state_.instance = found.instance;
     state_.next_row = std::max(state_.next_row, found.next_row);
     state_.last_commit = found.last_commit;
