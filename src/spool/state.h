@@ -22,8 +22,9 @@ struct SpoolState {
   ShortText<40> instance;
 };
 
-/// Reads the table. Names it does not know are passed over. kInvalid: damaged, or `checksum` says so.
-Status LoadState(Database& db, SpoolState& state);
+/// Reads the table. Names it does not know are passed over. kInvalid: damaged, or `checksum` says so;
+/// with `sound` that is no failure, but told there, for whoever only looks.
+Status LoadState(Database& db, SpoolState& state, bool* sound = nullptr);
 
 /// Writes what differs from `saved`.
 Status SaveState(Database& db, const SpoolState& state, const SpoolState& saved);
