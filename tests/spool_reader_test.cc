@@ -176,7 +176,7 @@ TEST_F(SpoolReaderTest, WhatIsWrongIsSaid) {
   constexpr Case cases[] = {
       {"bytes", "UPDATE logs SET bytes=zeroblob(4) WHERE row=2", "batch 2: a wrong checksum"},
       {"size", "UPDATE logs SET bytes=zeroblob(3) WHERE row=2", "batch 2: a blob of another size"},
-      {"no blob", "UPDATE logs SET bytes=7 WHERE row=2", "batch 2: open blob"},
+      {"no blob", "UPDATE logs SET bytes=7 WHERE row=2", "batch 2: no blob"},
       {"header", "UPDATE logs SET sequence=8 WHERE row=2", "batch 2: a wrong checksum"},
       {"range", "UPDATE logs SET encoding=9 WHERE row=2", "batch 2: a damaged row"},
       {"dead", "UPDATE dead SET signal=3", "dead letter 9: a damaged row"},

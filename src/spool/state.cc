@@ -97,15 +97,17 @@ void LoadDestination(std::string_view name, uint64_t value, KeptAccount& account
 
 }  // namespace
 
-Status LoadState(Database& db, SpoolState& state) {
+Status LoadState(Database& db, SpoolState& state, bool* sound) {
   state = {};
   Statement statement;
   LIMPET_TRY(statement.Prepare(db, "SELECT name,value FROM state"));
   int64_t checksum = -1;
+  size_t rows = 0;
   for (;;) {
     const Result<bool> row = statement.Step();
     if (!row.ok()) return row.status();
     if (!row.value()) break;
+    ++rows;
     const std::string_view name = statement.Text(0);
     if (name == kInstance) {
       state.instance = statement.Text(1);
@@ -130,7 +132,10 @@ Status LoadState(Database& db, SpoolState& state) {
       return Status{};
     }));
   }
-  if (checksum != ChecksumOf(state)) return {Code::kInvalid, 0, "a damaged state"};
+  if (rows == 0) return {Code::kInvalid, 0, "an empty state"};
+  const bool matches = checksum == ChecksumOf(state);
+  if (sound != nullptr) *sound = matches;
+  if (!matches && sound == nullptr) return {Code::kInvalid, 0, "a damaged state"};
   return {};
 }
 

@@ -31,8 +31,9 @@ struct SpoolState {
   ShortText<40> instance;
 };
 
-/// Reads the table. Names it does not know are passed over. kInvalid: damaged, or `checksum` says so.
-Status LoadState(Database& db, SpoolState& state);
+/// Reads the table. Names it does not know are passed over. kInvalid: damaged, or `checksum` says so;
+/// with `sound` that is no failure, but told there, for whoever only looks.
+Status LoadState(Database& db, SpoolState& state, bool* sound = nullptr);
 
 /// Gives the batch of that row the attempts that it has had.
 void ApplyAttempts(const SpoolState& state, SpoolRow row, BatchHeader& header);
