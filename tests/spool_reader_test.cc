@@ -220,7 +220,6 @@ TEST_F(SpoolReaderTest, OtherDatabases) {
       {"PRAGMA user_version=2", Code::kUnsupported},
       {"DELETE FROM state", Code::kInvalid},
       {"UPDATE state SET value=-1", Code::kInvalid},
-      {"INSERT OR REPLACE INTO state VALUES('logs.items',7)", Code::kInvalid},
       {"DROP TABLE state", Code::kInvalid},
   };
   for (const Case& c : cases) {

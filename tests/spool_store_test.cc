@@ -128,6 +128,31 @@ TEST(SpoolStore, ARepeatedJobAddsNothing) {
   EXPECT_EQ(Dump(flash.files), first);
 }
 
+TEST(SpoolStore, ABatchTooLargeForThisConfigurationIsNotGivenUp) {
+  SimFlash flash;
+  SpoolRig large(flash);
+  MustOpen(large);
+  large.Begin();
+  large.Add(Signal::kMetrics, 40 * kKiB);
+  ASSERT_TRUE(large.Run().ok());
+  large.store.reset();
+
+  SpoolRig small(flash, {.batch_bytes = 8 * kKiB});
+  MustOpen(small);
+  small.Begin(false);
+  const Status read = small.Read(Signal::kMetrics);
+  EXPECT_EQ(read.code, Code::kUnsupported);
+  EXPECT_NE(std::string(read.where).find("queue.batch_bytes"), std::string::npos);
+  small.store.reset();
+
+  SpoolRig again(flash);
+  again.loop.sizes = large.loop.sizes;
+  MustOpen(again);
+  again.Begin(false);
+  ASSERT_TRUE(again.Read(Signal::kMetrics).ok());
+  EXPECT_EQ(again.job.read_count, 1u);
+}
+
 TEST(SpoolStore, KeepsAttemptsBootsCheckpointsAndTheCleanMark) {
   SimFlash flash;
   SpoolRig rig(flash);

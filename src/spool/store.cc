@@ -346,7 +346,18 @@ Status SpoolStore::Read(SpoolJob& job) {
     }
     if (record.row <= after) return {Code::kInvalid, 0, "rows out of order"};
     const size_t size = record.blob_bytes();
-    if (status.ok() && size > buffer_.size()) status = {Code::kInvalid, 0, "larger than a batch"};
+    if (status.ok() && size > buffer_.size()) {
+      TextBuffer<96> length;
+      length << "SELECT length(bytes) FROM " << table << " WHERE row=" << record.row << '\0';
+      const Result<int64_t> bytes = db_.Number(length.text().data());
+      if (!bytes.ok()) return bytes.status();
+      // Made under another configuration, it is not given up: the key has to go back.
+      if (static_cast<uint64_t>(bytes.value()) == size) {
+        return {Code::kUnsupported, static_cast<int32_t>(size),
+                "queue.batch_bytes is smaller than a batch in the spool"};
+      }
+      status = {Code::kInvalid, 0, "a blob of another size"};
+    }
     if (status.ok()) {
       if (size > buffer_.size() - used) break;
       status = ReadBlob(db_, name.text().data(), record, buffer_.subspan(used, size));
