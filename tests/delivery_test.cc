@@ -23,7 +23,7 @@ struct Bench {
     config.breaker_open = Seconds(5);
     config.breaker_open_max = Seconds(60);
     retry = {.initial = Seconds(1), .max = Seconds(8), .multiplier = 2, .jitter = 0, .least = {}};
-    delivery = std::make_unique<Delivery>(config, retry, "inst", transport, queue, spooler, ledger, clock, random, log);
+    delivery = std::make_unique<Delivery>(config, retry, transport, queue, spooler, ledger, clock, random, log);
     transport.answer = [this](const SimRequest& request) { return answers(request); };
   }
 
@@ -64,7 +64,7 @@ struct Bench {
   Ledger ledger;
   SimRandom random;
   SimLog log;
-  Spooler spooler{{}, {}, queue, ledger, clock, log};
+  Spooler spooler{{.instance = "inst"}, {}, queue, ledger, clock, log};
   SimTransport transport;
   DestinationConfig config;
   Backoff::Options retry;

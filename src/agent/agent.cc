@@ -35,12 +35,20 @@ SpoolerOptions MakeSpoolerOptions(const Config& config, const AgentIdentity& ide
           .overflow = config.spool.overflow,
           .max_bytes = config.spool.max_bytes,
           .batch_bytes = config.queue.batch_bytes,
+          .max_age = config.queue.max_age,
           .boot = identity.boot,
           .instance = identity.instance};
 }
 
 bool Takes(const Config& config, Signal signal) {
   return (config.destinations[0].signals >> Index(signal) & 1) != 0;
+}
+
+/// A resource that leaves no room in the open batch is left out: better a record without than none.
+std::span<const uint8_t> ResourceOfEvents(const AgentIdentity& identity, const AgentMemory& memory) {
+  constexpr size_t kEventBytes = 512;
+  const bool fits = identity.resource.size() + kEventBytes <= memory.logs_slab.size();
+  return fits ? identity.resource : std::span<const uint8_t>();
 }
 
 std::string_view TrustName(ClockTrust trust) {
@@ -63,8 +71,8 @@ Agent::Agent(const Config& config, const AgentIdentity& identity, const AgentMem
                memory.gzip, memory.packed, queue_, ledger_, ports.log),
       spooler_(MakeSpoolerOptions(config, identity, ports.spool), ports.spool, queue_, ledger_,
                ports.clock, ports.log),
-      delivery_(config.destinations[0], MakeRetry(config), identity.instance, ports.transport,
-                queue_, spooler_, ledger_, ports.clock, ports.random, ports.log),
+      delivery_(config.destinations[0], MakeRetry(config), ports.transport, queue_, spooler_, ledger_,
+                ports.clock, ports.random, ports.log),
       host_({.groups = config.host.groups,
              .root = config.host.root,
              .exclude_devices = config.host.exclude_devices,
@@ -76,7 +84,7 @@ Agent::Agent(const Config& config, const AgentIdentity& identity, const AgentMem
       extra_(ports.extra),
       steps_(config.clock.step),
       losses_(ledger_, Takes(config, Signal::kLogs) && !memory.logs_slab.empty() ? &logs_ : nullptr,
-              identity.resource, ports.log) {
+              ResourceOfEvents(identity, memory), ports.log) {
   if (config.host.present) host_tick_.emplace(config.host.interval, started_);
   // Own metrics that no destination takes stay local (/metrics), outside the ledger.
   if (Takes(config, Signal::kMetrics) && config.self.interval > Duration{}) self_tick_.emplace(config.self.interval, started_);
@@ -140,26 +148,34 @@ MonoTime Agent::OnTime(MonoTime now) {
   return next;
 }
 
-/// With a spool, only what is in memory and can leave at once is worth waiting for.
+/// With a spool, only what is in memory and can leave at once is worth waiting for; without one that
+/// can be used, whatever is in memory.
 bool Agent::WorthFlushing() const {
-  if (spooler_.finished()) return true;
-  return delivery_.reachable() && std::none_of(kSignals.begin(), kSignals.end(), [this](Signal signal) {
+  if (!spooler_.usable()) return AnyOpen() || !queue_.empty();
+  return Holding() && delivery_.reachable() && std::none_of(kSignals.begin(), kSignals.end(), [this](Signal signal) {
            return spooler_.HasBacklog(signal);
          });
 }
 
 /// First what can be delivered, then the rest to the spool, and in the end what neither took is lost.
 MonoTime Agent::OnStopTime(MonoTime now) {
-  if (flushing_ && Holding() && now < flush_deadline_ && WorthFlushing()) return flush_deadline_;
+  const bool keeps = spooler_.usable();
+  const MonoTime deadline = keeps ? flush_deadline_ : stop_deadline_;
+  if (!keeps) {
+    flushing_ = true;  // Also where the spool fails only now.
+    if (!spooler_.stopping()) spooler_.Stop(now);  // It may take the rest yet.
+  }
+  if (flushing_ && now < deadline && WorthFlushing()) return deadline;
   flushing_ = false;
   // An answer that is on its way spares a repeat.
-  if (delivery_.in_flight() && delivery_.reachable() && now < flush_deadline_) return flush_deadline_;
+  if (delivery_.in_flight() && delivery_.reachable() && now < deadline) return deadline;
   if (!spooler_.stopping()) {
     delivery_.Abandon();
     spooler_.Stop(now);
-    if (!spooler_.finished() && now < stop_deadline_) return now;
+    if (keeps && now < stop_deadline_) return now;
   }
-  if (spooler_.finished() || now >= stop_deadline_) {
+  const bool nothing_left = !spooler_.usable() && queue_.empty();
+  if (spooler_.finished() || nothing_left || now >= stop_deadline_) {
     for (const Signal signal : kSignals) {
       const uint64_t items = spooler_.held(signal).memory;
       if (items == 0) continue;
@@ -244,6 +260,7 @@ void Agent::Stop(MonoTime now) {
     return;
   }
   if (unclean_) TellOfCrash({.wall = clock_.Wall(), .mono = now, .trust = trust_});
+  losses_.Finish({.wall = clock_.Wall(), .mono = now, .trust = trust_});
   stopping_ = true;
   const Duration timeout = config_.agent.shutdown_timeout;
   stop_deadline_ = now + timeout;
@@ -298,7 +315,7 @@ Duration Agent::OldestAge(MonoTime now) {
 void Agent::Fill(Snapshot& snapshot) {
   const MonoTime now = clock_.Monotonic();
   snapshot.version = identity_.version;
-  snapshot.instance = identity_.instance;
+  snapshot.instance = spooler_.instance();
   snapshot.uptime = now - started_;
   snapshot.mono = now;
   snapshot.wall = clock_.Wall();

@@ -60,6 +60,19 @@ MonoTime LossWatch::OnTime(const Stamp& now) {
   return next;
 }
 
+void LossWatch::Finish(const Stamp& now) {
+  (void)OnTime(now);
+  for (const Signal signal : kSignals) {
+    for (size_t r = 0; r < kDropReasonCount; ++r) {
+      Episode& episode = episodes_[Index(signal)][r];
+      if (episode.untold.items == 0) continue;
+      Tell(signal, DropReasonName(static_cast<DropReason>(r)), &episode.untold, episode.untold.first,
+           episode.untold.last, now);
+      episode.untold = {};
+    }
+  }
+}
+
 void LossWatch::TellOfCrash(Signal signal, UnixTime first, UnixTime last, const Stamp& now) {
   Tell(signal, "crash", nullptr, first, last, now);
 }

@@ -26,6 +26,9 @@ class LossWatch {
   /// Looks at what was dropped since the last call. Returns when it wants to be called next.
   MonoTime OnTime(const Stamp& now);
 
+  /// Tells at once what was not told yet: nobody will ask any more.
+  void Finish(const Stamp& now);
+
   /// Tells at once that nobody knows how much of the signal was lost between these times.
   void TellOfCrash(Signal signal, UnixTime first, UnixTime last, const Stamp& now);
 

@@ -10,10 +10,9 @@ constexpr uint32_t kRefusedInARow = 3;  // spec.md section 5.
 }  // namespace
 
 Delivery::Delivery(const DestinationConfig& config, const Backoff::Options& retry,
-                   std::string_view instance, Transport& transport, BatchQueue& queue,
-                   Spooler& spooler, Ledger& ledger, Clock& clock, Random& random, Log& log)
+                   Transport& transport, BatchQueue& queue, Spooler& spooler, Ledger& ledger,
+                   Clock& clock, Random& random, Log& log)
     : signals_(config.signals),
-      instance_(instance),
       queue_(queue),
       spooler_(spooler),
       ledger_(ledger),
@@ -42,7 +41,7 @@ MonoTime Delivery::OnTime(MonoTime now) {
   queue_.Launch(next, clock_.Wall());
   in_flight_ = next;
   payload_ = BatchQueue::Payload(queue_, next);
-  destination_.Send(queue_.header(next), instance_, payload_);
+  destination_.Send(queue_.header(next), spooler_.instance(), payload_);
   // Usually in flight now; a transport without memory has already said no.
   return in_flight_ ? kNever : destination_.next_attempt();
 }

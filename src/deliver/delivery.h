@@ -24,8 +24,8 @@ namespace limpet {
 class Delivery final : public CountKeeper, private OutcomeHandler {
  public:
   Delivery(const DestinationConfig& config, const Backoff::Options& retry,
-           std::string_view instance, Transport& transport, BatchQueue& queue, Spooler& spooler,
-           Ledger& ledger, Clock& clock, Random& random, Log& log);
+           Transport& transport, BatchQueue& queue, Spooler& spooler, Ledger& ledger, Clock& clock,
+           Random& random, Log& log);
 
   /// Begins the next attempt when it is time. Returns when it wants to be called next; an empty
   /// queue and a request in flight wait for an event, not for time.
@@ -59,7 +59,6 @@ class Delivery final : public CountKeeper, private OutcomeHandler {
   BatchId Next();
 
   const SignalSet signals_;
-  const std::string_view instance_;
   BatchQueue& queue_;
   Spooler& spooler_;
   Ledger& ledger_;

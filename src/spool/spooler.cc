@@ -23,6 +23,7 @@ std::string_view SpoolPhaseName(SpoolPhase phase) {
 Spooler::Spooler(const SpoolerOptions& options, const SpoolParts& parts, BatchQueue& queue,
                  Ledger& ledger, Clock& clock, Log& log)
     : options_(options), parts_(parts), queue_(queue), ledger_(ledger), clock_(clock), log_(log) {
+  instance_ = options_.instance;
   if (options_.durability == Durability::kMemoryOnly) return;
   LIMPET_CHECK(parts_.store != nullptr && parts_.worker != nullptr && parts_.storage != nullptr);
   parts_.store->Take(job_);
@@ -45,6 +46,7 @@ void Spooler::Resume(const SpoolOpened& opened, const Status& status) {
 /// What lies there from before joins the account, once.
 void Spooler::TakeOver(const SpoolOpened& opened) {
   resumed_ = true;
+  if (!opened.instance.text().empty()) instance_ = opened.instance;
   done_ = done_kept_ = opened.done_through;
   next_row_ = std::max(next_row_, opened.next_row);
   for (const Signal signal : kSignals) {
@@ -155,7 +157,8 @@ void Spooler::Judge(MonoTime now, bool reachable) {
 }
 
 MonoTime Spooler::OnTime(MonoTime now, bool reachable, OpenBatches& open, const CountKeeper& counts) {
-  if (phase_ == SpoolPhase::kOff) return kNever;
+  const MonoTime aged = DropAged(now);
+  if (phase_ == SpoolPhase::kOff) return aged;
   if (running_ && parts_.worker->TakeDone()) Finished(now);
   Judge(now, reachable);
   if (!running_ && !finished_ && Begin(now, reachable, open, counts)) {
@@ -168,9 +171,9 @@ MonoTime Spooler::OnTime(MonoTime now, bool reachable, OpenBatches& open, const 
       return now;
     }
   }
-  if (running_) return kNever;
-  if (phase_ == SpoolPhase::kUnusable) return std::max(retry_at_, now);
-  MonoTime next = CommitDue(now);
+  if (running_) return aged;
+  if (phase_ == SpoolPhase::kUnusable) return std::min(aged, std::max(retry_at_, now));
+  MonoTime next = std::min(aged, CommitDue(now));
   if (ClosesOpenBatches() && open.AnyOpen()) {
     next = std::min(next, last_commit_ + options_.commit_interval);
   }
@@ -215,6 +218,7 @@ bool Spooler::Begin(MonoTime now, bool reachable, OpenBatches& open, const Count
   const bool always = options_.durability == Durability::kAlways;
   if (write && (ClosesOpenBatches() || always || stopping_)) open.CloseAll(now);
 
+  began_stopping_ = stopping_;
   job_.open = reopen;
   job_.write = write;
   job_.read = job_.shrink = job_.last = false;
@@ -243,7 +247,7 @@ bool Spooler::Begin(MonoTime now, bool reachable, OpenBatches& open, const Count
 
 void Spooler::FillWrite(MonoTime now, const CountKeeper& counts) {
   job_.boot = options_.boot;
-  job_.instance = options_.instance;
+  job_.instance = instance_;
   job_.mono = now;
   job_.wall = clock_.Wall();
   if (stopping_ && kept_out_) DropNew();
@@ -353,7 +357,9 @@ void Spooler::FillRead(bool reachable) {
     const size_t copies = queue_.batches(signal, Part::kSpooled);
     // Without anybody to send to, one to try with is enough.
     if (Backlog(signal) == 0 || (copies > 0 && (crowded || !reachable))) continue;
-    if (recount_ || !queue_.HasRoom(read_bytes_[Index(signal)])) continue;
+    const size_t wanted = read_bytes_[Index(signal)];
+    const size_t spare = copies > 0 ? options_.batch_bytes : 0;
+    if (recount_ || (wanted > 0 && !queue_.HasRoom(wanted + spare))) continue;
     if (job_.read && copies >= queue_.batches(job_.read_signal, Part::kSpooled)) continue;
     const BatchId last = queue_.Last(signal, Part::kSpooled);
     job_.read = true;
@@ -425,7 +431,7 @@ void Spooler::Succeeded(MonoTime now) {
   for (size_t n = 0; n < job_.add_count; ++n) {
     added += TakeAdd(n, expected[Index(job_.adds[n].header.signal)]) ? 1 : 0;
   }
-  if (job_.write) kept_out_ = to_add_ && added == 0;
+  if (job_.write) kept_out_ = to_add_ && added == 0 && began_stopping_ == stopping_;
   for (size_t n = 0; n < buries_running_; ++n) {
     const BatchId id = bury_ids_[n];
     if (!buries_[n].in_memory) {
@@ -571,7 +577,7 @@ void Spooler::TakeReads() {
     const size_t bytes = read.bytes.size() + read.checkpoints.size();
     const size_t needed = last ? bytes + options_.batch_bytes : bytes;
     const bool room = last ? queue_.HasRoom(needed) : queue_.MakeRoom(needed);
-    read_bytes_[i] = room ? 0 : needed;
+    read_bytes_[i] = room ? 0 : bytes;
     if (!room) break;
     LIMPET_CHECK(queue_.Push(read.header, read.checkpoints, read.bytes, Part::kSpooled, read.row).ok());
   }
@@ -602,7 +608,7 @@ void Spooler::Failed(MonoTime now) {
 BatchId Spooler::Head(Signal signal) const {
   if (const BatchId copy = queue_.Head(signal, Part::kSpooled)) return copy;
   const bool once = phase_ == SpoolPhase::kUnusable && failures_ == 1;
-  if (once && Backlog(signal) > 0) return {};
+  if (once && (!resumed_ || Backlog(signal) > 0)) return {};
   if (Usable()) {
     if (Backlog(signal) > 0) return {};
     if (options_.durability == Durability::kAlways) return {};  // Committed before it is first sent.
@@ -650,6 +656,30 @@ bool Spooler::Bury(BatchId id, std::string_view destination, std::string_view an
   return true;
 }
 
+/// queue.max_age, at the front of each line; what is only on flash the store drops. By boot time where
+/// it is of this boot, else by wall time. Returns when the next will be too old.
+MonoTime Spooler::DropAged(MonoTime now) {
+  if (options_.max_age.ns == 0) return kNever;
+  MonoTime next = kNever;
+  const UnixTime wall = clock_.Wall();
+  for (const Signal signal : kSignals) {
+    for (const Part part : {Part::kSpooled, Part::kNew}) {
+      while (const BatchId head = queue_.Head(signal, part)) {
+        if (queue_.in_flight(head) || queue_.pinned(head)) break;
+        const BatchHeader header = queue_.header(head);
+        const Duration age = header.boot == options_.boot ? now - header.last_mono : wall - header.last_wall;
+        if (age < options_.max_age) {
+          next = std::min(next, now + (options_.max_age - age));
+          break;
+        }
+        ledger_.Drop(signal, DropReason::kMaxAge, header.items, header.first_wall, header.last_wall);
+        Settle(head);
+      }
+    }
+  }
+  return next;
+}
+
 uint64_t Spooler::DropMemory(DropReason reason) {
   uint64_t dropped = 0;
   for (const Signal signal : kSignals) {
@@ -664,11 +694,6 @@ uint64_t Spooler::DropMemory(DropReason reason) {
   }
   bury_count_ = 0;
   return dropped;
-}
-
-bool Spooler::SafelyKept() const {
-  if (!Usable() || bury_count_ > 0) return false;
-  return !AnyNew();
 }
 
 // Wishes of commands

@@ -70,6 +70,7 @@ struct SpoolerOptions {
   Overflow overflow = Overflow::kDropOldest;
   uint64_t max_bytes = 0;
   size_t batch_bytes = 0;
+  Duration max_age;                 ///< 0: none.
   BootId boot;
   std::string_view instance;
 };
@@ -155,8 +156,11 @@ class Spooler {
   bool stopping() const { return stopping_; }
   /// The last job has ended well, or there is nothing to wait for.
   bool finished() const { return phase_ == SpoolPhase::kOff || finished_; }
-  /// Nothing is held that a restart would not find.
-  bool SafelyKept() const;
+  /// What is not delivered can be kept.
+  bool usable() const { return Usable(); }
+
+  /// The first part of every key: the id that the spool has kept, where it has one.
+  std::string_view instance() const { return instance_.text(); }
 
   // For the commands that ask a running process.
 
@@ -222,6 +226,7 @@ class Spooler {
   bool Begin(MonoTime now, bool reachable, OpenBatches& open, const CountKeeper& counts);
   void FillAdds();
   void DropNew();
+  MonoTime DropAged(MonoTime now);
   void FillBuries();
   void FillWrite(MonoTime now, const CountKeeper& counts);
   void FillRead(bool reachable);
@@ -247,6 +252,8 @@ class Spooler {
   TextBuffer<160> problem_;
   bool was_full_ = false, told_full_ = false;
   MonoTime last_full_;
+  ShortText<40> instance_;
+  bool began_stopping_ = false; // The job that runs, or ran last.
   bool to_add_ = false;         // Something was only in memory when the job began,
   bool kept_out_ = false;       // and all of it stayed there: at the pace of commit_interval then.
 
