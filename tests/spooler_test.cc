@@ -633,6 +633,68 @@ TEST(Spooler, AStopWithoutAUsableSpoolWaitsAndCounts) {
   ExpectNothingBroken(world);
 }
 
+TEST(Spooler, AStopWithoutAUsableSpoolDeliversWhatItCan) {
+  SpoolWorld world;
+  world.up = false;
+  world.Start();
+  world.RunFor(Seconds(60));  // Leaves a backlog on flash,
+  world.flash->read_only = true;
+  world.RunFor(Seconds(30));  // which nobody can remove any more.
+  EXPECT_EQ(world.phase(), SpoolPhase::kUnusable);
+  world.up = true;
+  world.checker.may_go_back = true;
+  const MonoTime asked = world.clock.mono;
+  world.StopAndDrain();
+  EXPECT_LT(world.clock.mono - asked, Seconds(30));
+  EXPECT_EQ(world.dropped(DropReason::kShutdown), 0u);
+  ExpectNothingBroken(world);
+}
+
+TEST(Spooler, WhatIsTooOldIsDroppedWhereverItIs) {
+  for (const bool with_spool : {true, false}) {
+    SCOPED_TRACE(with_spool);
+    SpoolWorld world;
+    if (!with_spool) world.config.spool.durability = Durability::kMemoryOnly;
+    world.config.queue.max_age = Seconds(60);
+    world.up = false;
+    world.Start();
+    world.RunFor(Seconds(300));
+    EXPECT_LE(world.Look().queue.oldest, Seconds(75));  // A commit takes a few cycles together.
+    EXPECT_GT(world.dropped(DropReason::kMaxAge), 0u);
+    EXPECT_EQ(world.dropped(DropReason::kOverflow), 0u);
+    world.up = true;
+    world.RunFor(Seconds(60));
+    for (const Signal signal : kSignals) {
+      const Account& account = world.account(signal);
+      EXPECT_EQ(account.collected, account.delivered + account.dropped_total() + world.held(signal));
+    }
+    world.StopAndEnd();
+  }
+}
+
+TEST(Spooler, ASpoolThatOpensLateKeepsItsIdentity) {
+  SpoolWorld world;
+  world.up = false;
+  world.Start();
+  world.RunFor(Seconds(100));
+  world.Kill();
+  world.flash->FailAfter(SimFlash::kOpen, 1, Fault::kFromThenOn);
+  world.instance = "another";
+  world.checker.may_go_back = true;
+  world.Again();
+  world.RunFor(Seconds(5));
+  EXPECT_EQ(world.Look().instance, "another");
+  world.flash->Heal();
+  world.RunFor(Seconds(61));
+  EXPECT_EQ(world.Look().instance, "inst");
+  const MonoTime known = world.clock.mono;
+  world.Drain();
+  ExpectNothingBroken(world);
+  for (const SimRequest& request : world.transport.requests) {
+    EXPECT_TRUE(request.at < known || request.key.starts_with("inst-")) << request.key;
+  }
+}
+
 TEST(Spooler, AStopWithAFullSpoolDoesNotSpin) {
   SpoolWorld world(1, 50);
   world.config.spool.overflow = Overflow::kPauseSources;

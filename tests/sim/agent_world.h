@@ -103,7 +103,7 @@ struct AgentWorld : private PoolReporter {
     const ResourceAttribute attribute{"service.name", "limpet"};
     identity.resource = EncodeResource({&attribute, 1}, resource).value();
     identity.version = "1.0";
-    identity.instance = "inst";
+    identity.instance = instance;
     identity.start = random.Next();
     if (extra != nullptr) logs_slab.resize(slab.size());
     if (flash != nullptr && extra == nullptr) logs_slab.resize(kEventSlabBytes);
@@ -240,6 +240,7 @@ struct AgentWorld : private PoolReporter {
   std::function<SimAnswer(const SimRequest&)> respond = [](const SimRequest&) {
     return SimAnswer{};
   };
+  std::string instance = "inst";  ///< As it is derived; the spool may know another.
   AgentIdentity identity;
   std::array<uint8_t, 256> resource{};
   Source* extra = nullptr;
