@@ -17,6 +17,7 @@
 #include "ledger/ledger.h"
 #include "sim/flash.h"
 #include "sim/sim_storage.h"
+#include "sim/slow.h"
 #include "sim/sqlite_heap.h"
 #include "sim/world.h"
 #include "spool/job.h"
@@ -24,13 +25,6 @@
 #include "spool/store.h"
 
 namespace limpet::sim {
-
-/// Sanitizers and processors that are emulated take ten times as long: tests try less there.
-#if defined(__SANITIZE_ADDRESS__) || !defined(__x86_64__)
-inline constexpr bool kSlow = true;
-#else
-inline constexpr bool kSlow = false;
-#endif
 
 /// A record in pieces, as the queue has it.
 class PieceBody final : public Body {

@@ -4,6 +4,7 @@
 
 #include <random>
 
+#include "sim/slow.h"
 #include "sim/spool_world.h"
 
 namespace limpet::sim {
@@ -78,7 +79,7 @@ void Weather(uint64_t seed) {
 }
 
 TEST(Crash, KillsAndPowerCutsAtAnyMoment) {
-  for (uint64_t seed = 1; seed <= 100; ++seed) {
+  for (uint64_t seed = 1; seed <= (kSlow ? 6 : 100); ++seed) {
     SCOPED_TRACE(testing::Message() << "seed " << seed);
     Weather(seed);
     if (testing::Test::HasFailure()) return;

@@ -5,6 +5,7 @@
 #include <cinttypes>
 #include <cstdio>
 
+#include "sim/slow.h"
 #include "sim/spool_world.h"
 
 namespace limpet::sim {
@@ -26,6 +27,8 @@ void UseDefaults(SpoolWorld& world) {
   world.transport.keep_bodies = false;
 }
 
+constexpr Duration kOutage = Seconds(kSlow ? 600 : 7200);
+
 /// Host metrics each second, and 200 lines a second, through two hours without a destination.
 TEST(Outage, TwoHoursOfMetricsAndLines) {
   SpoolWorld world(1, 200);
@@ -39,7 +42,7 @@ TEST(Outage, TwoHoursOfMetricsAndLines) {
   const uint64_t written = world.written();
   const size_t commits = world.commits;
   world.up = false;
-  world.RunFor(Seconds(7200));
+  world.RunFor(kOutage);
   const auto per_stored = static_cast<double>(world.written() - written) /
                           static_cast<double>(StoredBytes(world));
   const double per_commit = static_cast<double>(world.written() - written) /
@@ -84,7 +87,7 @@ TEST(Outage, TwoHoursOfMetricsAlone) {
     const uint64_t written = world.written();
     const size_t commits = world.commits;
     world.up = false;
-    world.RunFor(Seconds(7200));
+    world.RunFor(kOutage);
     const double per_commit = static_cast<double>(world.written() - written) /
                               static_cast<double>(world.commits - commits);
     std::printf("metrics each %d s: %.1f KiB per commit, %zu commits\n", interval, per_commit / kKiB,
