@@ -344,6 +344,56 @@ TEST(SpoolStoreRoom, FreeSpaceAndInodesAreLeftToOthers) {
   EXPECT_LE(rig.file_bytes(), before + 256 * kKiB);  // The journal, for a moment.
 }
 
+/// A filesystem that others have filled: what comes stays in memory, under every policy.
+TEST(SpoolStoreRoom, WithoutRoomFromTheStartNothingIsDropped) {
+  for (const Overflow overflow :
+       {Overflow::kDropOldest, Overflow::kDropNewest, Overflow::kPauseSources}) {
+    SCOPED_TRACE(static_cast<int>(overflow));
+    SimFlash flash;
+    flash.capacity = 4 * kMiB;
+    SpoolRig rig(flash, {.min_free_bytes = kMiB, .overflow = overflow});
+    flash.files["other"] = std::string(3 * kMiB - 50 * kKiB, 'x');
+    MustOpen(rig);
+    for (int n = 0; n < 3; ++n) {
+      rig.Begin().open = true;
+      rig.Add(Signal::kLogs, kSmall);
+      rig.Add(Signal::kMetrics, 20'000);
+      const Status status = rig.Run();
+      EXPECT_EQ(status.code, Code::kFull);
+      EXPECT_EQ(std::string(status.where), "min_free leaves no room for the spool");
+    }
+    // Without anything to add, the rest of a job is done.
+    rig.Begin().open = true;
+    ASSERT_TRUE(rig.Run().ok());
+    flash.files.erase("other");
+    rig.Begin().open = true;
+    rig.Add(Signal::kLogs, kSmall);
+    rig.Add(Signal::kMetrics, 20'000);
+    ASSERT_TRUE(rig.Run().ok());
+    EXPECT_TRUE(rig.job.added[0] && rig.job.added[1]);
+    EXPECT_EQ(rig.Drain(), 2u);
+    for (const Signal signal : kSignals) EXPECT_EQ(DroppedItems(rig, signal), 0u);
+  }
+}
+
+TEST(SpoolStoreRoom, WhereThereIsRoomForOneOneIsKept) {
+  SimFlash flash;
+  flash.capacity = 4 * kMiB;
+  SpoolRig rig(flash, {.max_bytes = kMiB, .min_free_bytes = kMiB, .batch_bytes = 8 * kKiB});
+  MustOpen(rig);
+  // What the journal may take, what batches leave free, and not twice a batch.
+  flash.files["other"] = std::string(3 * kMiB - flash.used_bytes() - (256 + 75 + 15) * kKiB, 'x');
+  for (int n = 0; n < 10; ++n) {
+    rig.Begin();
+    rig.Add(Signal::kLogs, 8000);
+    ASSERT_TRUE(rig.Run().ok());
+    EXPECT_TRUE(rig.job.added[0]);
+    EXPECT_EQ(rig.job.totals[1].batches, 1u);
+  }
+  EXPECT_TRUE(rig.job.full);
+  EXPECT_EQ(rig.Drain(), 1u);
+}
+
 TEST(SpoolStoreRoom, ALowerMaxSizeHoldsForAnOlderFile) {
   SimFlash flash;
   std::mt19937_64 random(1);
@@ -438,6 +488,33 @@ TEST(SpoolStoreRoom, WhatIsOnItsWayIsNotDropped) {
   EXPECT_EQ(rig.job.reads[0].row, first);
   EXPECT_EQ(rig.job.reads[1].row, second);
   EXPECT_GT(rig.job.reads[2].row, second + 1);
+}
+
+/// Room that only what is on its way could give: what comes waits in memory for it.
+TEST(SpoolStoreRoom, WhatIsKeptOutByWhatIsOnItsWayIsNotDropped) {
+  for (const Overflow overflow : {Overflow::kDropOldest, Overflow::kDropNewest}) {
+    const bool newest = overflow == Overflow::kDropNewest;
+    SimFlash flash;
+    SpoolRig rig(flash, {.max_bytes = kMiB, .overflow = overflow, .batch_bytes = 8 * kKiB});
+    MustOpen(rig);
+    uint64_t waiting = 0, refused = 0, there = 0;
+    for (int n = 0; n < 60; ++n) {
+      rig.loop.keep[1] = rig.loop.next_row - 1;  // All that is there.
+      rig.Begin();
+      for (int i = 0; i < 5; ++i) rig.Add(Signal::kLogs, 5000);
+      ASSERT_TRUE(rig.Run().ok());
+      for (int i = 0; i < 5; ++i) {
+        there += rig.job.added[i];
+        refused += rig.job.refused[i];
+        waiting += !rig.job.added[i] && !rig.job.refused[i];
+      }
+    }
+    EXPECT_TRUE(rig.job.full);
+    EXPECT_EQ(waiting > 0, !newest);
+    EXPECT_EQ(refused > 0, newest);
+    EXPECT_EQ(DroppedItems(rig, Signal::kLogs) > 0, newest);
+    EXPECT_EQ(rig.job.totals[1].batches, there);
+  }
 }
 
 TEST(SpoolStoreRoom, BehindABatchThatWaitsAllOfItsSignalWait) {

@@ -150,13 +150,14 @@ struct SpoolJob {
   Status status;
   SpoolOpened opened;
   bool was_opened = false;
-  std::array<bool, kSpoolAddsMax> added{};  ///< False: there was no room, and the policy keeps it out.
+  std::array<bool, kSpoolAddsMax> added{};    ///< False: there was no room.
+  std::array<bool, kSpoolAddsMax> refused{};  ///< And it is to be dropped; otherwise it waits in memory.
   struct Lost {
     uint64_t batches = 0, items = 0;
     UnixTime first, last;  ///< Of their collection.
   };
   std::array<std::array<Lost, kDropReasonCount>, kSignalCount> lost{};  ///< Held before, now dropped.
-  std::array<uint64_t, kSignalCount> refused_items{}; ///< Of adds that were dropped (drop_newest).
+  std::array<uint64_t, kSignalCount> refused_items{}; ///< Of adds that are refused (drop_newest).
   std::array<uint64_t, kSignalCount> buried_items{};  ///< Became dead letters.
   std::array<uint64_t, kSignalCount> buried_rows_items{};  ///< Of them, those that lay in the spool.
   std::array<uint64_t, kSignalCount> dead_overflow_items{}, purged_items{}, retried_items{};

@@ -169,7 +169,7 @@ Status SpoolStore::SetJournal() {
 
 /// Sets how many pages the database may have now: max_size, and what min_free leaves.
 Status SpoolStore::CheckSpace() {
-  page_limit_ = (options_.max_bytes - JournalBytes()) / kSpoolPageBytes;
+  page_limit_ = MaxPages();
   if (options_.min_free_bytes == 0) return {};
   const Result<int64_t> pages = db_.Number("PRAGMA page_count");
   if (!pages.ok()) return pages.status();
@@ -426,8 +426,7 @@ Status SpoolStore::ReadFile(SpoolJob& job) {
 Status SpoolStore::Trim() {
   const Result<int64_t> pages = db_.Number("PRAGMA page_count");
   if (!pages.ok()) return pages.status();
-  const uint64_t most = (options_.max_bytes - JournalBytes()) / kSpoolPageBytes;
-  if (static_cast<uint64_t>(pages.value()) <= most) return {};
+  if (static_cast<uint64_t>(pages.value()) <= MaxPages()) return {};
   TextBuffer<64> sql;
   sql << "PRAGMA incremental_vacuum(" << JournalBytes() / kSpoolPageBytes / 4 << ')' << '\0';
   return db_.Execute(sql.text().data());
