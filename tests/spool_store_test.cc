@@ -821,6 +821,8 @@ TEST(SpoolStoreDamage, WhatIsNoSpoolIsSetAsideAsItIs) {
     const SpoolOpened opened = MustOpen(rig);
     EXPECT_TRUE(opened.fresh);
     EXPECT_TRUE(opened.salvaged);
+    EXPECT_TRUE(opened.loss_unknown);
+    EXPECT_EQ(opened.salvage_lost, (std::array<uint64_t, kSignalCount>{}));
     EXPECT_EQ(flash.files["spool.db.damaged-1"], bytes);
     EXPECT_FALSE(flash.files.contains("spool.db.salvage"));
     rig.Begin();
@@ -960,6 +962,13 @@ TEST(SpoolStoreDamage, ATruncatedFileGivesWhatIsLeft) {
     for (const Account& account : rig.loop.accounts) collected += account.collected;
     for (const Account& account : before.accounts) expected += account.collected;
     if (!opened.fresh) { EXPECT_EQ(collected, expected); }  // What did not read is counted.
+    EXPECT_EQ(opened.loss_unknown, opened.fresh);
+    for (const Signal signal : kSignals) {
+      const size_t i = Index(signal);
+      const uint64_t kept = opened.totals[i].items + opened.account.accounts[i].dead;
+      const uint64_t lost = before.held[i] + before.accounts[i].dead - kept;
+      EXPECT_EQ(opened.salvage_lost[i], opened.fresh ? 0 : lost);
+    }
     rig.loop.doubtful = true;
     most = std::max(most, TakeAll(rig));
     if (HasFailure()) return;
@@ -1081,6 +1090,8 @@ TEST(SpoolStoreDamage, AnUnreadableDeviceIsGivenUp) {
   ASSERT_TRUE(rig.store->Open(opened).ok());
   EXPECT_TRUE(opened.salvaged);
   EXPECT_FALSE(opened.fresh);  // It read after all: nothing is lost.
+  EXPECT_FALSE(opened.loss_unknown);
+  EXPECT_EQ(opened.salvage_lost, (std::array<uint64_t, kSignalCount>{}));
   EXPECT_EQ(opened.totals[0].batches, 8u);
 }
 

@@ -98,6 +98,8 @@ struct SpoolOpened {
   bool fresh = false;         ///< There was none, or it was set aside.
   bool clean = false;         ///< The process before this one ended in order.
   bool salvaged = false;      ///< Another was damaged: what could be read was copied out of it.
+  std::array<uint64_t, kSignalCount> salvage_lost{};  ///< Items that it held and that did not read.
+  bool loss_unknown = false;  ///< Salvaged, but it did not say what it held.
   bool newer_set_aside = false;  ///< One of a newer limpet was there: spool.db.newer-N.
   SignalTotals totals{};
   ShortText<40> instance;    ///< As kept; empty in a fresh one.

@@ -62,7 +62,7 @@ Status SpoolStore::Open(SpoolOpened& opened) {
     const Result<bool> unfinished = Exists(kSpoolSalvage);
     status = unfinished.status();
     if (status.ok() && unfinished.value()) {
-      status = Salvage();
+      status = Salvage(opened);
       if (status.ok()) status = FinishSalvage();
       opened.salvaged = true;
     }

@@ -149,7 +149,7 @@ class SpoolStore final : public Task {
   Result<bool> Exists(std::string_view name);
   Status MoveFile(std::string_view from, std::string_view to);
   Status SetNewerAside();
-  Status Salvage();
+  Status Salvage(SpoolOpened& opened);
   Status FinishSalvage();
   Status SalvageInto(Database& from, bool* known, SpoolState& found);
   Status SalvageSmall(Database& from);
