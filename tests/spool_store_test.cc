@@ -67,6 +67,22 @@ TEST(SpoolStore, KeepsWhatItIsGiven) {
   }
 }
 
+TEST(SpoolStore, IsFreshUntilAJobCommits) {
+  SimFlash flash;
+  SpoolRig rig(flash);
+  for (int n = 0; n < 2; ++n) {
+    EXPECT_TRUE(MustOpen(rig).fresh);
+    rig.Begin(false);
+    ASSERT_TRUE(rig.Run().ok());
+    rig.NewProcess();
+  }
+  EXPECT_TRUE(MustOpen(rig).fresh);
+  rig.Begin();
+  ASSERT_TRUE(rig.Run().ok());
+  rig.NewProcess();
+  EXPECT_FALSE(MustOpen(rig).fresh);
+}
+
 TEST(SpoolStore, ReadsAsMuchAsTheBufferHolds) {
   SimFlash flash;
   SpoolRig rig(flash);

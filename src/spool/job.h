@@ -95,7 +95,7 @@ struct SpoolRead {
 
 /// What was found when the database was opened.
 struct SpoolOpened {
-  bool fresh = false;         ///< There was none, or it was set aside.
+  bool fresh = false;         ///< There was none, it was set aside, or no job ever committed to it.
   bool clean = false;         ///< The process before this one ended in order.
   bool salvaged = false;      ///< Another was damaged: what could be read was copied out of it.
   std::array<uint64_t, kSignalCount> salvage_lost{};  ///< Items that it held and that did not read.

@@ -73,7 +73,7 @@ Status SpoolStore::Open(SpoolOpened& opened) {
     return status;
   }
   opened.newer_set_aside = newer_set_aside_;
-  opened.fresh = fresh_;
+  opened.fresh = fresh_ || state_.last_commit == 0;
   opened.clean = state_.clean != 0;
   opened.instance = state_.instance;
   opened.account = state_.account;
