@@ -246,16 +246,12 @@ Status SpoolStore::MoveFile(std::string_view from, std::string_view to) {
   return {};
 }
 
-/// Keeps what was salvaged for people to look at, and the one before it.
+/// Keeps what was salvaged for people to look at, in the place of the one before it.
 Status SpoolStore::FinishSalvage() {
-  constexpr std::string_view kNewest = "spool.db.damaged-1", kOlder = "spool.db.damaged-2";
   const Result<bool> there = Exists(kSpoolSalvage);
   if (!there.ok()) return there.status();
   if (!there.value()) return {};
-  const Result<bool> before = Exists(kNewest);
-  if (!before.ok()) return before.status();
-  if (before.value()) LIMPET_TRY(MoveFile(kNewest, kOlder));
-  return MoveFile(kSpoolSalvage, kNewest);
+  return MoveFile(kSpoolSalvage, "spool.db.damaged-1");
 }
 
 /// Somebody's data that we do not understand: unread, and never replaced by another.
