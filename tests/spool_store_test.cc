@@ -1243,6 +1243,31 @@ TEST(SpoolStoreWear, StaysBelowTheBars) {
   }
 }
 
+TEST(SpoolStoreWear, WhatWasWrittenIsCountedOverAllProcesses) {
+  SimFlash flash;
+  uint64_t earlier = 0;
+  for (int process = 0; process < 4; ++process) {
+    SCOPED_TRACE(process);
+    flash.counters = {};
+    SpoolRig rig(flash);
+    const bool damaged = process == 2;
+    if (damaged) flash.files["spool.db"].resize(flash.files["spool.db"].size() - 1024);
+    EXPECT_EQ(MustOpen(rig).salvaged, damaged);
+    for (int n = 0; n < 5; ++n) {
+      rig.Begin();
+      rig.Add(Signal::kLogs, 20'000);
+      ASSERT_TRUE(rig.Run().ok());
+      // But for what each process wrote after it had noted the number for the last time.
+      const uint64_t all = earlier + rig.storage.written_bytes();
+      EXPECT_LE(rig.job.written_bytes, all);
+      EXPECT_GE(rig.job.written_bytes + static_cast<uint64_t>(process) * 40'000, all);
+    }
+    rig.store.reset();
+    earlier += rig.storage.written_bytes();
+  }
+  EXPECT_GT(earlier, 400'000u);
+}
+
 /// The last of all: what the tests before it took of SQLite's heap, two connections included.
 TEST(SpoolStoreWear, TheHeapSuffices) {
   const uint64_t peak = SqliteHeap::Get().heap().use().peak;

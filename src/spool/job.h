@@ -172,6 +172,7 @@ struct SpoolJob {
   size_t file_got = 0;
   uint64_t file_size = 0;
   uint64_t bytes = 0;          ///< Of all files.
+  uint64_t written_bytes = 0;  ///< By all processes so far.
   PoolUse heap;                ///< SQLite's.
   uint64_t generation = 0;     ///< Changes with every transaction.
   uint64_t damaged = 0;        ///< Records and files set aside since start.

@@ -72,6 +72,7 @@ Status SpoolStore::Open(SpoolOpened& opened) {
     Suspect(status);
     return status;
   }
+  written_known_ = true;
   opened.newer_set_aside = newer_set_aside_;
   opened.fresh = fresh_ || state_.last_commit == 0;
   opened.clean = state_.clean != 0;
@@ -135,7 +136,6 @@ Status SpoolStore::OpenFile() {
   LIMPET_TRY(LoadState(db_, saved_));
   state_ = saved_;
   if (!written_known_) written_before_ = saved_.written_bytes;
-  written_known_ = true;
   return {};
 }
 
@@ -314,6 +314,7 @@ void SpoolStore::Report(SpoolJob& job) {
     const Result<uint64_t> size = storage_.SizeOf(name);
     if (size.ok()) job.bytes += size.value();
   }
+  job.written_bytes = written_before_ + storage_.written_bytes();
   job.damaged = damaged_;
 }
 

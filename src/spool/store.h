@@ -171,7 +171,7 @@ class SpoolStore final : public Task {
   bool fresh_ = false;
   uint64_t boot_ = 0;         // This boot's row; 0: not looked up yet.
   UnixTime boot_first_wall_;
-  uint64_t written_before_ = 0;  // By earlier processes; known once one file was opened.
+  uint64_t written_before_ = 0;  // By earlier processes; known once a file was opened.
   bool written_known_ = false;
   uint64_t generation_;       // Begins with the time: no other process counts the same numbers.
   uint64_t damaged_ = 0;

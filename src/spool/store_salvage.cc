@@ -129,6 +129,8 @@ Status SpoolStore::SalvageInto(Database& from, bool* known, SpoolState& found) {
     state_.instance = found.instance;
     state_.next_row = std::max(state_.next_row, found.next_row);
     state_.last_commit = found.last_commit;
+    state_.written_bytes = found.written_bytes;
+    if (!written_known_) written_before_ = found.written_bytes;
     fresh_ = false;
   }
   LIMPET_TRY(SalvageSmall(from));
