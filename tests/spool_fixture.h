@@ -139,7 +139,7 @@ class SpoolRig {
     job.add_count = job.bury_count = job.read_count = job.dead_row_count = 0;
     job.checkpoints = {};
     job.head_row = {};
-    job.added = {};
+    job.added = job.refused = {};
     job.lost = {};
     job.refused_items = job.buried_items = job.buried_rows_items = job.dead_overflow_items = {};
     job.purged_items = job.retried_items = {};
@@ -296,7 +296,8 @@ class SpoolRig {
         return false;
       }
     }
-    return job.dead_changed == 0 && std::count(job.added.begin(), job.added.end(), true) == 0;
+    return job.dead_changed == 0 && std::count(job.added.begin(), job.added.end(), true) == 0 &&
+           std::count(job.refused.begin(), job.refused.end(), true) == 0;
   }
 
  private:
@@ -306,7 +307,8 @@ class SpoolRig {
     for (size_t n = 0; n < job.add_count; ++n) {
       const SpoolAdd& add = job.adds[n];
       const size_t i = Index(add.header.signal);
-      if (!job.added[n] && options.overflow == Overflow::kPauseSources) continue;
+      EXPECT_FALSE(job.refused[n] && (job.added[n] || options.overflow != Overflow::kDropNewest));
+      if (!job.added[n] && !job.refused[n]) continue;
       loop.accounts[i].collected += add.header.items;
       if (job.added[n]) expected[i] += add.header.items;
     }

@@ -67,6 +67,22 @@ TEST(SpoolStore, KeepsWhatItIsGiven) {
   }
 }
 
+TEST(SpoolStore, IsFreshUntilAJobCommits) {
+  SimFlash flash;
+  SpoolRig rig(flash);
+  for (int n = 0; n < 2; ++n) {
+    EXPECT_TRUE(MustOpen(rig).fresh);
+    rig.Begin(false);
+    ASSERT_TRUE(rig.Run().ok());
+    rig.NewProcess();
+  }
+  EXPECT_TRUE(MustOpen(rig).fresh);
+  rig.Begin();
+  ASSERT_TRUE(rig.Run().ok());
+  rig.NewProcess();
+  EXPECT_FALSE(MustOpen(rig).fresh);
+}
+
 TEST(SpoolStore, ReadsAsMuchAsTheBufferHolds) {
   SimFlash flash;
   SpoolRig rig(flash);
@@ -344,6 +360,56 @@ TEST(SpoolStoreRoom, FreeSpaceAndInodesAreLeftToOthers) {
   EXPECT_LE(rig.file_bytes(), before + 256 * kKiB);  // The journal, for a moment.
 }
 
+/// A filesystem that others have filled: what comes stays in memory, under every policy.
+TEST(SpoolStoreRoom, WithoutRoomFromTheStartNothingIsDropped) {
+  for (const Overflow overflow :
+       {Overflow::kDropOldest, Overflow::kDropNewest, Overflow::kPauseSources}) {
+    SCOPED_TRACE(static_cast<int>(overflow));
+    SimFlash flash;
+    flash.capacity = 4 * kMiB;
+    SpoolRig rig(flash, {.min_free_bytes = kMiB, .overflow = overflow});
+    flash.files["other"] = std::string(3 * kMiB - 50 * kKiB, 'x');
+    MustOpen(rig);
+    for (int n = 0; n < 3; ++n) {
+      rig.Begin().open = true;
+      rig.Add(Signal::kLogs, kSmall);
+      rig.Add(Signal::kMetrics, 20'000);
+      const Status status = rig.Run();
+      EXPECT_EQ(status.code, Code::kFull);
+      EXPECT_EQ(std::string(status.where), "min_free leaves no room for the spool");
+    }
+    // Without anything to add, the rest of a job is done.
+    rig.Begin().open = true;
+    ASSERT_TRUE(rig.Run().ok());
+    flash.files.erase("other");
+    rig.Begin().open = true;
+    rig.Add(Signal::kLogs, kSmall);
+    rig.Add(Signal::kMetrics, 20'000);
+    ASSERT_TRUE(rig.Run().ok());
+    EXPECT_TRUE(rig.job.added[0] && rig.job.added[1]);
+    EXPECT_EQ(rig.Drain(), 2u);
+    for (const Signal signal : kSignals) EXPECT_EQ(DroppedItems(rig, signal), 0u);
+  }
+}
+
+TEST(SpoolStoreRoom, WhereThereIsRoomForOneOneIsKept) {
+  SimFlash flash;
+  flash.capacity = 4 * kMiB;
+  SpoolRig rig(flash, {.max_bytes = kMiB, .min_free_bytes = kMiB, .batch_bytes = 8 * kKiB});
+  MustOpen(rig);
+  // What the journal may take, what batches leave free, and not twice a batch.
+  flash.files["other"] = std::string(3 * kMiB - flash.used_bytes() - (256 + 75 + 15) * kKiB, 'x');
+  for (int n = 0; n < 10; ++n) {
+    rig.Begin();
+    rig.Add(Signal::kLogs, 8000);
+    ASSERT_TRUE(rig.Run().ok());
+    EXPECT_TRUE(rig.job.added[0]);
+    EXPECT_EQ(rig.job.totals[1].batches, 1u);
+  }
+  EXPECT_TRUE(rig.job.full);
+  EXPECT_EQ(rig.Drain(), 1u);
+}
+
 TEST(SpoolStoreRoom, ALowerMaxSizeHoldsForAnOlderFile) {
   SimFlash flash;
   std::mt19937_64 random(1);
@@ -438,6 +504,33 @@ TEST(SpoolStoreRoom, WhatIsOnItsWayIsNotDropped) {
   EXPECT_EQ(rig.job.reads[0].row, first);
   EXPECT_EQ(rig.job.reads[1].row, second);
   EXPECT_GT(rig.job.reads[2].row, second + 1);
+}
+
+/// Room that only what is on its way could give: what comes waits in memory for it.
+TEST(SpoolStoreRoom, WhatIsKeptOutByWhatIsOnItsWayIsNotDropped) {
+  for (const Overflow overflow : {Overflow::kDropOldest, Overflow::kDropNewest}) {
+    const bool newest = overflow == Overflow::kDropNewest;
+    SimFlash flash;
+    SpoolRig rig(flash, {.max_bytes = kMiB, .overflow = overflow, .batch_bytes = 8 * kKiB});
+    MustOpen(rig);
+    uint64_t waiting = 0, refused = 0, there = 0;
+    for (int n = 0; n < 60; ++n) {
+      rig.loop.keep[1] = rig.loop.next_row - 1;  // All that is there.
+      rig.Begin();
+      for (int i = 0; i < 5; ++i) rig.Add(Signal::kLogs, 5000);
+      ASSERT_TRUE(rig.Run().ok());
+      for (int i = 0; i < 5; ++i) {
+        there += rig.job.added[i];
+        refused += rig.job.refused[i];
+        waiting += !rig.job.added[i] && !rig.job.refused[i];
+      }
+    }
+    EXPECT_TRUE(rig.job.full);
+    EXPECT_EQ(waiting > 0, !newest);
+    EXPECT_EQ(refused > 0, newest);
+    EXPECT_EQ(DroppedItems(rig, Signal::kLogs) > 0, newest);
+    EXPECT_EQ(rig.job.totals[1].batches, there);
+  }
 }
 
 TEST(SpoolStoreRoom, BehindABatchThatWaitsAllOfItsSignalWait) {
@@ -744,6 +837,8 @@ TEST(SpoolStoreDamage, WhatIsNoSpoolIsSetAsideAsItIs) {
     const SpoolOpened opened = MustOpen(rig);
     EXPECT_TRUE(opened.fresh);
     EXPECT_TRUE(opened.salvaged);
+    EXPECT_TRUE(opened.loss_unknown);
+    EXPECT_EQ(opened.salvage_lost, (std::array<uint64_t, kSignalCount>{}));
     EXPECT_EQ(flash.files["spool.db.damaged-1"], bytes);
     EXPECT_FALSE(flash.files.contains("spool.db.salvage"));
     rig.Begin();
@@ -759,7 +854,7 @@ TEST(SpoolStoreDamage, WhatIsNoSpoolIsSetAsideAsItIs) {
   EXPECT_FALSE(opened.salvaged);  // A file that was only begun.
 }
 
-TEST(SpoolStoreDamage, TheLastTwoAreKept) {
+TEST(SpoolStoreDamage, TheLastOneIsKept) {
   SimFlash flash;
   for (const char* text : {"one", "two", "three"}) {
     flash.files["spool.db"] = text;
@@ -768,7 +863,7 @@ TEST(SpoolStoreDamage, TheLastTwoAreKept) {
     rig.store.reset();
   }
   EXPECT_EQ(flash.files["spool.db.damaged-1"], "three");
-  EXPECT_EQ(flash.files["spool.db.damaged-2"], "two");
+  EXPECT_FALSE(flash.files.contains("spool.db.damaged-2"));
 }
 
 TEST(SpoolStoreDamage, OneBatchIsDroppedWhereItLies) {
@@ -850,12 +945,14 @@ TEST(SpoolStoreDamage, AnySector) {
       ASSERT_TRUE(rig.store->Open(opened).ok());
       rig.loop = before;
       rig.loop.doubtful = true;
+      const std::string aside = opened.salvaged ? flash.files["spool.db.damaged-1"] : "";
       const uint64_t items = TakeAll(rig);
+      // Once is enough.
+      if (opened.salvaged) { EXPECT_TRUE(flash.files["spool.db.damaged-1"] == aside); }
       if (!opened.fresh || !opened.salvaged) { EXPECT_LE(items, Held(before)); }
       kept += items;
       ++runs;
       set_aside += flash.files.contains("spool.db.damaged-1") ? 1 : 0;
-      EXPECT_FALSE(flash.files.contains("spool.db.damaged-2"));  // Once is enough.
       if (HasFailure()) return;
     }
   }
@@ -883,6 +980,13 @@ TEST(SpoolStoreDamage, ATruncatedFileGivesWhatIsLeft) {
     for (const Account& account : rig.loop.accounts) collected += account.collected;
     for (const Account& account : before.accounts) expected += account.collected;
     if (!opened.fresh) { EXPECT_EQ(collected, expected); }  // What did not read is counted.
+    EXPECT_EQ(opened.loss_unknown, opened.fresh);
+    for (const Signal signal : kSignals) {
+      const size_t i = Index(signal);
+      const uint64_t kept = opened.totals[i].items + opened.account.accounts[i].dead;
+      const uint64_t lost = before.held[i] + before.accounts[i].dead - kept;
+      EXPECT_EQ(opened.salvage_lost[i], opened.fresh ? 0 : lost);
+    }
     rig.loop.doubtful = true;
     most = std::max(most, TakeAll(rig));
     if (HasFailure()) return;
@@ -1004,6 +1108,8 @@ TEST(SpoolStoreDamage, AnUnreadableDeviceIsGivenUp) {
   ASSERT_TRUE(rig.store->Open(opened).ok());
   EXPECT_TRUE(opened.salvaged);
   EXPECT_FALSE(opened.fresh);  // It read after all: nothing is lost.
+  EXPECT_FALSE(opened.loss_unknown);
+  EXPECT_EQ(opened.salvage_lost, (std::array<uint64_t, kSignalCount>{}));
   EXPECT_EQ(opened.totals[0].batches, 8u);
 }
 
@@ -1135,6 +1241,31 @@ TEST(SpoolStoreWear, StaysBelowTheBars) {
                   static_cast<double>(phase->flash.syncs) / static_cast<double>(phase->commits));
     }
   }
+}
+
+TEST(SpoolStoreWear, WhatWasWrittenIsCountedOverAllProcesses) {
+  SimFlash flash;
+  uint64_t earlier = 0;
+  for (int process = 0; process < 4; ++process) {
+    SCOPED_TRACE(process);
+    flash.counters = {};
+    SpoolRig rig(flash);
+    const bool damaged = process == 2;
+    if (damaged) flash.files["spool.db"].resize(flash.files["spool.db"].size() - 1024);
+    EXPECT_EQ(MustOpen(rig).salvaged, damaged);
+    for (int n = 0; n < 5; ++n) {
+      rig.Begin();
+      rig.Add(Signal::kLogs, 20'000);
+      ASSERT_TRUE(rig.Run().ok());
+      // But for what each process wrote after it had noted the number for the last time.
+      const uint64_t all = earlier + rig.storage.written_bytes();
+      EXPECT_LE(rig.job.written_bytes, all);
+      EXPECT_GE(rig.job.written_bytes + static_cast<uint64_t>(process) * 40'000, all);
+    }
+    rig.store.reset();
+    earlier += rig.storage.written_bytes();
+  }
+  EXPECT_GT(earlier, 400'000u);
 }
 
 /// The last of all: what the tests before it took of SQLite's heap, two connections included.

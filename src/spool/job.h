@@ -95,9 +95,11 @@ struct SpoolRead {
 
 /// What was found when the database was opened.
 struct SpoolOpened {
-  bool fresh = false;         ///< There was none, or it was set aside.
+  bool fresh = false;         ///< There was none, it was set aside, or no job ever committed to it.
   bool clean = false;         ///< The process before this one ended in order.
   bool salvaged = false;      ///< Another was damaged: what could be read was copied out of it.
+  std::array<uint64_t, kSignalCount> salvage_lost{};  ///< Items that it held and that did not read.
+  bool loss_unknown = false;  ///< Salvaged, but it did not say what it held.
   bool newer_set_aside = false;  ///< One of a newer limpet was there: spool.db.newer-N.
   SignalTotals totals{};
   ShortText<40> instance;    ///< As kept; empty in a fresh one.
@@ -150,13 +152,14 @@ struct SpoolJob {
   Status status;
   SpoolOpened opened;
   bool was_opened = false;
-  std::array<bool, kSpoolAddsMax> added{};  ///< False: there was no room, and the policy keeps it out.
+  std::array<bool, kSpoolAddsMax> added{};    ///< False: there was no room.
+  std::array<bool, kSpoolAddsMax> refused{};  ///< And it is to be dropped; otherwise it waits in memory.
   struct Lost {
     uint64_t batches = 0, items = 0;
     UnixTime first, last;  ///< Of their collection.
   };
   std::array<std::array<Lost, kDropReasonCount>, kSignalCount> lost{};  ///< Held before, now dropped.
-  std::array<uint64_t, kSignalCount> refused_items{}; ///< Of adds that were dropped (drop_newest).
+  std::array<uint64_t, kSignalCount> refused_items{}; ///< Of adds that are refused (drop_newest).
   std::array<uint64_t, kSignalCount> buried_items{};  ///< Became dead letters.
   std::array<uint64_t, kSignalCount> buried_rows_items{};  ///< Of them, those that lay in the spool.
   std::array<uint64_t, kSignalCount> dead_overflow_items{}, purged_items{}, retried_items{};
@@ -169,6 +172,7 @@ struct SpoolJob {
   size_t file_got = 0;
   uint64_t file_size = 0;
   uint64_t bytes = 0;          ///< Of all files.
+  uint64_t written_bytes = 0;  ///< By all processes so far.
   PoolUse heap;                ///< SQLite's.
   uint64_t generation = 0;     ///< Changes with every transaction.
   uint64_t damaged = 0;        ///< Records and files set aside since start.

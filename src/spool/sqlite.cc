@@ -157,8 +157,6 @@ Status Database::CheckTable(std::string_view table) {
   return {};
 }
 
-int64_t Database::changes() const { return sqlite3_changes64(db_); }
-
 bool Database::in_transaction() const { return sqlite3_get_autocommit(db_) == 0; }
 
 Status Statement::Prepare(Database& db, std::string_view sql) {
@@ -205,8 +203,6 @@ void Statement::BindZeros(int parameter, size_t bytes) {
   }
 }
 
-void Statement::BindNull(int parameter) { sqlite3_bind_null(statement_, parameter); }
-
 Result<bool> Statement::Step() {
   LIMPET_TRY(failed_);
   const int code = sqlite3_step(statement_);
@@ -233,10 +229,6 @@ std::span<const uint8_t> Statement::Bytes(int column) const {
   const auto* const bytes = static_cast<const uint8_t*>(sqlite3_column_blob(statement_, column));
   if (bytes == nullptr) return {};
   return {bytes, static_cast<size_t>(sqlite3_column_bytes(statement_, column))};
-}
-
-bool Statement::IsNull(int column) const {
-  return sqlite3_column_type(statement_, column) == SQLITE_NULL;
 }
 
 Status BlobStream::Open(Database& db, const char* table, const char* column, int64_t row, bool write) {

@@ -73,8 +73,6 @@ class Database {
   /// Walks a table through all of its pages. kInvalid: the file is damaged.
   Status CheckTable(std::string_view table);
 
-  /// Rows changed by the last INSERT, UPDATE or DELETE.
-  int64_t changes() const;
   /// Is a transaction open? An error may have rolled it back.
   bool in_transaction() const;
 
@@ -102,7 +100,6 @@ class Statement {
   void Bind(int parameter, std::string_view text);
   void Bind(int parameter, std::span<const uint8_t> bytes);
   void BindZeros(int parameter, size_t bytes);
-  void BindNull(int parameter);
 
   /// True: a row is there. False: no more.
   Result<bool> Step();
@@ -113,7 +110,6 @@ class Statement {
   /// Valid until the next Step, Reset or Finish.
   std::string_view Text(int column) const;
   std::span<const uint8_t> Bytes(int column) const;
-  bool IsNull(int column) const;
 
  private:
   sqlite3_stmt* statement_ = nullptr;

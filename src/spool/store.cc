@@ -62,7 +62,7 @@ Status SpoolStore::Open(SpoolOpened& opened) {
     const Result<bool> unfinished = Exists(kSpoolSalvage);
     status = unfinished.status();
     if (status.ok() && unfinished.value()) {
-      status = Salvage();
+      status = Salvage(opened);
       if (status.ok()) status = FinishSalvage();
       opened.salvaged = true;
     }
@@ -72,8 +72,9 @@ Status SpoolStore::Open(SpoolOpened& opened) {
     Suspect(status);
     return status;
   }
+  written_known_ = true;
   opened.newer_set_aside = newer_set_aside_;
-  opened.fresh = fresh_;
+  opened.fresh = fresh_ || state_.last_commit == 0;
   opened.clean = state_.clean != 0;
   opened.instance = state_.instance;
   opened.account = state_.account;
@@ -135,7 +136,6 @@ Status SpoolStore::OpenFile() {
   LIMPET_TRY(LoadState(db_, saved_));
   state_ = saved_;
   if (!written_known_) written_before_ = saved_.written_bytes;
-  written_known_ = true;
   return {};
 }
 
@@ -169,7 +169,7 @@ Status SpoolStore::SetJournal() {
 
 /// Sets how many pages the database may have now: max_size, and what min_free leaves.
 Status SpoolStore::CheckSpace() {
-  page_limit_ = (options_.max_bytes - JournalBytes()) / kSpoolPageBytes;
+  page_limit_ = MaxPages();
   if (options_.min_free_bytes == 0) return {};
   const Result<int64_t> pages = db_.Number("PRAGMA page_count");
   if (!pages.ok()) return pages.status();
@@ -246,16 +246,12 @@ Status SpoolStore::MoveFile(std::string_view from, std::string_view to) {
   return {};
 }
 
-/// Keeps what was salvaged for people to look at, and the one before it.
+/// Keeps what was salvaged for people to look at, in the place of the one before it.
 Status SpoolStore::FinishSalvage() {
-  constexpr std::string_view kNewest = "spool.db.damaged-1", kOlder = "spool.db.damaged-2";
   const Result<bool> there = Exists(kSpoolSalvage);
   if (!there.ok()) return there.status();
   if (!there.value()) return {};
-  const Result<bool> before = Exists(kNewest);
-  if (!before.ok()) return before.status();
-  if (before.value()) LIMPET_TRY(MoveFile(kNewest, kOlder));
-  return MoveFile(kSpoolSalvage, kNewest);
+  return MoveFile(kSpoolSalvage, "spool.db.damaged-1");
 }
 
 /// Somebody's data that we do not understand: unread, and never replaced by another.
@@ -318,6 +314,7 @@ void SpoolStore::Report(SpoolJob& job) {
     const Result<uint64_t> size = storage_.SizeOf(name);
     if (size.ok()) job.bytes += size.value();
   }
+  job.written_bytes = written_before_ + storage_.written_bytes();
   job.damaged = damaged_;
 }
 
@@ -426,8 +423,7 @@ Status SpoolStore::ReadFile(SpoolJob& job) {
 Status SpoolStore::Trim() {
   const Result<int64_t> pages = db_.Number("PRAGMA page_count");
   if (!pages.ok()) return pages.status();
-  const uint64_t most = (options_.max_bytes - JournalBytes()) / kSpoolPageBytes;
-  if (static_cast<uint64_t>(pages.value()) <= most) return {};
+  if (static_cast<uint64_t>(pages.value()) <= MaxPages()) return {};
   TextBuffer<64> sql;
   sql << "PRAGMA incremental_vacuum(" << JournalBytes() / kSpoolPageBytes / 4 << ')' << '\0';
   return db_.Execute(sql.text().data());

@@ -15,7 +15,8 @@
 //  S5  All files together stay within max_bytes, at every moment: the database has a bound of pages,
 //      and a transaction changes at most as many as the journal's part of max_bytes has room for.
 //      Batches leave a few pages to what else grows (kOwnPages), and to one letter.
-//  S6  A row up to keep_through of its signal is never dropped.
+//  S6  A row up to keep_through of its signal is never dropped. What finds no room because of that, or
+//      because min_free leaves none, stays in memory: only drop_newest refuses what comes.
 //  S7  Damage never ends the process and is never met twice: a row that does not match its checksum
 //      is dropped, a file that is no sound database is set aside and what reads is copied. The same
 //      befalls a file that was sound when it was opened, the next time it is.
@@ -88,6 +89,8 @@ class SpoolStore final : public Task {
     const uint64_t max = options_.max_bytes;
     return std::min(max / 4, std::max<uint64_t>({kMiB, max / 64, 2 * options_.batch_bytes}));
   }
+  /// Pages that the database may have by max_size.
+  uint64_t MaxPages() const { return (options_.max_bytes - JournalBytes()) / kSpoolPageBytes; }
   /// Pages that batches leave free.
   uint64_t ReservedPages() const { return kOwnPages + PagesFor(options_.batch_bytes); }
 
@@ -115,13 +118,15 @@ class SpoolStore final : public Task {
   Status FindAdded(SpoolJob& job, std::array<bool, kSpoolAddsMax>& taken);
   Status DropOld(SpoolJob& job);
   Status Add(SpoolJob& job, const std::array<bool, kSpoolAddsMax>& taken);
-  Status MakeRoom(SpoolJob& job, Signal signal, uint64_t pages, bool* made);
+  Status MakeRoom(SpoolJob& job, Signal signal, uint64_t pages, bool* made,
+                  SpoolRow end = UINT64_MAX);
+  bool NoRoomAtAll() const;
   Status RemoveDone(bool needed, bool* removed);
   Status Lose(SpoolJob& job, Signal signal, SpoolRow row, DropReason reason);
   Status CheckTable(std::string_view table);
   Status LoseDamaged(SpoolJob& job, Signal signal, SpoolRow row);
   void LoseRest(SpoolJob& job, Signal signal);
-  Status KeepHeadroom(SpoolJob& job, uint64_t pages);
+  Status KeepHeadroom(SpoolJob& job, uint64_t pages, SpoolRow first);
   Status InsertRecord(std::string_view table, const Record& record, const Body& blob);
   Status CopyRecord(Database& from, std::string_view from_table, Signal signal, SpoolRow from_row,
                     std::string_view to_table, SpoolRow to_row, const SpoolBury* letter,
@@ -144,7 +149,7 @@ class SpoolStore final : public Task {
   Result<bool> Exists(std::string_view name);
   Status MoveFile(std::string_view from, std::string_view to);
   Status SetNewerAside();
-  Status Salvage();
+  Status Salvage(SpoolOpened& opened);
   Status FinishSalvage();
   Status SalvageInto(Database& from, bool* known, SpoolState& found);
   Status SalvageSmall(Database& from);
@@ -166,7 +171,7 @@ class SpoolStore final : public Task {
   bool fresh_ = false;
   uint64_t boot_ = 0;         // This boot's row; 0: not looked up yet.
   UnixTime boot_first_wall_;
-  uint64_t written_before_ = 0;  // By earlier processes; known once one file was opened.
+  uint64_t written_before_ = 0;  // By earlier processes; known once a file was opened.
   bool written_known_ = false;
   uint64_t generation_;       // Begins with the time: no other process counts the same numbers.
   uint64_t damaged_ = 0;

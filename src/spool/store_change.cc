@@ -63,7 +63,7 @@ Status SpoolStore::Transact(SpoolJob& job) {
   // Should even this fail, for want of memory, then closing the database does the same.
   if (db_.in_transaction()) (void)db_.Execute("ROLLBACK");
   state_ = saved_;
-  job.added = {};
+  job.added = job.refused = {};
   job.lost = {};
   job.refused_items = job.buried_items = job.buried_rows_items = job.dead_overflow_items = {};
   job.purged_items = job.retried_items = {};
@@ -600,8 +600,16 @@ Status SpoolStore::RemoveDone(bool needed, bool* removed) {
   return {};
 }
 
-/// Frees that many pages for a batch of the signal. made: false when the policy keeps it out.
-Status SpoolStore::MakeRoom(SpoolJob& job, Signal signal, uint64_t pages, bool* made) {
+/// min_free leaves no room for a batch, and nothing is held that could make way for it.
+bool SpoolStore::NoRoomAtAll() const {
+  return page_limit_ < MaxPages() &&
+         std::all_of(state_.totals.begin(), state_.totals.end(),
+                     [](const SpoolTotals& totals) { return totals.batches == 0; });
+}
+
+/// Frees that many pages for a batch of the signal, but none of a row from `end` on where the oldest
+/// go. made: false when nothing more may go.
+Status SpoolStore::MakeRoom(SpoolJob& job, Signal signal, uint64_t pages, bool* made, SpoolRow end) {
   // Of the room that there is for batches: less than max_size, and in a full filesystem much less.
   const uint64_t room = page_limit_ - std::min(page_limit_, ReservedPages());
   const auto share = [&](size_t i) { return room * options_.share_percent[i] / 100; };
@@ -644,7 +652,7 @@ Status SpoolStore::MakeRoom(SpoolJob& job, Signal signal, uint64_t pages, bool* 
       const SpoolRow after = std::max(state_.done[i], job.keep_through[i]);  // S6
       const Result<SpoolRow> edge = Edge(candidate, newest, after);
       if (!edge.ok()) return edge.status();
-      if (edge.value() == 0) continue;
+      if (edge.value() == 0 || (!newest && edge.value() >= end)) continue;
       const bool better = row == 0 || (victim == signal && !own_is_over) ||
                           (newest ? edge.value() > row : edge.value() < row);
       if (!better) continue;
@@ -691,7 +699,9 @@ Status SpoolStore::FindAdded(SpoolJob& job, std::array<bool, kSpoolAddsMax>& tak
 
 Status SpoolStore::Add(SpoolJob& job, const std::array<bool, kSpoolAddsMax>& taken) {
   uint64_t pages = 0;
+  SpoolRow first = UINT64_MAX;  // What a job brings it does not drop: in memory it was as safe.
   std::array<bool, kSignalCount> kept_out{};  // One that stays in memory is overtaken by none.
+  job.refused = {};
   for (size_t n = 0; n < job.add_count; ++n) {
     const SpoolAdd& add = job.adds[n];
     const size_t i = Index(add.header.signal);
@@ -701,14 +711,19 @@ Status SpoolStore::Add(SpoolJob& job, const std::array<bool, kSpoolAddsMax>& tak
     bool made = false;
     // A number behind which all is done would never be read.
     const bool lost = taken[n] || add.row <= state_.done[i];
-    if (!kept_out[i] && !lost) LIMPET_TRY(MakeRoom(job, add.header.signal, needed, &made));
+    if (!kept_out[i] && !lost) LIMPET_TRY(MakeRoom(job, add.header.signal, needed, &made, first));
     if (!made) {
-      kept_out[i] = kept_out[i] || !lost;
-      if (options_.overflow != Overflow::kPauseSources) job.refused_items[i] += add.header.items;
+      if (lost) continue;
+      // While the device is full nobody is better served by a batch dropped than by one in memory.
+      if (NoRoomAtAll()) return {Code::kFull, 0, "min_free leaves no room for the spool"};
+      kept_out[i] = true;
+      job.refused[n] = options_.overflow == Overflow::kDropNewest;
+      if (job.refused[n]) job.refused_items[i] += add.header.items;
       continue;
     }
     LIMPET_TRY(InsertRecord(SpoolTable(add.header.signal), record, *add.record));
     job.added[n] = true;
+    first = std::min(first, add.row);
     pages += needed;
     ++state_.totals[i].batches;
     state_.totals[i].items += add.header.items;
@@ -717,12 +732,12 @@ Status SpoolStore::Add(SpoolJob& job, const std::array<bool, kSpoolAddsMax>& tak
   // After them: pages that are freed first would have to be journaled when they are filled.
   bool removed = false;
   LIMPET_TRY(RemoveDone(false, &removed));
-  return KeepHeadroom(job, pages);
+  return KeepHeadroom(job, pages, first);
 }
 
 /// Pages freed by this transaction would have to be journaled by it when they are used again: what
-/// the next one will need is freed now, where the oldest goes anyway.
-Status SpoolStore::KeepHeadroom(SpoolJob& job, uint64_t pages) {
+/// the next one will need is freed now, where the oldest goes anyway. `first`: of those just added.
+Status SpoolStore::KeepHeadroom(SpoolJob& job, uint64_t pages, SpoolRow first) {
   if (pages == 0) return {};
   const Result<uint64_t> free = FreePages(ReservedPages());
   if (!free.ok()) return free.status();
@@ -733,7 +748,7 @@ Status SpoolStore::KeepHeadroom(SpoolJob& job, uint64_t pages) {
     return RemoveDone(true, &removed);
   }
   bool made = false;
-  return MakeRoom(job, job.adds[job.add_count - 1].header.signal, pages, &made);
+  return MakeRoom(job, job.adds[job.add_count - 1].header.signal, pages, &made, first);
 }
 
 }  // namespace limpet

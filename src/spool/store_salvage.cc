@@ -72,7 +72,7 @@ bool SpoolStore::IsLost(const Status& status) {
 
 /// Copies what reads out of the file set aside into the open one, a few batches a transaction: what
 /// was copied stays, and a power cut in the middle only means that it goes on from there.
-Status SpoolStore::Salvage() {
+Status SpoolStore::Salvage(SpoolOpened& opened) {
   ++salvage_tries_;
   bool known = false;
   SpoolState found;
@@ -96,8 +96,10 @@ Status SpoolStore::Salvage() {
     Account& account = state_.account.accounts[i];
     const uint64_t held = known ? found.totals[i].items + found.account.accounts[i].dead : 0;
     const uint64_t kept = state_.totals[i].items + account.dead;
-    account.dropped[static_cast<size_t>(DropReason::kDamaged)] += held > kept ? held - kept : 0;
+    opened.salvage_lost[i] = held > kept ? held - kept : 0;
+    account.dropped[static_cast<size_t>(DropReason::kDamaged)] += opened.salvage_lost[i];
   }
+  opened.loss_unknown = !known;
   LIMPET_TRY(db_.Execute("BEGIN IMMEDIATE"));
   return CommitSalvaged();
 }
@@ -127,6 +129,8 @@ Status SpoolStore::SalvageInto(Database& from, bool* known, SpoolState& found) {
     state_.instance = found.instance;
     state_.next_row = std::max(state_.next_row, found.next_row);
     state_.last_commit = found.last_commit;
+    state_.written_bytes = found.written_bytes;
+    if (!written_known_) written_before_ = found.written_bytes;
     fresh_ = false;
   }
   LIMPET_TRY(SalvageSmall(from));
