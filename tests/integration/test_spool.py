@@ -1,6 +1,8 @@
 """limpet spool, dead, backup and restore: on a running process, and on a spool at rest."""
 
 import base64
+import fcntl
+import itertools
 import json
 import os
 import re
@@ -8,6 +10,7 @@ import signal
 import sqlite3
 import struct
 import subprocess
+import threading
 import time
 import zlib
 
@@ -449,6 +452,33 @@ def test_routes(limpet, endpoint):
             ("POST", "/dead/retry?id=" + ",".join(map(str, range(1, 34))), 400),
             ("GET", "/dead/answer?ticket=77", 404), ("GET", "/dead/answer", 400)):
         assert process.get(target, method)[0] == code, target
+def test_who_looks_hinders_no_start(limpet, endpoint):
+    """To look is to share the lock for a moment."""
+    process = limpet(endpoint.url)
+    process.stop()
+    ended = threading.Event()
+
+    def look():
+        while not ended.is_set():
+            with open(process.folder / "state/spool.lock", "rb") as lock:
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                    time.sleep(0.0005)
+                except BlockingIOError:
+                    pass
+            time.sleep(0.001)
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    try:
+        for _ in range(10):
+            process = limpet(endpoint.url, folder=process.folder)
+            process.kill()
+    finally:
+        ended.set()
+        looking.join()
+
+
 
 
 def test_a_reader_holds_commits_back_for_a_while_only(limpet):
