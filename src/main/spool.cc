@@ -374,8 +374,15 @@ int Act(SpoolSource& source, const Args& args) {
     }
     if (count == 0) break;
     wanted += count;
-    const int code = ActOn(source.question(), args.action, std::span(rows).first(count), changed);
-    if (code != kExitOk) return code;
+    // A job moves as many as one transaction may change: on with the rest until nothing moves. They
+    // go in this order, so that of those behind as many as went none was passed over.
+    for (std::span<const SpoolRow> rest = std::span(rows).first(count); !rest.empty();) {
+      const uint64_t before = changed;
+      const int code = ActOn(source.question(), args.action, rest, changed);
+      if (code != kExitOk) return code;
+      if (changed == before) break;
+      rest = rest.subspan(std::min<uint64_t>(rest.size(), changed - before));
+    }
   }
   TextBuffer<160> text;
   WriteCount(text, changed, Kept::kDead);

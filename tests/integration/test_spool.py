@@ -726,3 +726,26 @@ def test_usage():
                       ("restore",), ("spool", "list", "--listen", "x")):
         done = call(*arguments)
         assert done.returncode == 64 and done.stderr.startswith("limpet: "), arguments
+@pytest.mark.parametrize("named", [False, True], ids=["all", "named"])
+def test_retry_of_more_than_a_transaction_takes(limpet, endpoint, named):
+    """With 1 MiB a job moves 64 KiB of letters; the command moves all."""
+    turns = itertools.count()
+    # Something is accepted in between: a third refusal in a row would be held as misconfigured.
+    endpoint.default = lambda r: Answer(
+        400 if r.signal == "logs" and next(turns) % 2 == 0 else 200)
+    process = limpet(endpoint.url, *SPILL, "spool.max_size=1MiB", "spool.dead_max_size=512KiB",
+                     "queue.batch_bytes=32KiB", "destination.primary.compression=none",
+                     program=GENERATOR, env=generating(5000))
+    process.wait_for(lambda s: len(listed(process, "dead")) >= 8)
+    endpoint.default = Answer()
+    time.sleep(0.3)  # Until the last refusal is on flash.
+    dead = listed(process, "dead")
+    assert sum(r["bytes"] for r in dead) > 3 * 64 * 1024
+    done = spool(process, "dead", "retry", *([r["id"] for r in dead] if named else []))
+    assert (done.returncode, done.stdout) == (0, f"{len(dead)} dead letters put back into the line\n"), done
+    assert listed(process, "dead") == []
+    wanted = {r["key"] for r in dead}
+    until(lambda: wanted <= {r.key for r in endpoint.requests if r.answer.status == 200})
+    process.status()
+
+
