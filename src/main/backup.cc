@@ -12,7 +12,8 @@
 namespace limpet {
 namespace {
 
-constexpr std::string_view kRestored = "spool.db.restore", kBefore = "spool.db.before-restore";
+constexpr std::string_view kRestored = "spool.db.restore", kBefore = "spool.db.before-restore",
+                           kDamaged = "spool.db.damaged-1";
 
 int Failed(std::string_view path, const Status& status) {
   TextBuffer<kPathMax + 128> text;
@@ -94,8 +95,23 @@ int Backup(SpoolSource& source, std::string_view path) {
   return WriteStdout(text.text()) ? kExitOk : kExitIo;
 }
 
-/// What is there goes aside with all that belongs to it. A transaction that was cut short is undone
-/// first: later its journal would no longer be found.
+/// Renames a database with all that belongs to it, in place of another.
+Status MoveAside(StateDir& directory, std::string_view from, std::string_view to) {
+  for (const std::string_view suffix : {"-journal", "-wal", ""}) {
+    TextBuffer<64> old_name, new_name;
+    old_name << from << suffix;
+    new_name << to << suffix;
+    if (directory.SizeOf(old_name.text()).status().code == Code::kNotFound) {
+      LIMPET_TRY(directory.Remove(new_name.text()));
+    } else {
+      LIMPET_TRY(directory.Rename(old_name.text(), new_name.text()));
+    }
+  }
+  return {};
+}
+
+/// What is there goes aside. A transaction that was cut short is undone first: later its journal would
+/// no longer be found.
 Status SetAside(StateDir& directory) {
   TextBuffer<kPathMax> path;
   char name[kPathMax];
@@ -107,17 +123,7 @@ Status SetAside(StateDir& directory) {
     if (opened.ok()) (void)present.Number("SELECT count(*) FROM sqlite_schema");
     // A damaged one is set aside as it is.
   }
-  for (const std::string_view suffix : {"-journal", "-wal", ""}) {
-    TextBuffer<64> from, to;
-    from << kSpoolFile << suffix;
-    to << kBefore << suffix;
-    if (directory.SizeOf(from.text()).status().code == Code::kNotFound) {
-      LIMPET_TRY(directory.Remove(to.text()));
-    } else {
-      LIMPET_TRY(directory.Rename(from.text(), to.text()));
-    }
-  }
-  return {};
+  return MoveAside(directory, kSpoolFile, kBefore);
 }
 
 int Restore(SpoolSource& source, std::string_view path) {
@@ -155,14 +161,20 @@ int Restore(SpoolSource& source, std::string_view path) {
     (void)directory.Remove(kRestored);
     return status.code == Code::kInvalid ? source.Complaint(status) : Failed(where, status);
   }
-  const bool before = directory.SizeOf(kSpoolFile).status().code != Code::kNotFound;
+  const auto there = [&directory](std::string_view name) {
+    return directory.SizeOf(name).status().code != Code::kNotFound;
+  };
+  const bool before = there(kSpoolFile), salvage = there(kSpoolSalvage);
   if (before) status = SetAside(directory);
   if (status.ok()) status = directory.Rename(kRestored, kSpoolFile);
   if (!status.ok()) return Failed(where, status);
   if (before) text << "what was there is " << where << '/' << kBefore << '\n';
+  // The next start would copy what reads of it into what is restored.
+  if (status.ok() && salvage) status = MoveAside(directory, kSpoolSalvage, kDamaged);
   text << "limpet goes on from here as this instance, under the same keys: what the backup holds and the\n"
           "original has sent already is sent again under its old key. Do not run both.\n";
   return WriteStdout(text.text()) ? kExitOk : kExitIo;
+  if (salvage) text << "a damaged spool that was there is " << where << '/' << kDamaged << '\n';
 }
 
 }  // namespace

@@ -652,6 +652,30 @@ def test_dead_letters(limpet, endpoint):
     assert sum(r["items"] for r in dead) == process.status()["ledger"]["metrics"]["dead"]
     done = spool(process, "dead", "list")
     assert "primary" in done.stdout and "400" in done.stdout
+def test_restore_leaves_nothing_to_salvage(limpet, folder):
+    """What a start had not yet got out of a damaged spool does not come into the restored one."""
+    process = spill(limpet)
+    backup = folder / "backup.db"
+    assert spool(process, "backup", backup).returncode == 0
+    process.stop()
+    state = process.folder / "state"
+    salvage = (state / "spool.db").read_bytes()
+    (state / "spool.db.salvage").write_bytes(salvage)
+    (state / "spool.db.salvage-journal").write_bytes(b"journal")
+    (state / "spool.db.damaged-1").write_bytes(b"older")
+    done = spool(process, "restore", backup)
+    assert done.returncode == 0 and "spool.db.damaged-1" in done.stdout
+    assert not list(state.glob("spool.db.salvage*"))
+    assert (state / "spool.db.damaged-1").read_bytes() == salvage
+    assert (state / "spool.db.damaged-1-journal").read_bytes() == b"journal"
+    kept = {r["key"] for r in listed(process)}
+    with Endpoint() as endpoint:
+        again = start_again(limpet, process, endpoint.url)
+        again.wait_for(lambda s: s["held"]["spool"] == 0 and s["held"]["memory"] == 0)
+        assert "damaged" not in again.log
+        assert kept <= set(arrived(endpoint))
+
+
     assert done.stdout.splitlines()[-1].startswith("2 dead letters, ")
     done = spool(process, "dead", "show", dead[0]["id"], "--json")
     assert parsed(json.loads(done.stdout)["request"], "metrics") == refused[dead[0]["key"]].message
