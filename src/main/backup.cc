@@ -68,18 +68,19 @@ void WriteContents(TextWriter& out, const SpoolState& state) {
       << (dead == 1 ? " item" : " items") << " of instance " << state.instance.text();
 }
 
+int FailedFile(std::string_view path, const Status& status) {
+  TextBuffer<kPathMax + 64> text;
+  text << path << ": " << (status.code == Code::kExists ? status.where : CodeName(status.code));
+  Complain(text.text());
+  return status.code == Code::kDenied ? kExitPermission : kExitCannotCreate;
+}
+
 int Backup(SpoolSource& source, std::string_view path) {
   NewFile file;
-  if (const Status made = file.Make(path); !made.ok()) {
-    TextBuffer<kPathMax + 64> text;
-    text << path << ": "
-         << (made.code == Code::kExists ? "there is such a file already" : CodeName(made.code));
-    Complain(text.text());
-    return made.code == Code::kDenied ? kExitPermission : kExitCannotCreate;
-  }
+  if (const Status made = file.Make(path); !made.ok()) return FailedFile(path, made);
   Status status;
   for (;;) {
-    status = RemoveFile(file.part());
+    status = file.Clear();
     if (status.ok()) status = CopyInto(source.database(), file.part());
     if (status.ok() || !source.Changed()) break;
     if (const int code = source.Reopen(); code != kExitOk) return code;
@@ -91,7 +92,9 @@ int Backup(SpoolSource& source, std::string_view path) {
   WriteContents(text, source.reader().state());
   text << " written to " << path << '\n';
   if (const int code = source.Finish(); code != kExitOk) return code;
-  if (const Status finished = file.Finish(); !finished.ok()) return Failed(path, finished);
+  const Status finished = file.Finish();
+  if (finished.code == Code::kExists) return FailedFile(path, finished);
+  if (!finished.ok()) return Failed(path, finished);
   return WriteStdout(text.text()) ? kExitOk : kExitIo;
 }
 
@@ -166,15 +169,15 @@ int Restore(SpoolSource& source, std::string_view path) {
   };
   const bool before = there(kSpoolFile), salvage = there(kSpoolSalvage);
   if (before) status = SetAside(directory);
+  // The next start would copy what reads of it into what is restored.
+  if (status.ok() && salvage) status = MoveAside(directory, kSpoolSalvage, kDamaged);
   if (status.ok()) status = directory.Rename(kRestored, kSpoolFile);
   if (!status.ok()) return Failed(where, status);
   if (before) text << "what was there is " << where << '/' << kBefore << '\n';
-  // The next start would copy what reads of it into what is restored.
-  if (status.ok() && salvage) status = MoveAside(directory, kSpoolSalvage, kDamaged);
+  if (salvage) text << "a damaged spool that was there is " << where << '/' << kDamaged << '\n';
   text << "limpet goes on from here as this instance, under the same keys: what the backup holds and the\n"
           "original has sent already is sent again under its old key. Do not run both.\n";
   return WriteStdout(text.text()) ? kExitOk : kExitIo;
-  if (salvage) text << "a damaged spool that was there is " << where << '/' << kDamaged << '\n';
 }
 
 }  // namespace

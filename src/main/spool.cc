@@ -189,11 +189,8 @@ class FileLines final : public LineWriter {
 int FailedFile(std::string_view path, const Status& status) {
   TextBuffer<kPathMax + 64> text;
   text << path << ": ";
-  if (status.code == Code::kExists) {
-    text << "there is such a file already";
-  } else {
-    text << status.where << ": " << CodeName(status.code);
-  }
+  text << status.where;
+  if (status.code != Code::kExists) text << ": " << CodeName(status.code);
   Complain(text.text());
   return status.code == Code::kDenied ? kExitPermission : kExitCannotCreate;
 }
@@ -224,7 +221,6 @@ int Export(SpoolSource& source, std::string_view path) {
   }
   NewFile file;
   Status status = file.Make(path);
-  if (status.ok()) status = file.Begin();
   if (!status.ok()) return FailedFile(path, status);
   FileLines lines(file);
   int code = ExportInto(source, lines, count);

@@ -163,6 +163,26 @@ def test_export_into_a_file(limpet, folder):
     assert sorted(p.name for p in folder.glob("out*")) == ["out.jsonl"]
 
 
+@pytest.mark.parametrize("command", [("backup",), ("spool", "export")], ids=" ".join)
+def test_a_file_has_its_name_when_it_is_whole(limpet, folder, command):
+    process = spill(limpet)
+    target, part = folder / "out", folder / "out.part"
+    part.write_text("half of it")  # As one leaves it that was interrupted.
+    part.chmod(0o644)
+    with open(part, "rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        done = spool(process, *command, target)
+        assert done.returncode == 73 and "another process" in done.stderr
+        assert part.read_text() == "half of it" and not target.exists()
+    done = spool(process, *command, target)
+    assert (done.returncode, done.stderr) == (0, "") and not part.exists()
+    assert target.stat().st_mode & 0o777 == 0o600
+    part.symlink_to("elsewhere")
+    target.unlink()
+    done = spool(process, *command, target)
+    assert done.returncode == 73 and not target.exists() and not (folder / "elsewhere").exists()
+
+
 def filled(message, nth, depth=0):
     """Fills every field of the message, of alternatives the nth, with values that differ."""
     def value(field, i):
