@@ -2,12 +2,13 @@
 
 #include <array>
 #include <cerrno>
-#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "port/linux/directory.h"
@@ -18,6 +19,7 @@ namespace limpet {
 namespace {
 
 constexpr Status kTooLong = {Code::kInvalid, 0, "path is too long"};
+constexpr Status kTaken = {Code::kExists, 0, "there is such a file already"};
 
 struct Path {
   explicit Path(std::string_view path) { text << path << '\0'; }
@@ -52,6 +54,21 @@ std::string_view DirectoryOf(std::string_view path) {
   const size_t slash = path.rfind('/');
   if (slash == std::string_view::npos) return ".";
   return path.substr(0, slash == 0 ? 1 : slash);
+}
+
+/// kExists: something has the name `to`. The flag is that of renameat2(2), for which not every C library
+/// has a function; a kernel or a filesystem that does not know it has links.
+Status RenameToNew(std::string_view from, std::string_view to) {
+  constexpr unsigned kNoReplace = 1;
+  const Path old_name(from), new_name(to);
+  if (!old_name.ok() || !new_name.ok()) return kTooLong;
+  if (syscall(SYS_renameat2, AT_FDCWD, old_name.c_str(), AT_FDCWD, new_name.c_str(), kNoReplace) == 0) {
+    return {};
+  }
+  if (errno == ENOSYS || errno == EINVAL) {
+    if (link(old_name.c_str(), new_name.c_str()) == 0) return RemoveFile(from);
+  }
+  return errno == EEXIST ? kTaken : FromErrno(errno, "rename");
 }
 
 class RemoveEach final : public NameSink {
@@ -90,14 +107,6 @@ Result<uint8_t> FirstByte(std::string_view path) {
   return static_cast<uint8_t>(byte);
 }
 
-Status MakeFile(std::string_view path) {
-  const Path name(path);
-  if (!name.ok()) return kTooLong;
-  const Handle made(name.c_str(), O_WRONLY | O_CREAT | O_EXCL);
-  if (made.file >= 0) return {};
-  return errno == EEXIST ? Status{Code::kExists, EEXIST, "make file"} : FromErrno(errno, "make file");
-}
-
 Status CopyFile(std::string_view from, std::string_view to) {
   const Path source(from), target(to);
   if (!source.ok() || !target.ok()) return kTooLong;
@@ -115,13 +124,6 @@ Status CopyFile(std::string_view from, std::string_view to) {
   }
 }
 
-Status RenameFile(std::string_view from, std::string_view to) {
-  const Path old_name(from), new_name(to);
-  if (!old_name.ok() || !new_name.ok()) return kTooLong;
-  if (rename(old_name.c_str(), new_name.c_str()) != 0) return FromErrno(errno, "rename");
-  return SyncDirectory(DirectoryOf(to));
-}
-
 Status RemoveFile(std::string_view path) {
   const Path name(path);
   if (!name.ok()) return kTooLong;
@@ -130,40 +132,59 @@ Status RemoveFile(std::string_view path) {
 }
 
 NewFile::~NewFile() {
+  if (path_.size() > 0) (void)RemoveFile(part_.text());
   if (file_ >= 0) close(file_);
-  if (path_.size() == 0) return;
-  (void)RemoveFile(part_.text());
-  (void)RemoveFile(path_.text());
 }
 
 Status NewFile::Make(std::string_view path) {
   TextBuffer<kPathMax> part;
-  part << path << ".part";
+  part << path << ".part" << '\0';
   if (part.overflowed()) return kTooLong;
-  LIMPET_TRY(MakeFile(path));
-  path_ << path;
-  part_ << part.text();
-  return RemoveFile(part_.text());  // Of one that was interrupted.
+  const Path name(path);
+  struct stat info {};
+  if (lstat(name.c_str(), &info) == 0) return kTaken;
+  if (errno != ENOENT) return FromErrno(errno, "file");
+  // One that nobody has locked was interrupted. Whoever removes it holds its lock, and whoever made one
+  // looks once more when it has that: until then it could be taken for such a one.
+  for (;;) {
+    int file = open(part.text().data(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    const bool made = file >= 0;
+    if (!made && errno != EEXIST) return FromErrno(errno, "make file");
+    if (!made) file = open(part.text().data(), O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
+    if (!made && file < 0 && errno == ENOENT) continue;
+    if (file < 0) return FromErrno(errno, "open file.part");
+    if (flock(file, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+      close(file);
+      if (made) continue;
+      return {Code::kExists, 0, "another process is making this file"};
+    }
+    Status status = fstat(file, &info) == 0 ? Status{} : FromErrno(errno, "file");
+    if (status.ok() && made && info.st_nlink > 0) {
+      file_ = file;
+      path_ << path;
+      part_ << part.text().substr(0, part.size() - 1);
+      return {};
+    }
+    if (status.ok() && info.st_nlink > 0 && unlink(part.text().data()) != 0 && errno != ENOENT) {
+      status = FromErrno(errno, "remove file.part");
+    }
+    close(file);
+    if (!status.ok()) return status;
+  }
 }
 
-Status NewFile::Begin() {
-  const Path name(part_.text());
-  file_ = open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-  return file_ >= 0 ? Status{} : FromErrno(errno, "make file");
+Status NewFile::Clear() {
+  return ftruncate(file_, 0) == 0 ? Status{} : FromErrno(errno, "empty file");
 }
 
 Status NewFile::Write(std::string_view bytes) { return WriteAll(file_, bytes.data(), bytes.size()); }
 
 Status NewFile::Finish() {
-  if (file_ >= 0) {
-    const int failed = fsync(file_) != 0 && errno != EINVAL ? errno : 0;
-    close(file_);
-    file_ = -1;
-    if (failed != 0) return FromErrno(failed, "sync file");
-  }
-  LIMPET_TRY(RenameFile(part_.text(), path_.text()));
+  if (fsync(file_) != 0 && errno != EINVAL) return FromErrno(errno, "sync file");
+  LIMPET_TRY(RenameToNew(part_.text(), path_.text()));
+  const Status synced = SyncDirectory(DirectoryOf(path_.text()));
   path_.Clear();
-  return {};
+  return synced;
 }
 
 Status TemporaryFolder::Make() {

@@ -16,19 +16,14 @@ Result<uint64_t> FileSize(std::string_view path);
 /// The file's first byte; 0 also when it is empty or not there.
 Result<uint8_t> FirstByte(std::string_view path);
 
-/// Makes an empty file, mode 0600. kExists: something has this name.
-Status MakeFile(std::string_view path);
-
 /// Copies a file to a new one, mode 0600.
 Status CopyFile(std::string_view from, std::string_view to);
-
-/// Replaces `to`, and returns when the directory of `to` is on flash.
-Status RenameFile(std::string_view from, std::string_view to);
 
 /// A missing file is no error.
 Status RemoveFile(std::string_view path);
 
-/// A file that is there as a whole or not at all: it gets its name at the end.
+/// A file that is there as a whole or not at all: it gets its name at the end. Until then it is
+/// "FILE.part", which stays behind when the process is ended, and gives way to the next.
 class NewFile {
  public:
   NewFile() = default;
@@ -36,16 +31,16 @@ class NewFile {
   NewFile& operator=(const NewFile&) = delete;
   ~NewFile();
 
-  /// Takes the name with an empty file, mode 0600. What is to be there is written to part() meanwhile.
-  /// kExists: something has the name.
+  /// Makes part(), empty, mode 0600; it is locked meanwhile. kExists, and `where` says it for people:
+  /// something has the name, or another process makes it.
   Status Make(std::string_view path);
   std::string_view part() const { return part_.text(); }
 
-  /// Opens part() for Write.
-  Status Begin();
+  /// Empties part() for another attempt.
+  Status Clear();
   Status Write(std::string_view bytes);
 
-  /// part() becomes the file, and is on flash.
+  /// part() becomes the file, and is on flash. kExists: something has got the name meanwhile; it stays.
   Status Finish();
 
  private:

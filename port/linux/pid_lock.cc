@@ -3,6 +3,7 @@
 #include <cerrno>
 
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -11,6 +12,8 @@
 
 namespace limpet {
 namespace {
+
+constexpr int kTries = 100'000;  // While others only look: each does for two system calls.
 
 int ReadHolder(int file) {
   char holder[16];
@@ -30,6 +33,19 @@ void WriteHolder(int file) {
   [[maybe_unused]] const int cut = ftruncate(file, written ? size : 0);
 }
 
+/// False with EWOULDBLOCK: another process holds it. Who only looks shares it for a moment, and then it
+/// can be shared with them.
+bool TakeExclusive(int file) {
+  for (int n = 0; n < kTries; ++n) {
+    if (flock(file, LOCK_EX | LOCK_NB) == 0) return true;
+    if (errno != EWOULDBLOCK || flock(file, LOCK_SH | LOCK_NB) != 0) return false;
+    flock(file, LOCK_UN);
+    sched_yield();
+  }
+  errno = EWOULDBLOCK;
+  return false;
+}
+
 }  // namespace
 
 Status PidLock::Take(std::string_view directory, std::string_view name) {
@@ -39,7 +55,7 @@ Status PidLock::Take(std::string_view directory, std::string_view name) {
   if (path_.overflowed()) return {Code::kInvalid, 0, "path is too long"};
   const int file = open(path_.text().data(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (file < 0) return FromErrno(errno, "open lock");
-  if (flock(file, LOCK_EX | LOCK_NB) != 0) {
+  if (!TakeExclusive(file)) {
     const Status failed = errno == EWOULDBLOCK
                               ? Status{Code::kExists, ReadHolder(file), "another limpet holds it"}
                               : FromErrno(errno, "lock");
@@ -63,7 +79,7 @@ Result<int> PidLock::Holder(std::string_view directory, std::string_view name) {
   const int file = open(path.text().data(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
   if (file < 0 && errno == ENOENT) return 0;
   if (file < 0) return FromErrno(errno, "open lock");
-  // There is no way just to ask. It is shared, and let go at once.
+  // There is no way just to ask. It is shared, and let go at once: Take knows of that.
   int holder = 0;
   if (flock(file, LOCK_SH | LOCK_NB) != 0) {
     holder = ReadHolder(file);

@@ -24,7 +24,7 @@ class PidLock {
   void Release();
 
   /// Who holds the lock of that name now: a process id, -1 when it is unknown, 0 for nobody. Nothing
-  /// is made or written.
+  /// is made or written, and nobody is kept from Take.
   static Result<int> Holder(std::string_view directory, std::string_view name);
 
   /// True while what is locked is what others would try to lock: the file has not been removed or

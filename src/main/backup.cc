@@ -12,7 +12,8 @@
 namespace limpet {
 namespace {
 
-constexpr std::string_view kRestored = "spool.db.restore", kBefore = "spool.db.before-restore";
+constexpr std::string_view kRestored = "spool.db.restore", kBefore = "spool.db.before-restore",
+                           kDamaged = "spool.db.damaged-1";
 
 int Failed(std::string_view path, const Status& status) {
   TextBuffer<kPathMax + 128> text;
@@ -67,18 +68,19 @@ void WriteContents(TextWriter& out, const SpoolState& state) {
       << (dead == 1 ? " item" : " items") << " of instance " << state.instance.text();
 }
 
+int FailedFile(std::string_view path, const Status& status) {
+  TextBuffer<kPathMax + 64> text;
+  text << path << ": " << (status.code == Code::kExists ? status.where : CodeName(status.code));
+  Complain(text.text());
+  return status.code == Code::kDenied ? kExitPermission : kExitCannotCreate;
+}
+
 int Backup(SpoolSource& source, std::string_view path) {
   NewFile file;
-  if (const Status made = file.Make(path); !made.ok()) {
-    TextBuffer<kPathMax + 64> text;
-    text << path << ": "
-         << (made.code == Code::kExists ? "there is such a file already" : CodeName(made.code));
-    Complain(text.text());
-    return made.code == Code::kDenied ? kExitPermission : kExitCannotCreate;
-  }
+  if (const Status made = file.Make(path); !made.ok()) return FailedFile(path, made);
   Status status;
   for (;;) {
-    status = RemoveFile(file.part());
+    status = file.Clear();
     if (status.ok()) status = CopyInto(source.database(), file.part());
     if (status.ok() || !source.Changed()) break;
     if (const int code = source.Reopen(); code != kExitOk) return code;
@@ -90,12 +92,29 @@ int Backup(SpoolSource& source, std::string_view path) {
   WriteContents(text, source.reader().state());
   text << " written to " << path << '\n';
   if (const int code = source.Finish(); code != kExitOk) return code;
-  if (const Status finished = file.Finish(); !finished.ok()) return Failed(path, finished);
+  const Status finished = file.Finish();
+  if (finished.code == Code::kExists) return FailedFile(path, finished);
+  if (!finished.ok()) return Failed(path, finished);
   return WriteStdout(text.text()) ? kExitOk : kExitIo;
 }
 
-/// What is there goes aside with all that belongs to it. A transaction that was cut short is undone
-/// first: later its journal would no longer be found.
+/// Renames a database with all that belongs to it, in place of another.
+Status MoveAside(StateDir& directory, std::string_view from, std::string_view to) {
+  for (const std::string_view suffix : {"-journal", "-wal", ""}) {
+    TextBuffer<64> old_name, new_name;
+    old_name << from << suffix;
+    new_name << to << suffix;
+    if (directory.SizeOf(old_name.text()).status().code == Code::kNotFound) {
+      LIMPET_TRY(directory.Remove(new_name.text()));
+    } else {
+      LIMPET_TRY(directory.Rename(old_name.text(), new_name.text()));
+    }
+  }
+  return {};
+}
+
+/// What is there goes aside. A transaction that was cut short is undone first: later its journal would
+/// no longer be found.
 Status SetAside(StateDir& directory) {
   TextBuffer<kPathMax> path;
   char name[kPathMax];
@@ -107,17 +126,7 @@ Status SetAside(StateDir& directory) {
     if (opened.ok()) (void)present.Number("SELECT count(*) FROM sqlite_schema");
     // A damaged one is set aside as it is.
   }
-  for (const std::string_view suffix : {"-journal", "-wal", ""}) {
-    TextBuffer<64> from, to;
-    from << kSpoolFile << suffix;
-    to << kBefore << suffix;
-    if (directory.SizeOf(from.text()).status().code == Code::kNotFound) {
-      LIMPET_TRY(directory.Remove(to.text()));
-    } else {
-      LIMPET_TRY(directory.Rename(from.text(), to.text()));
-    }
-  }
-  return {};
+  return MoveAside(directory, kSpoolFile, kBefore);
 }
 
 int Restore(SpoolSource& source, std::string_view path) {
@@ -155,11 +164,17 @@ int Restore(SpoolSource& source, std::string_view path) {
     (void)directory.Remove(kRestored);
     return status.code == Code::kInvalid ? source.Complaint(status) : Failed(where, status);
   }
-  const bool before = directory.SizeOf(kSpoolFile).status().code != Code::kNotFound;
+  const auto there = [&directory](std::string_view name) {
+    return directory.SizeOf(name).status().code != Code::kNotFound;
+  };
+  const bool before = there(kSpoolFile), salvage = there(kSpoolSalvage);
   if (before) status = SetAside(directory);
+  // The next start would copy what reads of it into what is restored.
+  if (status.ok() && salvage) status = MoveAside(directory, kSpoolSalvage, kDamaged);
   if (status.ok()) status = directory.Rename(kRestored, kSpoolFile);
   if (!status.ok()) return Failed(where, status);
   if (before) text << "what was there is " << where << '/' << kBefore << '\n';
+  if (salvage) text << "a damaged spool that was there is " << where << '/' << kDamaged << '\n';
   text << "limpet goes on from here as this instance, under the same keys: what the backup holds and the\n"
           "original has sent already is sent again under its old key. Do not run both.\n";
   return WriteStdout(text.text()) ? kExitOk : kExitIo;

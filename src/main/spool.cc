@@ -189,11 +189,8 @@ class FileLines final : public LineWriter {
 int FailedFile(std::string_view path, const Status& status) {
   TextBuffer<kPathMax + 64> text;
   text << path << ": ";
-  if (status.code == Code::kExists) {
-    text << "there is such a file already";
-  } else {
-    text << status.where << ": " << CodeName(status.code);
-  }
+  text << status.where;
+  if (status.code != Code::kExists) text << ": " << CodeName(status.code);
   Complain(text.text());
   return status.code == Code::kDenied ? kExitPermission : kExitCannotCreate;
 }
@@ -224,7 +221,6 @@ int Export(SpoolSource& source, std::string_view path) {
   }
   NewFile file;
   Status status = file.Make(path);
-  if (status.ok()) status = file.Begin();
   if (!status.ok()) return FailedFile(path, status);
   FileLines lines(file);
   int code = ExportInto(source, lines, count);
@@ -374,8 +370,15 @@ int Act(SpoolSource& source, const Args& args) {
     }
     if (count == 0) break;
     wanted += count;
-    const int code = ActOn(source.question(), args.action, std::span(rows).first(count), changed);
-    if (code != kExitOk) return code;
+    // A job moves as many as one transaction may change: on with the rest until nothing moves. They
+    // go in this order, so that of those behind as many as went none was passed over.
+    for (std::span<const SpoolRow> rest = std::span(rows).first(count); !rest.empty();) {
+      const uint64_t before = changed;
+      const int code = ActOn(source.question(), args.action, rest, changed);
+      if (code != kExitOk) return code;
+      if (changed == before) break;
+      rest = rest.subspan(std::min<uint64_t>(rest.size(), changed - before));
+    }
   }
   TextBuffer<160> text;
   WriteCount(text, changed, Kept::kDead);

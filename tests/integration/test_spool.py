@@ -1,6 +1,8 @@
 """limpet spool, dead, backup and restore: on a running process, and on a spool at rest."""
 
 import base64
+import fcntl
+import itertools
 import json
 import os
 import re
@@ -8,6 +10,7 @@ import signal
 import sqlite3
 import struct
 import subprocess
+import threading
 import time
 import zlib
 
@@ -158,6 +161,26 @@ def test_export_into_a_file(limpet, folder):
     assert done.returncode == 73 and "already" in done.stderr and target.read_bytes() == before
     assert spool(process, "spool", "export", folder / "no/such/out").returncode == 73
     assert sorted(p.name for p in folder.glob("out*")) == ["out.jsonl"]
+
+
+@pytest.mark.parametrize("command", [("backup",), ("spool", "export")], ids=" ".join)
+def test_a_file_has_its_name_when_it_is_whole(limpet, folder, command):
+    process = spill(limpet)
+    target, part = folder / "out", folder / "out.part"
+    part.write_text("half of it")  # As one leaves it that was interrupted.
+    part.chmod(0o644)
+    with open(part, "rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        done = spool(process, *command, target)
+        assert done.returncode == 73 and "another process" in done.stderr
+        assert part.read_text() == "half of it" and not target.exists()
+    done = spool(process, *command, target)
+    assert (done.returncode, done.stderr) == (0, "") and not part.exists()
+    assert target.stat().st_mode & 0o777 == 0o600
+    part.symlink_to("elsewhere")
+    target.unlink()
+    done = spool(process, *command, target)
+    assert done.returncode == 73 and not target.exists() and not (folder / "elsewhere").exists()
 
 
 def filled(message, nth, depth=0):
@@ -330,13 +353,15 @@ def test_kills_at_random(limpet):
         time.sleep(0.05 + 0.013 * nth)
         process.kill()
         before = state_of(process.folder / "state")
-        assert listed(process)
+        kept = len(listed(process))
+        assert kept > 0
         done = spool(process, "spool", "verify")
         assert done.returncode == 0, done.stdout
         assert state_of(process.folder / "state") == before
         process = limpet(nowhere(), *SPILL, folder=process.folder, program=GENERATOR,
                          env=generating(3000))
-        process.wait_for(lambda s: s["spool"]["state"] == "spilling")
+        # It begins as draining, and with no healthy destination stays so for 30 s; it commits in both.
+        process.wait_for(lambda s: s["spool"]["batches"] > kept)
 
 
 def test_damage_is_found(limpet):
@@ -425,6 +450,33 @@ def test_a_process_that_cannot_be_asked(limpet, folder):
     finally:
         process.signal(signal.SIGCONT)
     assert done.returncode == 69 and "does not answer" in done.stderr
+
+
+def test_who_looks_hinders_no_start(limpet, endpoint):
+    """To look is to share the lock for a moment."""
+    process = limpet(endpoint.url)
+    process.stop()
+    ended = threading.Event()
+
+    def look():
+        while not ended.is_set():
+            with open(process.folder / "state/spool.lock", "rb") as lock:
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                    time.sleep(0.0005)
+                except BlockingIOError:
+                    pass
+            time.sleep(0.001)
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    try:
+        for _ in range(10):
+            process = limpet(endpoint.url, folder=process.folder)
+            process.kill()
+    finally:
+        ended.set()
+        looking.join()
 
 
 def test_the_listener_does_not_serve_it(limpet, endpoint):
@@ -600,6 +652,30 @@ def test_restore_sets_the_present_aside(limpet, folder):
                   ) == ["spool.db.before-restore"]
 
 
+def test_restore_leaves_nothing_to_salvage(limpet, folder):
+    """What a start had not yet got out of a damaged spool does not come into the restored one."""
+    process = spill(limpet)
+    backup = folder / "backup.db"
+    assert spool(process, "backup", backup).returncode == 0
+    process.stop()
+    state = process.folder / "state"
+    salvage = (state / "spool.db").read_bytes()
+    (state / "spool.db.salvage").write_bytes(salvage)
+    (state / "spool.db.salvage-journal").write_bytes(b"journal")
+    (state / "spool.db.damaged-1").write_bytes(b"older")
+    done = spool(process, "restore", backup)
+    assert done.returncode == 0 and "spool.db.damaged-1" in done.stdout
+    assert not list(state.glob("spool.db.salvage*"))
+    assert (state / "spool.db.damaged-1").read_bytes() == salvage
+    assert (state / "spool.db.damaged-1-journal").read_bytes() == b"journal"
+    kept = {r["key"] for r in listed(process)}
+    with Endpoint() as endpoint:
+        again = start_again(limpet, process, endpoint.url)
+        again.wait_for(lambda s: s["held"]["spool"] == 0 and s["held"]["memory"] == 0)
+        assert "damaged" not in again.log
+        assert kept <= set(arrived(endpoint))
+
+
 # Dead letters.
 
 def refusing(limpet, endpoint, count, *settings):
@@ -659,6 +735,29 @@ def test_retry_of_what_dies_again_ends(limpet, endpoint):
     assert done.returncode == 0 and done.stdout.startswith("2 dead letters put back")
     until(lambda: [r["key"] for r in listed(process, "dead")] == [b["key"] for b in before]
           and [r["id"] for r in listed(process, "dead")] > [b["id"] for b in before])
+    process.status()
+
+
+@pytest.mark.parametrize("named", [False, True], ids=["all", "named"])
+def test_retry_of_more_than_a_transaction_takes(limpet, endpoint, named):
+    """With 1 MiB a job moves 64 KiB of letters; the command moves all."""
+    turns = itertools.count()
+    # Something is accepted in between: a third refusal in a row would be held as misconfigured.
+    endpoint.default = lambda r: Answer(
+        400 if r.signal == "logs" and next(turns) % 2 == 0 else 200)
+    process = limpet(endpoint.url, *SPILL, "spool.max_size=1MiB", "spool.dead_max_size=512KiB",
+                     "queue.batch_bytes=32KiB", "destination.primary.compression=none",
+                     program=GENERATOR, env=generating(5000))
+    process.wait_for(lambda s: len(listed(process, "dead")) >= 8)
+    endpoint.default = Answer()
+    time.sleep(0.3)  # Until the last refusal is on flash.
+    dead = listed(process, "dead")
+    assert sum(r["bytes"] for r in dead) > 3 * 64 * 1024
+    done = spool(process, "dead", "retry", *([r["id"] for r in dead] if named else []))
+    assert (done.returncode, done.stdout) == (0, f"{len(dead)} dead letters put back into the line\n"), done
+    assert listed(process, "dead") == []
+    wanted = {r["key"] for r in dead}
+    until(lambda: wanted <= {r.key for r in endpoint.requests if r.answer.status == 200})
     process.status()
 
 
