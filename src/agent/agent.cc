@@ -98,7 +98,7 @@ void Agent::Resume(const SpoolOpened& opened, const Status& status) {
 
 void Agent::TakeOver(const SpoolOpened& opened) {
   delivery_.Resume(opened.account);
-  unclean_ = !opened.fresh && !opened.clean;
+  unclean_ = opened.loss_unknown || (!opened.fresh && !opened.clean);
   last_commit_before_ = opened.last_commit;
 }
 
@@ -169,8 +169,8 @@ MonoTime Agent::OnStopTime(MonoTime now) {
   flushing_ = false;
   // An answer that is on its way spares a repeat.
   if (delivery_.in_flight() && delivery_.reachable() && now < deadline) return deadline;
+  delivery_.Abandon();
   if (!spooler_.stopping()) {
-    delivery_.Abandon();
     spooler_.Stop(now);
     if (keeps && now < stop_deadline_) return now;
   }

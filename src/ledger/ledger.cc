@@ -16,8 +16,12 @@ uint64_t Account::dropped_total() const {
 }
 
 void Ledger::Drop(Signal signal, DropReason reason, uint64_t items, UnixTime first, UnixTime last) {
-  if (items == 0) return;
   accounts_[Index(signal)].dropped[static_cast<size_t>(reason)] += items;
+  Note(signal, reason, items, first, last);
+}
+
+void Ledger::Note(Signal signal, DropReason reason, uint64_t items, UnixTime first, UnixTime last) {
+  if (items == 0) return;
   Loss& loss = losses_[Index(signal)][static_cast<size_t>(reason)];
   loss.items += items;
   if (first != UnixTime{}) loss.first = loss.first == UnixTime{} ? first : std::min(loss.first, first);

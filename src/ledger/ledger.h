@@ -69,6 +69,9 @@ class Ledger {
   /// first, last: wall times of the items' collection, 0 where not known.
   void Drop(Signal signal, DropReason reason, uint64_t items, UnixTime first = {},
             UnixTime last = {});
+  /// The same, of items that the account has among the dropped already.
+  void Note(Signal signal, DropReason reason, uint64_t items, UnixTime first = {},
+            UnixTime last = {});
   void Bury(Signal signal, uint64_t items) { accounts_[Index(signal)].dead += items; }
   void Exhume(Signal signal, uint64_t items) {
     uint64_t& dead = accounts_[Index(signal)].dead;

@@ -377,7 +377,7 @@ int Act(SpoolSource& source, const Args& args) {
       const int code = ActOn(source.question(), args.action, rest, changed);
       if (code != kExitOk) return code;
       if (changed == before) break;
-      rest = rest.subspan(std::min<uint64_t>(rest.size(), changed - before));
+      rest = rest.subspan(std::min(rest.size(), static_cast<size_t>(changed - before)));
     }
   }
   TextBuffer<160> text;

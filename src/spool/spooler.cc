@@ -54,6 +54,7 @@ void Spooler::TakeOver(const SpoolOpened& opened) {
     spool_items_[i] = opened.totals[i].items;
     spool_batches_[i] = opened.totals[i].batches;
     ledger_.Resume(signal, opened.account.accounts[i], spool_items_[i]);
+    ledger_.Note(signal, DropReason::kDamaged, opened.salvage_lost[i]);
   }
   if (opened.newer_set_aside) {
     log_.Error("the spool was made by a newer limpet: set aside unread as spool.db.newer-N");
@@ -228,7 +229,7 @@ bool Spooler::Begin(MonoTime now, bool reachable, OpenBatches& open, const Count
   job_.dead_action = DeadAction::kNone;
   job_.checkpoints = {};
   job_.head_row = {};
-  job_.added = {};
+  job_.added = job_.refused = {};
   job_.lost = {};
   job_.refused_items = job_.buried_items = job_.buried_rows_items = job_.dead_overflow_items = {};
   job_.purged_items = job_.retried_items = {};
@@ -371,7 +372,7 @@ void Spooler::FillRead(bool reachable) {
 void Spooler::Finished(MonoTime now) {
   running_ = false;
   if (parts_.storage != nullptr) {
-    view_.written_bytes = parts_.storage->written_bytes();
+    if (job_.status.ok()) view_.written_bytes = job_.written_bytes;
     view_.syncs = parts_.storage->syncs();
   }
   view_.damaged = job_.damaged;
@@ -521,7 +522,7 @@ bool Spooler::TakeAdd(size_t n, uint64_t& expected) {
     return true;
   }
   if (!added) {
-    if (options_.overflow == Overflow::kPauseSources || queue_.in_flight(id)) return false;
+    if (!job_.refused[n] || queue_.in_flight(id)) return false;
     ledger_.Drop(header.signal, DropReason::kOverflow, header.items, header.first_wall, header.last_wall);
     queue_.Remove(id);
     return true;

@@ -353,7 +353,7 @@ Status SpoolStore::ActOnDead(SpoolJob& job) {
     bool retried = false;
     if (job.dead_action == DeadAction::kRetry) {
       moved += bytes;
-      if (n > 0 && moved > AddBytesMax(options_.max_bytes)) break;
+      if (job.dead_changed > 0 && moved > AddBytesMax(options_.max_bytes)) break;
       bool made = false;
       LIMPET_TRY(MakeRoom(job, kSignals[i], PagesFor(bytes), &made));
       if (!made) break;
