@@ -11,8 +11,6 @@
 namespace limpet::sim {
 namespace {
 
-constexpr size_t kOverflow = static_cast<size_t>(DropReason::kOverflow);
-constexpr size_t kDamaged = static_cast<size_t>(DropReason::kDamaged);
 constexpr size_t kShutdown = static_cast<size_t>(DropReason::kShutdown);
 
 // ---- The states ------------------------------------------------------------------------------------

@@ -47,6 +47,11 @@ int SpoolRuntime::Start(std::span<std::byte> memory, Clock& clock, Poller& polle
               {{"state_dir", config_.agent.state_dir}, {"pid", status_.detail}});
     return kExitTryAgain;
   }
+  if (!status_.ok()) {
+    log.Warn("state_dir cannot be used now", {{"state_dir", config_.agent.state_dir},
+                                              {"where", status_.where},
+                                              {"error", CodeName(status_.code)}});
+  }
   return kExitOk;
 }
 
