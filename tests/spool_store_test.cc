@@ -350,7 +350,7 @@ TEST(SpoolStoreRoom, FreeSpaceAndInodesAreLeftToOthers) {
   EXPECT_LE(most, 3 * kMiB);
   EXPECT_GT(most, 3 * kMiB / 2);
   // Somebody else fills the filesystem: the spool lives on in the room that it has.
-  flash.files["other"] = std::string(4 * kMiB - flash.used_bytes() - 300 * kKiB, 'x');
+  flash.files["other"] = std::string(static_cast<size_t>(4 * kMiB - flash.used_bytes() - 300 * kKiB), 'x');
   const uint64_t before = rig.file_bytes();
   for (int n = 0; n < 30; ++n) {
     Fill(rig, Load::kSmallOnes, random);
@@ -398,7 +398,8 @@ TEST(SpoolStoreRoom, WhereThereIsRoomForOneOneIsKept) {
   SpoolRig rig(flash, {.max_bytes = kMiB, .min_free_bytes = kMiB, .batch_bytes = 8 * kKiB});
   MustOpen(rig);
   // What the journal may take, what batches leave free, and not twice a batch.
-  flash.files["other"] = std::string(3 * kMiB - flash.used_bytes() - (256 + 75 + 15) * kKiB, 'x');
+  flash.files["other"] = std::string(
+      static_cast<size_t>(3 * kMiB - flash.used_bytes() - (256 + 75 + 15) * kKiB), 'x');
   for (int n = 0; n < 10; ++n) {
     rig.Begin();
     rig.Add(Signal::kLogs, 8000);

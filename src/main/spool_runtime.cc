@@ -1,5 +1,7 @@
 #include "main/spool_runtime.h"
 
+#include <new>
+
 #include "cli/exit_code.h"
 #include "port/sqlite/spool_vfs.h"
 #include "spool/spool_memory.h"
@@ -22,12 +24,15 @@ SpoolOptions MakeSpoolOptions(const Config& config) {
 int SpoolRuntime::Start(std::span<std::byte> memory, Clock& clock, Poller& poller, Log& log) {
   if (config_.spool.durability == Durability::kMemoryOnly) return kExitOk;
   const size_t batch = config_.queue.batch_bytes;
-  const std::span<std::byte> heap = memory.first(SpoolMemory::HeapBytes(batch));
-  const std::span<std::byte> stack = memory.subspan(heap.size(), SpoolMemory::StackBytes());
-  const std::span<std::byte> buffer =
-      memory.subspan(heap.size() + stack.size(), SpoolMemory::BufferBytes(batch));
-  const std::span<std::byte> file = memory.subspan(heap.size() + stack.size() + buffer.size(),
-                                                   SpoolMemory::FileBytes());
+  const auto take = [&memory](size_t bytes) {
+    const std::span<std::byte> taken = memory.first(bytes);
+    memory = memory.subspan(bytes);
+    return taken;
+  };
+  const std::span<std::byte> heap = take(SpoolMemory::HeapBytes(batch));
+  const std::span<std::byte> stack = take(SpoolMemory::StackBytes());
+  const std::span<std::byte> buffer = take(SpoolMemory::BufferBytes(batch));
+  const std::span<std::byte> file = take(SpoolMemory::FileBytes());
   file_buffer_ = {reinterpret_cast<uint8_t*>(file.data()), file.size()};
   heap_.Init("sqlite", heap);
   Status started = StartSqlite(heap_);
@@ -39,8 +44,11 @@ int SpoolRuntime::Start(std::span<std::byte> memory, Clock& clock, Poller& polle
     return kExitInternal;
   }
   state_dir_.emplace(config_.agent.state_dir);
-  store_.emplace(MakeSpoolOptions(config_), *state_dir_, clock,
+  job_ = new (take(SpoolMemory::JobBytes()).data()) SpoolJob();
+  store_ = new (take(SpoolMemory::StoreBytes()).data())
+      SpoolStore(MakeSpoolOptions(config_), *state_dir_, clock,
                  std::span(reinterpret_cast<uint8_t*>(buffer.data()), buffer.size()));
+  store_->Take(*job_);
   status_ = store_->Open(opened_);
   if (status_.code == Code::kExists) {
     log.Error("another limpet is running",
@@ -57,7 +65,7 @@ int SpoolRuntime::Start(std::span<std::byte> memory, Clock& clock, Poller& polle
 
 void SpoolRuntime::Stop() {
   worker_.Stop();
-  if (store_) store_->Close();
+  if (store_ != nullptr) store_->Close();
 }
 
 }  // namespace limpet

@@ -30,7 +30,7 @@ class SpoolRuntime {
   void Stop();
 
   SpoolParts parts() {
-    return store_ ? SpoolParts{&*store_, &worker_, &*state_dir_} : SpoolParts{};
+    return store_ != nullptr ? SpoolParts{store_, &worker_, &*state_dir_, job_} : SpoolParts{};
   }
   /// For pieces of the file on their way to a command; empty with durability = never.
   std::span<uint8_t> file_buffer() { return file_buffer_; }
@@ -43,7 +43,8 @@ class SpoolRuntime {
   FixedHeap heap_;
   std::span<uint8_t> file_buffer_;
   std::optional<StateDir> state_dir_;
-  std::optional<SpoolStore> store_;
+  SpoolJob* job_ = nullptr;  // These two lie in the spool's memory.
+  SpoolStore* store_ = nullptr;
   WorkerThread worker_;
   SpoolOpened opened_;
   Status status_;

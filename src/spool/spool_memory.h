@@ -4,6 +4,8 @@
 #include <cstddef>
 
 #include "limpet/limits.h"
+#include "spool/job.h"
+#include "spool/store.h"
 
 namespace limpet {
 
@@ -26,8 +28,13 @@ struct SpoolMemory {
   /// A piece of the file on its way to a command.
   static constexpr size_t FileBytes() { return 8 * kKiB; }
 
+  /// The job between the loop and the worker, and the worker's side.
+  static constexpr size_t JobBytes() { return RoundUp(sizeof(SpoolJob)); }
+  static constexpr size_t StoreBytes() { return RoundUp(sizeof(SpoolStore)); }
+
   static constexpr size_t Bytes(size_t batch_bytes) {
-    return HeapBytes(batch_bytes) + StackBytes() + BufferBytes(batch_bytes) + FileBytes();
+    return HeapBytes(batch_bytes) + StackBytes() + BufferBytes(batch_bytes) + FileBytes() +
+           JobBytes() + StoreBytes();
   }
 
   static constexpr size_t kBatches = 3;  ///< How often a batch is in Bytes().

@@ -22,11 +22,18 @@ std::string_view SpoolPhaseName(SpoolPhase phase) {
 
 Spooler::Spooler(const SpoolerOptions& options, const SpoolParts& parts, BatchQueue& queue,
                  Ledger& ledger, Clock& clock, Log& log)
-    : options_(options), parts_(parts), queue_(queue), ledger_(ledger), clock_(clock), log_(log) {
+    : options_(options),
+      parts_(parts),
+      queue_(queue),
+      ledger_(ledger),
+      clock_(clock),
+      log_(log),
+      job_(parts.job) {
   instance_ = options_.instance;
   if (options_.durability == Durability::kMemoryOnly) return;
-  LIMPET_CHECK(parts_.store != nullptr && parts_.worker != nullptr && parts_.storage != nullptr);
-  parts_.store->Take(job_);
+  LIMPET_CHECK(parts_.store != nullptr && parts_.worker != nullptr && parts_.storage != nullptr &&
+               parts_.job != nullptr);
+  parts_.store->Take(*job_);
   last_unreachable_ = clock_.Monotonic() - kQuiet;  // Nothing is known against anybody.
   last_commit_ = clock_.Monotonic();
 }
@@ -67,7 +74,7 @@ void Spooler::TakeOver(const SpoolOpened& opened) {
 const SpoolOpened* Spooler::TakeLateOpening() {
   if (!late_) return nullptr;
   late_ = false;
-  return &job_.opened;
+  return &job_->opened;
 }
 
 void Spooler::Enter(SpoolPhase phase) {
@@ -220,39 +227,39 @@ bool Spooler::Begin(MonoTime now, bool reachable, OpenBatches& open, const Count
   if (write && (ClosesOpenBatches() || always || stopping_)) open.CloseAll(now);
 
   began_stopping_ = stopping_;
-  job_.open = reopen;
-  job_.write = write;
-  job_.read = job_.shrink = job_.last = false;
-  job_.was_opened = false;
-  job_.add_count = job_.bury_count = 0;
-  job_.read_count = job_.dead_row_count = 0;
-  job_.dead_action = DeadAction::kNone;
-  job_.checkpoints = {};
-  job_.head_row = {};
-  job_.added = job_.refused = {};
-  job_.lost = {};
-  job_.refused_items = job_.buried_items = job_.buried_rows_items = job_.dead_overflow_items = {};
-  job_.purged_items = job_.retried_items = {};
-  job_.dead_changed = 0;
-  job_.full = false;
-  job_.file_into = {};
+  job_->open = reopen;
+  job_->write = write;
+  job_->read = job_->shrink = job_->last = false;
+  job_->was_opened = false;
+  job_->add_count = job_->bury_count = 0;
+  job_->read_count = job_->dead_row_count = 0;
+  job_->dead_action = DeadAction::kNone;
+  job_->checkpoints = {};
+  job_->head_row = {};
+  job_->added = job_->refused = {};
+  job_->lost = {};
+  job_->refused_items = job_->buried_items = job_->buried_rows_items = job_->dead_overflow_items = {};
+  job_->purged_items = job_->retried_items = {};
+  job_->dead_changed = 0;
+  job_->full = false;
+  job_->file_into = {};
   if (write) FillWrite(now, counts);
   FillRead(reachable);
   if (file_into_.size() > 0 && !file_answered_) {
     file_running_ = true;
-    job_.file_into = file_into_;
-    job_.file_offset = file_offset_;
+    job_->file_into = file_into_;
+    job_->file_offset = file_offset_;
   }
-  return reopen || job_.write || job_.read || file_running_;
+  return reopen || job_->write || job_->read || file_running_;
 }
 
 void Spooler::FillWrite(MonoTime now, const CountKeeper& counts) {
-  job_.boot = options_.boot;
-  job_.instance = instance_;
-  job_.mono = now;
-  job_.wall = clock_.Wall();
+  job_->boot = options_.boot;
+  job_->instance = instance_;
+  job_->mono = now;
+  job_->wall = clock_.Wall();
   if (stopping_ && kept_out_) DropNew();
-  job_.done_through = done_;
+  job_->done_through = done_;
   FillBuries();
   // In calm nothing goes to flash but what has to.
   const bool adds = phase_ != SpoolPhase::kCalm || options_.durability == Durability::kAlways || stopping_;
@@ -264,28 +271,28 @@ void Spooler::FillWrite(MonoTime now, const CountKeeper& counts) {
     const size_t i = Index(signal);
     if (was_full_) queue_.ForgetCopies(signal);
     const BatchId last = queue_.Last(signal, Part::kSpooled);
-    job_.keep_through[i] = last ? queue_.row(last) : done_[i];
+    job_->keep_through[i] = last ? queue_.row(last) : done_[i];
     if (const BatchId head = queue_.Head(signal, Part::kSpooled)) {
-      job_.head_row[i] = queue_.row(head);
-      job_.head[i] = queue_.header(head);
+      job_->head_row[i] = queue_.row(head);
+      job_->head[i] = queue_.header(head);
     }
   }
   if (dead_action_ != DeadAction::kNone) {
-    job_.dead_action = dead_action_;
-    job_.dead_rows = dead_rows_;
-    job_.dead_row_count = dead_row_count_;
+    job_->dead_action = dead_action_;
+    job_->dead_rows = dead_rows_;
+    job_->dead_row_count = dead_row_count_;
     dead_running_ = true;
   }
-  job_.next_row = next_row_;
-  for (const Signal signal : kSignals) job_.account.accounts[Index(signal)] = ledger_.account(signal);
-  job_.account.destination_count = 0;
-  counts.WriteCounts(job_.account);
+  job_->next_row = next_row_;
+  for (const Signal signal : kSignals) job_->account.accounts[Index(signal)] = ledger_.account(signal);
+  job_->account.destination_count = 0;
+  counts.WriteCounts(job_->account);
   bool more = false;  // Than one job takes.
   for (const Signal signal : kSignals) {
     for (BatchId id = queue_.Head(signal); id && !more; id = queue_.Next(id)) more = !queue_.pinned(id);
   }
-  job_.last = stopping_ && !more;
-  job_.shrink = shrink_ && phase_ == SpoolPhase::kCalm;
+  job_->last = stopping_ && !more;
+  job_->shrink = shrink_ && phase_ == SpoolPhase::kCalm;
 }
 
 /// At a stop, with a spool that has no room and nobody left to wait for: lost before the last job, so
@@ -310,7 +317,7 @@ void Spooler::FillAdds() {
   std::array<BatchId, kSignalCount> next;
   for (const Signal signal : kSignals) next[Index(signal)] = queue_.Head(signal);
   uint64_t bytes = 0;
-  while (job_.add_count < job_.adds.size()) {
+  while (job_->add_count < job_->adds.size()) {
     BatchId first;
     for (const BatchId id : next) {
       if (id && (!first || queue_.header(id).first_mono < queue_.header(first).first_mono)) first = id;
@@ -324,12 +331,12 @@ void Spooler::FillAdds() {
       continue;
     }
     bytes += header.stored_bytes + header.checkpoint_bytes;
-    if (job_.add_count > 0 && bytes > SpoolStore::AddBytesMax(options_.max_bytes)) return;  // S5
+    if (job_->add_count > 0 && bytes > SpoolStore::AddBytesMax(options_.max_bytes)) return;  // S5
     if (queue_.row(first) == 0) queue_.SetRow(first, next_row_++);  // P3
     queue_.Pin(first);
-    Pinned& pinned = pinned_[job_.add_count];
+    Pinned& pinned = pinned_[job_->add_count];
     pinned = {first, BatchQueue::Payload(queue_, first, BatchQueue::Payload::Scope::kRecord)};
-    job_.adds[job_.add_count++] = {queue_.row(first), header, &pinned.record};
+    job_->adds[job_->add_count++] = {queue_.row(first), header, &pinned.record};
     next[Index(header.signal)] = queue_.Next(first);
   }
 }
@@ -345,14 +352,14 @@ void Spooler::FillBuries() {
       bury.header = queue_.header(bury_ids_[n]);
       bury.record = &dying_[n].record;
     }
-    job_.buries[n] = bury;
+    job_->buries[n] = bury;
   }
-  job_.bury_count = buries_running_ = bury_count_;
+  job_->bury_count = buries_running_ = bury_count_;
 }
 
 /// The oldest of a signal whose copies are fewest, as long as they leave room for what comes in.
 void Spooler::FillRead(bool reachable) {
-  if (stopping_ || job_.open) return;
+  if (stopping_ || job_->open) return;
   const bool crowded = MemoryCrowded();
   for (const Signal signal : kSignals) {
     const size_t copies = queue_.batches(signal, Part::kSpooled);
@@ -361,47 +368,47 @@ void Spooler::FillRead(bool reachable) {
     const size_t wanted = read_bytes_[Index(signal)];
     const size_t spare = copies > 0 ? options_.batch_bytes : 0;
     if (recount_ || (wanted > 0 && !queue_.HasRoom(wanted + spare))) continue;
-    if (job_.read && copies >= queue_.batches(job_.read_signal, Part::kSpooled)) continue;
+    if (job_->read && copies >= queue_.batches(job_->read_signal, Part::kSpooled)) continue;
     const BatchId last = queue_.Last(signal, Part::kSpooled);
-    job_.read = true;
-    job_.read_signal = signal;
-    job_.read_after = last ? queue_.row(last) : done_[Index(signal)];
+    job_->read = true;
+    job_->read_signal = signal;
+    job_->read_after = last ? queue_.row(last) : done_[Index(signal)];
   }
 }
 
 void Spooler::Finished(MonoTime now) {
   running_ = false;
   if (parts_.storage != nullptr) {
-    if (job_.status.ok()) view_.written_bytes = job_.written_bytes;
+    if (job_->status.ok()) view_.written_bytes = job_->written_bytes;
     view_.syncs = parts_.storage->syncs();
   }
-  view_.damaged = job_.damaged;
-  view_.heap = job_.heap;
+  view_.damaged = job_->damaged;
+  view_.heap = job_->heap;
   // An opening counts whatever became of the rest.
-  if (job_.was_opened && !resumed_) {
-    TakeOver(job_.opened);
+  if (job_->was_opened && !resumed_) {
+    TakeOver(job_->opened);
     late_ = true;
   }
-  if (job_.status.ok()) {
+  if (job_->status.ok()) {
     Succeeded(now);
   } else {
-    for (size_t n = 0; n < job_.add_count; ++n) (void)queue_.Unpin(pinned_[n].id);
+    for (size_t n = 0; n < job_->add_count; ++n) (void)queue_.Unpin(pinned_[n].id);
     for (size_t n = 0; n < buries_running_; ++n) {
       if (buries_[n].in_memory) (void)queue_.Unpin(bury_ids_[n]);
     }
     buries_running_ = 0;
-    failure_ = job_.status;
+    failure_ = job_->status;
     Failed(now);
   }
   if (dead_running_) {
     dead_running_ = false;
     dead_action_ = DeadAction::kNone;
-    dead_answer_ = {job_.status, job_.dead_changed};
+    dead_answer_ = {job_->status, job_->dead_changed};
     dead_answered_ = true;
   }
   if (file_running_) {
     file_running_ = false;
-    file_answer_ = {job_.status, job_.file_got, job_.file_size, job_.generation};
+    file_answer_ = {job_->status, job_->file_got, job_->file_size, job_->generation};
     file_answered_ = true;
   }
 }
@@ -411,28 +418,28 @@ void Spooler::Succeeded(MonoTime now) {
     log_.Info("the spool works again");
     // What lies there may have changed, if it was damaged: the copies are read anew.
     for (const Signal signal : kSignals) queue_.ForgetCopies(signal);
-    marked_ = marked_ && job_.write;
+    marked_ = marked_ && job_->write;
     Enter(SpoolPhase::kDraining);
   }
-  next_row_ = std::max(next_row_, job_.next_row);
-  view_.bytes = job_.bytes;
-  view_.totals = job_.totals;
-  if (job_.shrink) shrink_ = false;
-  if (job_.write) {
+  next_row_ = std::max(next_row_, job_->next_row);
+  view_.bytes = job_->bytes;
+  view_.totals = job_->totals;
+  if (job_->shrink) shrink_ = false;
+  if (job_->write) {
     last_commit_ = now;
     marked_ = true;
     recount_ = false;
-    done_kept_ = job_.done_through;
-    view_.slowest_commit = std::max(view_.slowest_commit, job_.took);
+    done_kept_ = job_->done_through;
+    view_.slowest_commit = std::max(view_.slowest_commit, job_->took);
     TellOfRoom(now);
   }
 
   std::array<uint64_t, kSignalCount> expected = spool_items_;
   size_t added = 0;
-  for (size_t n = 0; n < job_.add_count; ++n) {
-    added += TakeAdd(n, expected[Index(job_.adds[n].header.signal)]) ? 1 : 0;
+  for (size_t n = 0; n < job_->add_count; ++n) {
+    added += TakeAdd(n, expected[Index(job_->adds[n].header.signal)]) ? 1 : 0;
   }
-  if (job_.write) kept_out_ = to_add_ && added == 0 && began_stopping_ == stopping_;
+  if (job_->write) kept_out_ = to_add_ && added == 0 && began_stopping_ == stopping_;
   for (size_t n = 0; n < buries_running_; ++n) {
     const BatchId id = bury_ids_[n];
     if (!buries_[n].in_memory) {
@@ -452,39 +459,39 @@ void Spooler::Succeeded(MonoTime now) {
     const size_t i = Index(signal);
     SpoolTotals lost;
     for (size_t r = 0; r < kDropReasonCount; ++r) {
-      const SpoolJob::Lost& l = job_.lost[i][r];
+      const SpoolJob::Lost& l = job_->lost[i][r];
       ledger_.Drop(signal, static_cast<DropReason>(r), l.items, l.first, l.last);
       lost.items += l.items;
       lost.batches += l.batches;
     }
-    if (!job_.write) {
+    if (!job_->write) {
       // It saw the spool without what has been settled since the last that did.
       Leave(signal, lost.items, lost.batches);
       continue;
     }
-    expected[i] -= std::min(expected[i], lost.items + job_.buried_rows_items[i]);
-    expected[i] += job_.retried_items[i];
-    ledger_.Bury(signal, job_.buried_items[i]);
-    ledger_.Exhume(signal, job_.dead_overflow_items[i] + job_.purged_items[i] + job_.retried_items[i]);
-    ledger_.Drop(signal, DropReason::kDeadOverflow, job_.dead_overflow_items[i]);
-    ledger_.Drop(signal, DropReason::kDeadPurged, job_.purged_items[i]);
+    expected[i] -= std::min(expected[i], lost.items + job_->buried_rows_items[i]);
+    expected[i] += job_->retried_items[i];
+    ledger_.Bury(signal, job_->buried_items[i]);
+    ledger_.Exhume(signal, job_->dead_overflow_items[i] + job_->purged_items[i] + job_->retried_items[i]);
+    ledger_.Drop(signal, DropReason::kDeadOverflow, job_->dead_overflow_items[i]);
+    ledger_.Drop(signal, DropReason::kDeadPurged, job_->purged_items[i]);
     TakeBack(signal, expected[i]);
   }
-  if (job_.read) TakeReads();
-  if (job_.last && !AnyNew()) finished_ = true;
+  if (job_->read) TakeReads();
+  if (job_->last && !AnyNew()) finished_ = true;
 }
 
 /// Shortage is told once, though dropping the oldest makes a little room again and again.
 void Spooler::TellOfRoom(MonoTime now) {
-  was_full_ = job_.full;
-  if (job_.full) last_full_ = now;
-  if (job_.full && !told_full_) {
-    log_.Warn("the spool is full", {{"bytes", job_.bytes}});
+  was_full_ = job_->full;
+  if (job_->full) last_full_ = now;
+  if (job_->full && !told_full_) {
+    log_.Warn("the spool is full", {{"bytes", job_->bytes}});
     told_full_ = true;
   }
   const bool over = now - last_full_ >= kRoomFor || Drained();
-  if (!job_.full && told_full_ && over) {
-    log_.Info("the spool has room again", {{"bytes", job_.bytes}});
+  if (!job_->full && told_full_ && over) {
+    log_.Info("the spool has room again", {{"bytes", job_->bytes}});
     told_full_ = false;
   }
 }
@@ -493,9 +500,9 @@ void Spooler::TellOfRoom(MonoTime now) {
 /// have now. Returns whether it is there, or needs to be no more.
 bool Spooler::TakeAdd(size_t n, uint64_t& expected) {
   const BatchId id = pinned_[n].id;
-  const BatchHeader& header = job_.adds[n].header;
+  const BatchHeader& header = job_->adds[n].header;
   const size_t i = Index(header.signal);
-  const bool added = job_.added[n];
+  const bool added = job_->added[n];
   if (!queue_.Unpin(id)) {
     // Settled meanwhile; that it is there now counts for no item.
     if (added) {
@@ -513,7 +520,7 @@ bool Spooler::TakeAdd(size_t n, uint64_t& expected) {
     while (b < bury_count_ && !(buries_[b].in_memory && bury_ids_[b] == id)) ++b;
     LIMPET_CHECK(b < bury_count_);
     buries_[b].in_memory = false;
-    buries_[b].row = job_.adds[n].row;
+    buries_[b].row = job_->adds[n].row;
     expected += header.items;
     ++spool_batches_[i];
     ++dying_rows_[i];
@@ -522,7 +529,7 @@ bool Spooler::TakeAdd(size_t n, uint64_t& expected) {
     return true;
   }
   if (!added) {
-    if (!job_.refused[n] || queue_.in_flight(id)) return false;
+    if (!job_->refused[n] || queue_.in_flight(id)) return false;
     ledger_.Drop(header.signal, DropReason::kOverflow, header.items, header.first_wall, header.last_wall);
     queue_.Remove(id);
     return true;
@@ -542,14 +549,14 @@ bool Spooler::TakeAdd(size_t n, uint64_t& expected) {
 /// P4: what the spool has of a signal, less what was settled while the job ran; and its letters.
 void Spooler::TakeBack(Signal signal, uint64_t expected) {
   const size_t i = Index(signal);
-  const SpoolTotals& totals = job_.totals[i];
+  const SpoolTotals& totals = job_->totals[i];
   spool_items_[i] = totals.items - std::min(totals.items, settled_items_[i]);
   spool_batches_[i] = totals.batches - std::min(totals.batches, settled_batches_[i]);
   // After a transaction that had only seemed to fail some of it may have moved between the two.
   const uint64_t dead = ledger_.account(signal).dead;
-  const uint64_t before = expected + dead, after = spool_items_[i] + job_.dead_items[i];
+  const uint64_t before = expected + dead, after = spool_items_[i] + job_->dead_items[i];
   ledger_.Exhume(signal, dead);
-  ledger_.Bury(signal, job_.dead_items[i]);
+  ledger_.Bury(signal, job_->dead_items[i]);
   if (after < before) ledger_.Drop(signal, DropReason::kDamaged, before - after);
   if (after > before) ledger_.Collect(signal, after - before);
 }
@@ -564,14 +571,14 @@ void Spooler::Leave(Signal signal, uint64_t items, uint64_t batches) {
 }
 
 void Spooler::TakeReads() {
-  const Signal signal = job_.read_signal;
+  const Signal signal = job_->read_signal;
   const size_t i = Index(signal);
   // What is read follows what was the last copy then. Should that have made room for others
   // meanwhile, there would be a gap (P1).
   const BatchId before = queue_.Last(signal, Part::kSpooled);
-  if (std::max(before ? queue_.row(before) : 0, done_[i]) < job_.read_after) return;
-  for (size_t n = 0; n < job_.read_count; ++n) {
-    const SpoolRead& read = job_.reads[n];
+  if (std::max(before ? queue_.row(before) : 0, done_[i]) < job_->read_after) return;
+  for (size_t n = 0; n < job_->read_count; ++n) {
+    const SpoolRead& read = job_->reads[n];
     const BatchId last = queue_.Last(signal, Part::kSpooled);
     if (read.row <= done_[i] || (last && read.row <= queue_.row(last))) continue;
     // Room for what comes in is left, but one is needed to go on with.
@@ -583,7 +590,7 @@ void Spooler::TakeReads() {
     LIMPET_CHECK(queue_.Push(read.header, read.checkpoints, read.bytes, Part::kSpooled, read.row).ok());
   }
   // What was thought to be there is not: nothing is waited for in vain. The next transaction counts.
-  if (job_.read_count == 0 && !job_.write && !queue_.Head(signal, Part::kSpooled)) {
+  if (job_->read_count == 0 && !job_->write && !queue_.Head(signal, Part::kSpooled)) {
     spool_batches_[i] = dying_rows_[i];
     recount_ = true;
   }

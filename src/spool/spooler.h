@@ -62,6 +62,7 @@ struct SpoolParts {
   SpoolStore* store = nullptr;
   Worker* worker = nullptr;
   const Storage* storage = nullptr;
+  SpoolJob* job = nullptr;  ///< Here and not in the Spooler: who has no spool has no need of it.
 };
 
 struct SpoolerOptions {
@@ -266,7 +267,7 @@ class Spooler {
   std::array<size_t, kSignalCount> read_bytes_{};   // What the next one read takes that had no room.
   bool recount_ = false;  // There was nothing to read where something should be.
 
-  SpoolJob job_;
+  SpoolJob* const job_;
   bool running_ = false;
   std::array<Pinned, kSpoolAddsMax> pinned_;
   std::array<Pinned, kSpoolBuriesMax> dying_;

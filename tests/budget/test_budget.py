@@ -57,13 +57,14 @@ def test_thumb2_is_thumb2():
 
 @static_release
 def test_peak_rss(limpet, authority, bundle):
-    """The default memory, host metrics over TLS, the whole bundle, an outage that fills the queue."""
+    """The default memory, host metrics over TLS, the whole bundle, an outage that fills the spool."""
     def peak():
         text = pathlib.Path(f"/proc/{process.process.pid}/status").read_text()
         return int(re.search(r"VmHWM:\s+(\d+) kB", text)[1])
     with Endpoint(tls=authority.server()) as endpoint:
         process = limpet(endpoint.url, f"destination.primary.tls_ca={bundle}", *FAST,
-                         "host.interval=10ms", "self.interval=10ms")
+                         "host.interval=10ms", "self.interval=10ms", "spool.commit_interval=500ms",
+                         "spool.max_size=1MiB", "spool.dead_max_size=64KiB")
         endpoint.wait(40)
         calm = peak()
         endpoint.default = Answer(503)
@@ -71,7 +72,7 @@ def test_peak_rss(limpet, authority, bundle):
         endpoint.default = Answer()
         process.wait_for(lambda s: s["health"]["delivery"] == "ok")
         most = peak()
-    print(f"\npeak RSS {calm} KiB when all is well, {most} with a full queue, of {RSS_KIB_MAX}")
+    print(f"\npeak RSS {calm} KiB when all is well, {most} with a full spool, of {RSS_KIB_MAX}")
     assert most <= RSS_KIB_MAX
 
 

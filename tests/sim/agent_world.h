@@ -129,7 +129,9 @@ struct AgentWorld : private PoolReporter {
                        .batch_bytes = config.queue.batch_bytes},
           *storage, clock, store_buffer);
       status = store->Open(opened);
-      ports.spool = {store.get(), &worker, storage.get()};
+      job = std::make_unique<SpoolJob>();
+      store->Take(*job);
+      ports.spool = {store.get(), &worker, storage.get(), job.get()};
     }
     checker.OnStart(identity.start);
     agent = std::make_unique<Agent>(config, identity, memory, ports,
@@ -226,6 +228,7 @@ struct AgentWorld : private PoolReporter {
   Config config;
   std::unique_ptr<SimFlash> flash;  ///< Nothing: durability = never.
   std::unique_ptr<SimStorage> storage;
+  std::unique_ptr<SpoolJob> job;
   std::unique_ptr<SpoolStore> store;
   std::vector<uint8_t> store_buffer;
   size_t queue_blocks = 2000;

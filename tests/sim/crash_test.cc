@@ -19,7 +19,7 @@ void Weather(uint64_t seed) {
   const bool always = seed % 2 == 0;
   world.config.spool.durability = always ? Durability::kAlways : Durability::kOnDemand;
   world.config.spool.sync = Sync::kFull;
-  world.queue_blocks = 500 + below(3) * 1000;
+  world.queue_blocks = static_cast<size_t>(500 + below(3) * 1000);
   world.config.host.interval = Seconds(1 + static_cast<int64_t>(below(10)));
   world.worker.work_at_end = below(2) == 0;
   world.worker.latency = Milliseconds(static_cast<int64_t>(below(3) * below(400)));

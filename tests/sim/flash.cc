@@ -19,7 +19,8 @@ std::string_view View(const void* bytes, int count) {
 
 /// Puts bytes at offset; what lies between the end and offset becomes zero.
 void Put(std::string& into, uint64_t offset, std::string_view bytes) {
-  if (into.size() < offset + bytes.size()) into.resize(offset + bytes.size());
+  const auto end = static_cast<size_t>(offset + bytes.size());
+  if (into.size() < end) into.resize(end);
   std::memcpy(into.data() + offset, bytes.data(), bytes.size());
 }
 
@@ -324,7 +325,7 @@ int SimFlash::Write(const std::string& name, uint64_t offset, std::string_view b
   const uint64_t end = offset + bytes.size();
   if (end > file.size() && used_bytes() - file.size() + end > capacity) return SQLITE_FULL;
   Change change{.truncate = false, .offset = offset, .old_size = file.size()};
-  if (offset < file.size()) change.old_bytes = file.substr(offset, bytes.size());
+  if (offset < file.size()) change.old_bytes = file.substr(static_cast<size_t>(offset), bytes.size());
   change.new_bytes = bytes;
   node.pending.push_back(std::move(change));
   Put(file, offset, bytes);
@@ -337,9 +338,9 @@ int SimFlash::Write(const std::string& name, uint64_t offset, std::string_view b
 int SimFlash::Truncate(const std::string& name, uint64_t size) {
   std::string& file = files[name];
   Change change{.truncate = true, .offset = size, .old_size = file.size()};
-  if (size < file.size()) change.old_bytes = file.substr(size);
+  if (size < file.size()) change.old_bytes = file.substr(static_cast<size_t>(size));
   nodes_[name].pending.push_back(std::move(change));
-  file.resize(size);
+  file.resize(static_cast<size_t>(size));
   return Mutate() ? SQLITE_IOERR_TRUNCATE : SQLITE_OK;
 }
 
@@ -431,7 +432,7 @@ void SimFlash::Reboot(uint64_t seed) {
 /// Takes the file back to its last sync, and lets some of what came after happen again.
 void SimFlash::Survive(std::string& bytes, Node& node) {
   for (auto change = node.pending.rbegin(); change != node.pending.rend(); ++change) {
-    bytes.resize(change->old_size);
+    bytes.resize(static_cast<size_t>(change->old_size));
     if (!change->old_bytes.empty()) Put(bytes, change->offset, change->old_bytes);
   }
   enum : uint64_t { kKept, kTorn, kDropped, kFates };
@@ -441,18 +442,19 @@ void SimFlash::Survive(std::string& bytes, Node& node) {
                                                 : random_() % kFates;
     if (fate == kDropped) continue;
     if (change.truncate) {
-      bytes.resize(change.offset);
+      bytes.resize(static_cast<size_t>(change.offset));
       continue;
     }
     const uint64_t end = change.offset + change.new_bytes.size();
     if (fate == kTorn && bytes.size() < end && random_() % 2 == 0) {
       // The file has grown, and what it grew by holds anything.
-      bytes.resize(end, static_cast<char>(random_() % 2 == 0 ? 0 : random_()));
+      bytes.resize(static_cast<size_t>(end), static_cast<char>(random_() % 2 == 0 ? 0 : random_()));
     }
     for (uint64_t at = change.offset; at < end;) {
       const uint64_t next = std::min(end, (at / kSector + 1) * kSector);
       if (fate == kKept || random_() % 2 == 0) {
-        Put(bytes, at, std::string_view(change.new_bytes).substr(at - change.offset, next - at));
+        Put(bytes, at, std::string_view(change.new_bytes)
+                           .substr(static_cast<size_t>(at - change.offset), static_cast<size_t>(next - at)));
       }
       at = next;
     }
