@@ -49,7 +49,7 @@ int SpoolRuntime::Start(std::span<std::byte> memory, Clock& clock, Poller& polle
       SpoolStore(MakeSpoolOptions(config_), *state_dir_, clock,
                  std::span(reinterpret_cast<uint8_t*>(buffer.data()), buffer.size()));
   store_->Take(*job_);
-  status_ = store_->Open(opened_);
+  status_ = store_->Open(job_->opened);
   if (status_.code == Code::kExists) {
     log.Error("another limpet is running",
               {{"state_dir", config_.agent.state_dir}, {"pid", status_.detail}});

@@ -35,7 +35,10 @@ class SpoolRuntime {
   /// For pieces of the file on their way to a command; empty with durability = never.
   std::span<uint8_t> file_buffer() { return file_buffer_; }
   /// Of the database, as it was found.
-  const SpoolOpened& opened() const { return opened_; }
+  const SpoolOpened& opened() const {
+    static const SpoolOpened kNothing;
+    return job_ != nullptr ? job_->opened : kNothing;
+  }
   const Status& status() const { return status_; }
 
  private:
@@ -46,7 +49,6 @@ class SpoolRuntime {
   SpoolJob* job_ = nullptr;  // These two lie in the spool's memory.
   SpoolStore* store_ = nullptr;
   WorkerThread worker_;
-  SpoolOpened opened_;
   Status status_;
 };
 

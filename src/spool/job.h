@@ -40,7 +40,7 @@ class ShortText {
   size_t size_ = 0;
 };
 
-inline constexpr size_t kSpoolAddsMax = 32;     // Batches of one transaction.
+inline constexpr size_t kSpoolAddsMax = 64;     // Batches of one transaction.
 inline constexpr size_t kSpoolReadsMax = 32;    // Batches read back in one job.
 inline constexpr size_t kSpoolBuriesMax = 8;    // Refused batches of one transaction.
 inline constexpr size_t kSpoolDeadRowsMax = 32; // Named by one `limpet dead retry`.
