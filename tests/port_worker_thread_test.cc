@@ -196,8 +196,8 @@ TEST(WorkerThread, NeedsPlaceAndASlot) {
   EXPECT_EQ(second.Start(std::span(g_stack).subspan(kMiB), poller).code, Code::kFull);
 }
 
+// Death tests run first, before there is a thread that a fork would leave behind.
 TEST(WorkerThreadDeathTest, AMistakeOfOursEndsTheProcess) {
-  GTEST_FLAG_SET(death_test_style, "threadsafe");
   EXPECT_DEATH(
       {
         WorkerThread worker;
