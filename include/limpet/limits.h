@@ -25,6 +25,7 @@ inline constexpr size_t kEventSlabBytes = 4 * kKiB;   // Of limpet's own log rec
 inline constexpr size_t kBlockBytes = 512;            // A batch of 30 points is two of them.
 
 // Delivery.
+inline constexpr size_t kDestinationsMax = 8;
 inline constexpr size_t kAnswerBodyMax = 64 * kKiB;   // spec.md section 5.
 inline constexpr size_t kIdempotencyKeyMax = 128;     // instance(36) start(16) signal(7) sequence(20) path(33).
 

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "limpet/batch.h"
+#include "limpet/limits.h"
 #include "limpet/log.h"
 #include "limpet/time.h"
 
@@ -18,6 +19,9 @@ enum class LogFormat : uint8_t { kText, kJson };
 enum class Overflow : uint8_t { kDropOldest, kDropNewest, kPauseSources };
 enum class Durability : uint8_t { kOnDemand, kAlways, kMemoryOnly };  ///< on_demand, always, never.
 enum class Sync : uint8_t { kFull, kNormal };
+enum class Order : uint8_t { kStrict, kLiveFirst, kUnset };
+/// What follows an attempt whose outcome is not known (spec.md section 3, guarantee).
+enum class Guarantee : uint8_t { kAtLeastOnce, kAtMostOnce, kExactlyOnce };
 
 /// A set of signals, one bit each (1 << Index(signal)).
 using SignalSet = uint8_t;
@@ -55,11 +59,12 @@ struct DestinationConfig {
   SignalSet signals = kAllSignals;
   Duration timeout;
   bool gzip = true;
+  Guarantee guarantee = Guarantee::kAtLeastOnce;
   std::array<KeyValue, 16> headers;  ///< header.NAME
   size_t header_count = 0;
   std::string_view tls_ca;
   bool tls_insecure = false;
-  Duration breaker_open, breaker_open_max;  ///< [breaker] unless set here.
+  Duration breaker_open, breaker_open_max, breaker_failback;  ///< [breaker] unless set here.
   uint32_t breaker_failures = 0;            ///< Likewise.
 };
 
@@ -90,6 +95,9 @@ struct Config {
     uint32_t batch_bytes = 0;
     Duration batch_delay;
     Duration max_age;  ///< 0 = never too old.
+    Order order = Order::kStrict;  ///< What a signal has unless it says otherwise:
+    std::array<Order, kSignalCount> order_of = {Order::kUnset, Order::kUnset, Order::kUnset};
+    uint32_t drain_share_percent = 0;  ///< live_first: the backlog's part of the requests.
   } queue;
 
   struct {
@@ -103,17 +111,18 @@ struct Config {
     uint64_t dead_max_bytes = 0;  ///< Less than max_bytes.
   } spool;
 
-  std::array<DestinationConfig, 1> destinations;  ///< One until failover is built.
+  std::array<DestinationConfig, kDestinationsMax> destinations;
   size_t destination_count = 0;
 
   struct {
     uint32_t failures = 0;
-    Duration open, open_max;
+    Duration open, open_max, failback;
   } breaker;  ///< What a destination has unless it says otherwise.
 
   struct {
     Duration initial, max;
     double multiplier = 2, jitter = 0.5;
+    Duration max_elapsed;  ///< 0 = for ever.
   } retry;
 
   struct {

@@ -35,6 +35,9 @@ Status CompleteDestination(const Config& config, DestinationConfig& destination,
   if (destination.breaker_open_max.ns == 0) {
     destination.breaker_open_max = config.breaker.open_max;
   }
+  if (destination.breaker_failback.ns == 0) {
+    destination.breaker_failback = config.breaker.failback;
+  }
   return {};
 }
 

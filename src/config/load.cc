@@ -241,7 +241,7 @@ void Loader::EnterDestination(Section& section, std::string_view name) {
   section.destination = &unused_;
   if (config_.destination_count == config_.destinations.size()) {
     TextBuffer<128> text;
-    text << '[' << section.name << "]: more than one destination is not available in this build";
+    text << '[' << section.name << "]: more than " << kDestinationsMax << " destinations";
     Error(text.text());
     return;
   }
@@ -568,6 +568,9 @@ void Loader::LoadIncludes() {
 void Loader::Complete() {
   section_ = nullptr;
   where_ = {input_.path, 0};
+  for (Order& order : config_.queue.order_of) {
+    if (order == Order::kUnset) order = config_.queue.order;
+  }
   for (size_t i = 0; i < section_count_; ++i) {
     const Section& section = sections_[i];
     if (section.destination == nullptr || section.destination == &unused_) continue;

@@ -44,7 +44,6 @@ inline constexpr size_t kSpoolAddsMax = 64;     // Batches of one transaction.
 inline constexpr size_t kSpoolReadsMax = 32;    // Batches read back in one job.
 inline constexpr size_t kSpoolBuriesMax = 8;    // Refused batches of one transaction.
 inline constexpr size_t kSpoolDeadRowsMax = 32; // Named by one `limpet dead retry`.
-inline constexpr size_t kSpoolDestinations = 8; // With counts of their own.
 
 /// What all of a signal's batches in the spool come to, without those that are done with.
 struct SpoolTotals {
@@ -60,7 +59,7 @@ struct KeptAccount {
     std::array<uint64_t, kSignalCount> delivered{}, rejected{};
   };
   std::array<Account, kSignalCount> accounts{};
-  std::array<Destination, kSpoolDestinations> destinations;
+  std::array<Destination, kDestinationsMax> destinations;
   size_t destination_count = 0;
 };
 
