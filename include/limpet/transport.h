@@ -16,7 +16,8 @@ struct Request {
   Encoding encoding = Encoding::kIdentity;
   std::string_view idempotency_key;  ///< Without the quotes; empty: no such header. Must live
                                      ///< until the answer.
-  const Body* body = nullptr;        ///< Must live until the answer.
+  const Body* body = nullptr;        ///< Must live until the answer. One of no bytes, without a key,
+                                     ///< is a probe: an empty export, which every receiver takes.
 };
 
 /// How far a request came.
@@ -48,7 +49,17 @@ class AnswerHandler {
   ~AnswerHandler() = default;
 };
 
-/// One destination: one connection kept alive, one request at a time.
+class KnockHandler {
+ public:
+  /// Called once for each Knock that returned kOk, unless stopped; from the loop, never from within
+  /// Knock. It may call Send or Knock.
+  virtual void OnKnock(bool connected) = 0;
+
+ protected:
+  ~KnockHandler() = default;
+};
+
+/// One destination: one connection kept alive, one request or knock at a time.
 class Transport {
  public:
   /// Starts a request. kFull: no memory for it now; nothing was started.
@@ -56,6 +67,18 @@ class Transport {
 
   /// Abandons the request in flight, if any; its handler is not called.
   virtual void Cancel() = 0;
+
+  /// Tries whether a TCP connection can be made to where requests go: the proxy, where there is one.
+  /// It ends as soon as it is made or after `timeout`. Only while nothing is in flight.
+  /// kFull: no memory for it now; nothing was started.
+  virtual Status Knock(KnockHandler& handler) = 0;
+
+  /// Abandons the knock, if any; its handler is not called.
+  virtual void StopKnocking() = 0;
+
+  /// The network has changed: closes the kept-alive connection and forgets the addresses of the name.
+  /// What is in flight is left to its own time-outs.
+  virtual void Renew() = 0;
 
  protected:
   ~Transport() = default;

@@ -85,7 +85,7 @@ void CurlClient::Drive(int handle, int events) {
   if (!broken_) return;
   broken_ = false;
   for (CurlDestination* d = first_; d != nullptr; d = d->next_) {
-    if (d->handler_ != nullptr) d->Finish(CURLE_OUT_OF_MEMORY);
+    if (d->busy()) d->Finish(CURLE_OUT_OF_MEMORY);
   }
 }
 

@@ -4,6 +4,7 @@
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -102,6 +103,15 @@ struct CurlDestination::Hooks {
     return CURL_SOCKOPT_OK;
   }
 
+  /// The connection may outlive its destination, not the client.
+  static int OnClose(void* self, curl_socket_t handle) {
+    auto& client = *static_cast<CurlClient*>(self);
+    for (CurlDestination* d = client.first_; d != nullptr; d = d->next_) {
+      if (d->kept_ == handle) d->kept_ = -1;
+    }
+    return close(handle);
+  }
+
   static CURLcode OnTls(CURL* easy, void* config, void* self) {
     CurlDestination& d = Of(self);
     d.tls_begun_ = true;
@@ -124,6 +134,7 @@ CurlDestination::CurlDestination(CurlClient& client, const DestinationConfig& co
 
 CurlDestination::~CurlDestination() {
   Cancel();
+  StopKnocking();
   Close();
   CurlDestination** link = &client_.first_;
   while (*link != this) link = &(*link)->next_;
@@ -167,6 +178,7 @@ Status CurlDestination::Configure() {
   set(CURLOPT_TCP_KEEPALIVE, 1L)(CURLOPT_TCP_KEEPIDLE, kKeepAliveSeconds);
   set(CURLOPT_TCP_KEEPINTVL, kKeepAliveStepSeconds);
   set(CURLOPT_SOCKOPTFUNCTION, Hooks::OnSocket)(CURLOPT_SOCKOPTDATA, static_cast<void*>(this));
+  set(CURLOPT_CLOSESOCKETFUNCTION, Hooks::OnClose)(CURLOPT_CLOSESOCKETDATA, static_cast<void*>(&client_));
 
   set(CURLOPT_POST, 1L);
   set(CURLOPT_READFUNCTION, Hooks::OnRead)(CURLOPT_READDATA, static_cast<void*>(this));
@@ -184,7 +196,7 @@ Status CurlDestination::Configure() {
 }
 
 Status CurlDestination::Send(const Request& request, AnswerHandler& handler) {
-  LIMPET_CHECK(texts_.made() && handler_ == nullptr && request.body != nullptr);
+  LIMPET_CHECK(texts_.made() && !busy() && request.body != nullptr);
   if (easy_ == nullptr) LIMPET_TRY(Open());
   LIMPET_TRY(SetRequest(request));
   body_ = request.body;
@@ -201,13 +213,16 @@ Status CurlDestination::Send(const Request& request, AnswerHandler& handler) {
   progress_ = {};
   started_ = checked_ = client_.clock_.Monotonic();
   next_check_ = started_ + config_.timeout / 4;
-  if (curl_multi_add_handle(client_.multi_, easy_) != CURLM_OK) {
-    curl_multi_remove_handle(client_.multi_, easy_);
-    Close();
-    return {Code::kFull, 0, "curl send"};
-  }
+  LIMPET_TRY(Add());
   handler_ = &handler;
   return {};
+}
+
+Status CurlDestination::Add() {
+  if (curl_multi_add_handle(client_.multi_, easy_) == CURLM_OK) return {};
+  curl_multi_remove_handle(client_.multi_, easy_);
+  Close();
+  return {Code::kFull, 0, "curl send"};
 }
 
 Status CurlDestination::SetRequest(const Request& request) {
@@ -219,6 +234,7 @@ Status CurlDestination::SetRequest(const Request& request) {
     url_ = request.signal;
     url_set_ = true;
   }
+  set(CURLOPT_CONNECT_ONLY, 0L);
   set(CURLOPT_HTTPHEADER, texts_.Headers(request.encoding, request.idempotency_key));
   set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body->size()));
   // Name, addresses one after the other, connection; see OnTls for what follows.
@@ -230,9 +246,48 @@ void CurlDestination::Cancel() {
   if (handler_ != nullptr) Stop();
 }
 
-/// Takes the request off libcurl; a connection that is in the middle of it is closed.
+Status CurlDestination::Knock(KnockHandler& handler) {
+  LIMPET_CHECK(texts_.made() && !busy());
+  if (easy_ == nullptr) LIMPET_TRY(Open());
+  DropConnection();  // It counts against the limit, and whoever knocks does not believe in it.
+  url_set_ = false;
+  Setter set(easy_);
+  set(CURLOPT_URL, texts_.knock_url())(CURLOPT_CONNECT_ONLY, 1L);
+  set(CURLOPT_CONNECTTIMEOUT_MS, InMilliseconds(config_.timeout));
+  LIMPET_TRY(set.status());
+  refusals_ = LibraryRefusals();
+  LIMPET_TRY(Add());
+  knocker_ = &handler;
+  return {};
+}
+
+void CurlDestination::StopKnocking() {
+  if (knocker_ != nullptr) Stop();
+}
+
+void CurlDestination::FinishKnock(int curl_code) {
+  KnockHandler& handler = *knocker_;
+  Stop();  // It closes the connection.
+  if (curl_code != CURLE_OK) Close();  // As after a request.
+  handler.OnKnock(curl_code == CURLE_OK);
+}
+
+void CurlDestination::Renew() {
+  if (busy()) return;
+  DropConnection();
+  Close();  // With it goes c-ares, and the addresses that it keeps.
+}
+
+/// libcurl closes idle connections of its own accord only; it finds this one dead before the next request.
+void CurlDestination::DropConnection() {
+  if (kept_ >= 0) shutdown(kept_, SHUT_RDWR);
+  kept_ = -1;
+}
+
+/// Takes the request or the knock off libcurl; a connection that is in the middle of it is closed.
 void CurlDestination::Stop() {
   handler_ = nullptr;
+  knocker_ = nullptr;
   curl_multi_remove_handle(client_.multi_, easy_);
 }
 
@@ -279,16 +334,18 @@ MonoTime CurlDestination::OnTime(MonoTime now) {
 }
 
 Phase CurlDestination::PhaseNow() const {
-  if (body_left_ || body_->size() == 0) return Phase::kAnswer;
+  curl_off_t ready_us = 0, resolved_us = 0;
+  curl_easy_getinfo(easy_, CURLINFO_PRETRANSFER_TIME_T, &ready_us);
+  if (body_left_ || ready_us != 0) return Phase::kAnswer;
   if (tls_begun_) return Phase::kTls;
-  curl_off_t resolved_us = 0;
   curl_easy_getinfo(easy_, CURLINFO_NAMELOOKUP_TIME_T, &resolved_us);
   return resolved_us == 0 ? Phase::kResolving : Phase::kConnecting;
 }
 
 /// Ends the request in flight and tells its handler.
 void CurlDestination::Finish(int curl_code) {
-  LIMPET_CHECK(handler_ != nullptr);
+  LIMPET_CHECK(busy());
+  if (knocker_ != nullptr) return FinishKnock(curl_code);
   AnswerHandler& handler = *handler_;
   const bool starved = LibraryRefusals() != refusals_;
   answer_.timed_out = curl_code == CURLE_OPERATION_TIMEDOUT;
@@ -297,6 +354,7 @@ void CurlDestination::Finish(int curl_code) {
     answer_.body_complete = curl_code == CURLE_OK && head_complete_ && body_bytes_ <= kAnswerBodyMax;
     answer_.retry_after = retry_after_.text();
     answer_.date = date_.text();
+    curl_easy_getinfo(easy_, CURLINFO_ACTIVESOCKET, &kept_);
   } else {
     answer_.sent = body_left_ ? Sent::kUnknown : Sent::kNotSent;
     answer_.round_trip = client_.clock_.Monotonic() - started_;

@@ -49,6 +49,9 @@ class CurlDestination final : public Transport {
 
   Status Send(const Request& request, AnswerHandler& handler) override;
   void Cancel() override;
+  Status Knock(KnockHandler& handler) override;
+  void StopKnocking() override;
+  void Renew() override;
 
  private:
   friend class CurlClient;
@@ -58,10 +61,14 @@ class CurlDestination final : public Transport {
   void Close();
   Status Configure();
   Status SetRequest(const Request& request);
+  bool busy() const { return handler_ != nullptr || knocker_ != nullptr; }
+  Status Add();
+  void DropConnection();
   MonoTime OnTime(MonoTime now);
   Phase PhaseNow() const;
   void Stop();
   void Finish(int curl_code);
+  void FinishKnock(int curl_code);
   void TakeHeader(std::string_view line);
   bool TakeBody(std::span<const uint8_t> bytes);
 
@@ -74,6 +81,8 @@ class CurlDestination final : public Transport {
   void* easy_ = nullptr;            // CURL; nullptr after a failure, until the next Send.
   Signal url_ = Signal::kMetrics;   // Whose URL the handle has; meaningful once url_set_.
   bool url_set_ = false;
+  int kept_ = -1;                   // The socket of the kept-alive connection, -1: none.
+  KnockHandler* knocker_ = nullptr;  // nullptr: no knock.
 
   // The request in flight.
   AnswerHandler* handler_ = nullptr;  // nullptr: idle.

@@ -26,6 +26,17 @@ Status CheckHeader(const KeyValue& header) {
   return {};
 }
 
+/// "http://host:port/" of a URL that has no fault: for a connection over which nothing is said.
+void WriteKnockUrl(TextWriter& out, std::string_view url) {
+  const bool tls = url.size() > 5 && EqualsIgnoringCase(url.substr(0, 6), "https:");
+  url.remove_prefix(url.find("://") + 3);
+  url = url.substr(0, url.find_first_of("/?#"));
+  if (const size_t user = url.rfind('@'); user != std::string_view::npos) url.remove_prefix(user + 1);
+  const size_t bracket = url.rfind(']');
+  const bool port = url.find(':', bracket == std::string_view::npos ? 0 : bracket) != std::string_view::npos;
+  out << "http://" << url << (port ? "/" : tls ? ":443/" : ":80/");
+}
+
 /// By libcurl's own parser, so that nothing is left for it to refuse later.
 Status CheckUrl(const char* url) {
   CURLU* const parsed = curl_url();
@@ -50,6 +61,7 @@ struct RequestTexts::Block {
   static constexpr size_t kFixed = 3 + std::tuple_size_v<decltype(DestinationConfig::headers)>;
 
   std::array<char*, kSignalCount> url{};
+  char* knock_url = nullptr;
   std::array<curl_slist, kFixed> fixed{};  // Linked in order; the list of each request ends in them.
   curl_slist encoding{};
   curl_slist key{};
@@ -69,7 +81,12 @@ Status RequestTexts::Make(const DestinationConfig& config, std::string_view user
     LIMPET_TRY(CheckHeader(header));
     bytes += header.key.size() + sizeof ": " + header.value.size();
   }
-  for (const std::string_view url : config.signal_url) bytes += url.size() + 1;
+  std::string_view any_url;
+  for (const std::string_view url : config.signal_url) {
+    bytes += url.size() + 1;
+    if (any_url.empty()) any_url = url;
+  }
+  bytes += any_url.size() + sizeof "http://:443/";
 
   void* const memory = AllocateForLibraries(sizeof(Block) + bytes);
   if (memory == nullptr) return {Code::kFull, 0, "destination"};
@@ -98,15 +115,20 @@ Status RequestTexts::Make(const DestinationConfig& config, std::string_view user
     add(header.key, header.value.empty() ? ";" : ": ");
     out << header.value << '\0';
   }
-  LIMPET_CHECK(!out.overflowed());
   block_->encoding.data = block_->encoding_text;
   block_->key.data = block_->key_text;
 
   for (const char* const url : block_->url) {
     if (*url != '\0') LIMPET_TRY(CheckUrl(url));
   }
+  block_->knock_url = texts + out.size();
+  WriteKnockUrl(out, any_url);
+  out << '\0';
+  LIMPET_CHECK(!out.overflowed());
   return {};
 }
+
+const char* RequestTexts::knock_url() const { return block_->knock_url; }
 
 const char* RequestTexts::url(Signal signal) const { return block_->url[Index(signal)]; }
 

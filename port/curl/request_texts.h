@@ -27,6 +27,9 @@ class RequestTexts {
   /// Empty when the destination does not take the signal.
   const char* url(Signal signal) const;
 
+  /// For a connection without a request: http, host and port of where they go.
+  const char* knock_url() const;
+
   /// The headers of one request, valid until the next call. key: without quotes; empty: none.
   curl_slist* Headers(Encoding encoding, std::string_view key);
 

@@ -64,6 +64,7 @@ Agent::Agent(const Config& config, const AgentIdentity& identity, const AgentMem
       identity_(identity),
       clock_(ports.clock),
       log_(ports.log),
+      transport_(ports.transport),
       pools_(pools),
       started_(ports.clock.Monotonic()),
       queue_(memory.queue),
@@ -311,6 +312,8 @@ Duration Agent::OldestAge(MonoTime now) {
   }
   return age;
 }
+
+void Agent::OnNetworkChange(MonoTime) { transport_.Renew(); }
 
 void Agent::Fill(Snapshot& snapshot) {
   const MonoTime now = clock_.Monotonic();

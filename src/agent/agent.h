@@ -87,6 +87,9 @@ class Agent final : public SnapshotSource, private OpenBatches {
   /// True when the process may end; what could not be kept has been dropped, counted as `shutdown`.
   bool stopped() const { return stopped_; }
 
+  /// Addresses or routes have changed: connections begin anew.
+  void OnNetworkChange(MonoTime now);
+
   void Fill(Snapshot& snapshot) override;
 
   /// Invariant L1 for every signal. Simulations ask after every event.
@@ -116,6 +119,7 @@ class Agent final : public SnapshotSource, private OpenBatches {
   const AgentIdentity identity_;
   Clock& clock_;
   Log& log_;
+  Transport& transport_;
   PoolReporter& pools_;
   const MonoTime started_;
 

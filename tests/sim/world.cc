@@ -42,7 +42,7 @@ size_t SimLog::Count(std::string_view text) const {
 }
 
 Status SimTransport::Send(const Request& request, AnswerHandler& handler) {
-  LIMPET_CHECK(!due_);
+  LIMPET_CHECK(!due_ && !knock_due_);
   SimRequest seen{clock_.mono, request.signal, request.encoding,
                   std::string(request.idempotency_key), {}};
   while (seen.body.size() < request.body->size()) {
@@ -60,7 +60,21 @@ Status SimTransport::Send(const Request& request, AnswerHandler& handler) {
   return {};
 }
 
+Status SimTransport::Knock(KnockHandler& handler) {
+  LIMPET_CHECK(!due_ && !knock_due_);
+  ++knocks;
+  connected_ = open();
+  knock_handler_ = &handler;
+  knock_due_ = clock_.mono + knock_delay;
+  return {};
+}
+
 void SimTransport::OnTime(MonoTime now) {
+  if (knock_due_ && *knock_due_ <= now) {
+    knock_due_.reset();
+    knock_handler_->OnKnock(connected_);
+    return;
+  }
   if (!due_ || *due_ > now) return;
   due_.reset();
   const SimAnswer given = pending_;

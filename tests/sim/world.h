@@ -2,6 +2,7 @@
 // one seed, and a day passes in a second.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -106,8 +107,17 @@ class SimTransport final : public Transport {
     due_.reset();
   }
 
-  /// When the answer in flight arrives; kNever when none is.
-  MonoTime next() const { return due_ ? *due_ : kNever; }
+  /// Does a knock find someone?
+  std::function<bool()> open = [] { return true; };
+  Duration knock_delay = Milliseconds(2);
+  size_t knocks = 0, renewals = 0;
+
+  Status Knock(KnockHandler& handler) override;
+  void StopKnocking() override { knock_due_.reset(); }
+  void Renew() override { ++renewals; }
+
+  /// When the answer in flight, or that to a knock, arrives; kNever when there is none.
+  MonoTime next() const { return std::min(due_.value_or(kNever), knock_due_.value_or(kNever)); }
   void OnTime(MonoTime now);
 
  private:
@@ -116,6 +126,9 @@ class SimTransport final : public Transport {
   SimAnswer pending_;
   AnswerHandler* handler_ = nullptr;
   MonoTime sent_at_;
+  std::optional<MonoTime> knock_due_;
+  bool connected_ = false;  // What the knock will hear.
+  KnockHandler* knock_handler_ = nullptr;
 };
 
 /// The worker, whose tasks take as long as they are told to. Without a latency a task has ended
