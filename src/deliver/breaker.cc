@@ -24,7 +24,11 @@ std::string_view BreakerStateName(BreakerState state) {
 
 Duration Breaker::longest_pause() const { return std::max(open_.longest(), retry_.longest()); }
 
-bool Breaker::Fail(MonoTime now, Duration least, bool at_once) {
+void Breaker::Try() {
+  if (state_ == BreakerState::kOpen) state_ = BreakerState::kHalfOpen;
+}
+
+void Breaker::Fail(MonoTime now, Duration least, bool at_once) {
   if (failures_++ == 0) {
     failing_since_ = now;
     const bool soon = quiet_.ns > 0 && now - recovered_ < quiet_ * kSoon;
@@ -39,12 +43,10 @@ bool Breaker::Fail(MonoTime now, Duration least, bool at_once) {
   not_before_ = now + least;
   if (state_ == BreakerState::kClosed && !at_once && failures_ < options_.failures) {
     next_ = now + std::max(retry_.Next(), least);
-    return false;
+    return;
   }
   next_ = now + std::max(open_.Next(), least);
-  const bool changed = state_ != BreakerState::kOpen;
   state_ = BreakerState::kOpen;
-  return changed;
 }
 
 void Breaker::Succeed(MonoTime now) {
@@ -54,20 +56,15 @@ void Breaker::Succeed(MonoTime now) {
   retry_.Reset();
 }
 
-bool Breaker::ProbeSucceeded(MonoTime now) {
+void Breaker::ProbeSucceeded(MonoTime now) {
   Succeed(now);
   next_ = now + options_.open.initial;
-  const bool changed = state_ == BreakerState::kOpen;
-  if (changed) state_ = BreakerState::kHalfOpen;
-  return changed;
 }
 
-bool Breaker::Accept(MonoTime now) {
+void Breaker::Accept(MonoTime now) {
   Succeed(now);
   next_ = not_before_ = MonoTime{};
-  const bool changed = state_ != BreakerState::kClosed;
   state_ = BreakerState::kClosed;
-  return changed;
 }
 
 bool Breaker::EndPause(MonoTime now) {

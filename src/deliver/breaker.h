@@ -3,7 +3,7 @@
 //            `failures` in a row; one is enough while another destination is healthy
 //     closed ----------------------------------------------------------------------> open
 //       ^                                                                          |    ^
-//       | data accepted                                          a probe succeeded v    | any failure
+//       | data accepted                                        an attempt or a probe v    | it failed
 //       +------------------------------------------------------------------------ half open
 //
 // After an outage it is `fresh` until it has gone without a failure for `failback`: traffic that flows
@@ -12,6 +12,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 
 #include "deliver/backoff.h"
 #include "limpet/random.h"
@@ -30,6 +31,7 @@ class Breaker {
     Backoff::Options retry, open;   ///< Pauses while it is closed, and while it is open.
   };
 
+  /// options must outlive the breaker.
   Breaker(const Options& options, Random& random)
       : options_(options), random_(random), retry_(options.retry, random), open_(options.open, random) {}
 
@@ -43,28 +45,33 @@ class Breaker {
   bool good(MonoTime now) const { return sound() && now >= good_at(); }
   /// When it is past it, if nothing fails until then.
   MonoTime good_at() const { return sound() ? recovered_ + quiet_ : kNever; }
-  /// No attempt and no probe before.
+  /// No probe before.
   MonoTime next() const { return next_; }
+  /// No data before: a probe that succeeded has proved that the pause is over.
+  MonoTime next_data() const { return sound() ? not_before_ : next_; }
   Duration longest_pause() const;
 
+  /// An attempt or a probe begins: open becomes half open.
+  void Try();
   /// An attempt or a probe failed. least: what Retry-After asked for. at_once: do not wait for more
-  /// failures. Returns whether the state has changed.
-  bool Fail(MonoTime now, Duration least, bool at_once);
+  /// failures.
+  void Fail(MonoTime now, Duration least, bool at_once);
   /// A probe outside the line succeeded: the next one when `open` has passed.
-  bool ProbeSucceeded(MonoTime now);
+  void ProbeSucceeded(MonoTime now);
   /// Data was accepted.
-  bool Accept(MonoTime now);
+  void Accept(MonoTime now);
 
   /// There is a sign that the outage is over: the pause ends, but for a random part of `open`, so that
   /// a thousand devices do not return at once. Once per outage; false: not now.
   bool EndPause(MonoTime now);
+  bool hastened() const { return hastened_; }
   /// Forgets the pause, down to what Retry-After asked for, unless that is later than `deadline`.
   void HurryUp(MonoTime deadline);
 
  private:
   void Succeed(MonoTime now);
 
-  Options options_;
+  const Options& options_;
   Random& random_;
   Backoff retry_, open_;
   BreakerState state_ = BreakerState::kClosed;

@@ -10,10 +10,37 @@ namespace limpet {
 namespace {
 
 constexpr Duration kRetryAfterMax = Seconds(3600);  // A longer wish is tried again after an hour.
+constexpr Duration kKnock = Seconds(5);             // spec.md section 5, jittered.
+constexpr int kTooLargeStatus = 413;
 
 // Upper bounds in seconds: loopback to a satellite link.
 constexpr std::array<double, 10> kDurationBounds = {0.005, 0.02, 0.05, 0.1, 0.25,
                                                     0.5,   1,    2.5,  10,  60};
+
+class NoBody final : public Body {
+ public:
+  size_t size() const override { return 0; }
+  std::span<const uint8_t> At(size_t) const override { return {}; }
+};
+constexpr NoBody kNoBody;
+
+Breaker::Options OptionsOf(const DestinationConfig& config, const Backoff::Options& retry, uint32_t failures) {
+  return {.failures = failures,
+          .failback = config.breaker_failback,
+          .retry = retry,
+          .open = {.initial = config.breaker_open,
+                   .max = config.breaker_open_max,
+                   .multiplier = 2,
+                   .jitter = retry.jitter,
+                   .least = config.breaker_open}};
+}
+
+BreakerReason ReasonOf(const Answer& answer, AnswerClass answer_class) {
+  if (answer.timed_out) return BreakerReason::kTimeout;
+  if (answer.sent != Sent::kAnswered) return BreakerReason::kConnection;
+  if (answer_class == AnswerClass::kMisconfigured) return BreakerReason::kMisconfigured;
+  return answer_class == AnswerClass::kFaulty ? BreakerReason::kFaulty : BreakerReason::kStatus;
+}
 
 }  // namespace
 
@@ -23,30 +50,56 @@ Destination::Destination(const DestinationConfig& config, const Backoff::Options
     : config_(config),
       transport_(transport),
       clock_(clock),
+      random_(random),
       log_(log),
       handler_(handler),
-      retry_(retry, random),
-      open_({.initial = config.breaker_open,
-             .max = config.breaker_open_max,
-             .multiplier = 2,
-             .jitter = retry.jitter,
-             .least = config.breaker_open},
-            random),
+      options_(OptionsOf(config, retry, config.breaker_failures)),
+      hold_options_(OptionsOf(config, retry, 1)),
+      breaker_(options_, random),
+      holds_{Breaker(hold_options_, random), Breaker(hold_options_, random), Breaker(hold_options_, random)},
       duration_(kDurationBounds) {}
 
+MonoTime Destination::ReachableUntil(Signal signal, Duration patience) const {
+  MonoTime until = kNever;
+  for (const Breaker* const breaker : {&breaker_, &Hold(signal)}) {
+    if (breaker->state() == BreakerState::kOpen) return MonoTime{};
+    const MonoTime since = breaker->failing_since();
+    if (since != kNever) until = std::min(until, since + patience);
+  }
+  return until;
+}
+
+MonoTime Destination::ReadyAt(Signal signal) const {
+  return in_flight() ? kNever : std::max(breaker_.next_data(), Hold(signal).next_data());
+}
+
 void Destination::Send(const BatchHeader& header, std::string_view instance, const Body& body) {
-  const MonoTime now = clock_.Monotonic();
-  LIMPET_CHECK(Ready(now));
-  if (breaker_ == BreakerState::kOpen) breaker_ = BreakerState::kHalfOpen;
   signal_ = header.signal;
   key_.Clear();
   WriteIdempotencyKey(key_, instance, header);
   LIMPET_CHECK(!key_.overflowed());
-  in_flight_ = true;
-  const Request request{.signal = header.signal,
-                        .encoding = header.encoding,
-                        .idempotency_key = key_.text(),
-                        .body = &body};
+  Start({.signal = header.signal,
+         .encoding = header.encoding,
+         .idempotency_key = key_.text(),
+         .body = &body},
+        Flight::kData);
+}
+
+void Destination::Probe() {
+  signal_ = probe_signal();
+  Start({.signal = signal_, .encoding = Encoding::kIdentity, .idempotency_key = {}, .body = &kNoBody},
+        Flight::kProbe);
+}
+
+void Destination::Start(const Request& request, Flight flight) {
+  LIMPET_CHECK(flight_ == Flight::kNone && Takes(request.signal));
+  if (knocking_) transport_.StopKnocking();
+  knocking_ = false;
+  flight_ = flight;
+  const BreakerState before = breaker();
+  breaker_.Try();
+  holds_[Index(signal_)].Try();
+  NoteTransition(before, BreakerReason::kProbe);
   const Status started = transport_.Send(request, *this);
   if (started.ok()) return;
   // No memory for it: an attempt that certainly did not leave this host.
@@ -55,7 +108,8 @@ void Destination::Send(const BatchHeader& header, std::string_view instance, con
 
 void Destination::OnAnswer(const Answer& answer) {
   const MonoTime now = clock_.Monotonic();
-  in_flight_ = false;
+  const bool probe = flight_ == Flight::kProbe;
+  flight_ = Flight::kNone;
   const bool answered = answer.sent == Sent::kAnswered;
   CountCode(answered ? answer.status : 0);
   if (answered) {
@@ -70,92 +124,174 @@ void Destination::OnAnswer(const Answer& answer) {
     misconfigured_ = answer_class == AnswerClass::kMisconfigured;
   }
 
-  if (answer_class == AnswerClass::kAccepted) {
-    if (body.rejected > 0 || !body.message.empty()) {
-      log_.Warn(body.rejected > 0 ? "the destination rejected items" : "the destination warns",
-                {{"destination", config_.name},
-                 {"signal", SignalName(signal_)},
-                 {"rejected", body.rejected},
-                 {"message", body.message}});
-    }
-    Accepted(now);
-    handler_.OnOutcome({.verdict = Verdict::kAccepted, .rejected = body.rejected});
-    return;
+  Outcome outcome;
+  switch (answer_class) {
+    case AnswerClass::kAccepted:
+      if (body.rejected > 0 || !body.message.empty()) {
+        log_.Warn(body.rejected > 0 ? "the destination rejected items" : "the destination warns",
+                  {{"destination", config_.name},
+                   {"signal", SignalName(signal_)},
+                   {"rejected", body.rejected},
+                   {"message", body.message}});
+      }
+      Succeeded(now, probe);
+      outcome = {.verdict = Verdict::kAccepted, .rejected = body.rejected};
+      break;
+    case AnswerClass::kRefused:
+      // It answers and judges. An empty export that is refused proves as much.
+      if (probe) Succeeded(now, probe);
+      if (!probe) Describe(answer, answer_class, body.message);
+      outcome = {.verdict = answer.status == kTooLargeStatus ? Verdict::kTooLarge : Verdict::kRefused};
+      break;
+    case AnswerClass::kRetryable:
+    case AnswerClass::kMisconfigured:
+    case AnswerClass::kFaulty:
+      Describe(answer, answer_class, body.message);
+      Failed(now, answer, answer_class, probe);
+      if (answer.sent == Sent::kUnknown) outcome.verdict = Verdict::kUnknown;
+      if (answer_class == AnswerClass::kFaulty) outcome.verdict = Verdict::kFaulty;
+      break;
   }
+  if (!probe) handler_.OnOutcome(*this, outcome);
+}
 
-  Describe(answer, answer_class, body.message);
-  if (answer_class == AnswerClass::kRefused) {
-    handler_.OnOutcome({.verdict = Verdict::kRefused});
-    return;
-  }
-
+void Destination::Failed(MonoTime now, const Answer& answer, AnswerClass answer_class, bool probe) {
   const Duration retry_after =
-      ParseRetryAfter(answer.retry_after, answer.date, clock_.Wall(), kRetryAfterMax)
-          .value_or(Duration{});
-  not_before_ = now + retry_after;
-  if (failures_++ == 0) {
+      ParseRetryAfter(answer.retry_after, answer.date, clock_.Wall(), kRetryAfterMax).value_or(Duration{});
+  if (failed_attempts_++ == 0) {
     failing_since_ = now;
     log_.Warn("delivery fails",
               {{"destination", config_.name}, {"error", last_error_.text()},
                {"class", AnswerClassName(answer_class)}});
   }
-  if (answer_class != AnswerClass::kRetryable || breaker_ == BreakerState::kHalfOpen ||
-      failures_ >= config_.breaker_failures) {
-    Open(now, retry_after);
+  const BreakerState before = breaker();
+  if (answer_class == AnswerClass::kRetryable) {
+    breaker_.Fail(now, retry_after, probe || handler_.GoodElsewhere(*this, signal_));
   } else {
-    next_attempt_ = now + std::max(retry_.Next(), retry_after);
+    if (!breaker_.sound()) breaker_.ProbeSucceeded(now);  // The connection is not what is wrong.
+    holds_[Index(signal_)].Fail(now, retry_after, true);
   }
-  handler_.OnOutcome({.verdict = Verdict::kAgain});
+  NoteTransition(before, ReasonOf(answer, answer_class));
 }
 
-void Destination::Accepted(MonoTime now) {
-  Recover(now);
+void Destination::Succeeded(MonoTime now, bool probe) {
+  const BreakerState before = breaker();
+  for (Breaker* const breaker : {&breaker_, &holds_[Index(signal_)]}) {
+    probe ? breaker->ProbeSucceeded(now) : breaker->Accept(now);
+  }
+  NoteTransition(before, probe ? BreakerReason::kProbe : BreakerReason::kAccepted);
+  if (probe) return;
   last_accepted_ = now;
   last_success_ = clock_.Wall();
+  if (failed_attempts_ == 0 || failing()) return;
+  log_.Info("delivery works again",
+            {{"destination", config_.name}, {"failed_attempts", failed_attempts_},
+             {"seconds", (now - failing_since_).ns / 1'000'000'000}});
+  failed_attempts_ = 0;
 }
 
-/// It answers and judges: nothing is wrong with the connection.
 void Destination::DropRefused() {
   misconfigured_ = false;
-  Recover(clock_.Monotonic());
-}
-
-void Destination::Recover(MonoTime now) {
-  if (failures_ > 0) {
-    log_.Info("delivery works again",
-              {{"destination", config_.name}, {"failed_attempts", failures_},
-               {"seconds", (now - failing_since_).ns / 1'000'000'000}});
-  }
-  failures_ = 0;
-  breaker_ = BreakerState::kClosed;
-  retry_.Reset();
-  open_.Reset();
-  next_attempt_ = now;
+  const MonoTime now = clock_.Monotonic();
+  const BreakerState before = breaker();
+  breaker_.Accept(now);
+  holds_[Index(signal_)].Accept(now);
+  NoteTransition(before, BreakerReason::kAccepted);
 }
 
 void Destination::HoldRefused() {
-  const MonoTime now = clock_.Monotonic();
-  if (failures_++ == 0) failing_since_ = now;
-  if (!misconfigured_) {
-    log_.Error("the destination refuses everything: held until it is set right",
-               {{"destination", config_.name}, {"error", last_error_.text()}});
-  }
   misconfigured_ = true;
-  Open(now, Duration{});
+  const BreakerState before = breaker();
+  holds_[Index(signal_)].Fail(clock_.Monotonic(), {}, true);
+  NoteTransition(before, BreakerReason::kRefused);
 }
 
-void Destination::Open(MonoTime now, Duration least) {
-  const Duration pause = std::max(open_.Next(), least);
-  next_attempt_ = now + pause;
-  if (breaker_ == BreakerState::kClosed) {
-    log_.Warn("destination is given a rest",
-              {{"destination", config_.name}, {"error", last_error_.text()},
-               {"pause_ms", pause.ns / 1'000'000}});
+bool Destination::Cancel() {
+  const bool data = flight_ == Flight::kData;
+  if (in_flight()) transport_.Cancel();
+  if (knocking_) transport_.StopKnocking();
+  knocking_ = false;
+  flight_ = Flight::kNone;
+  return data;
+}
+
+/// What failed on a signal's path is proved there; what failed on the way, where it last did.
+Signal Destination::probe_signal() const {
+  if (!breaker_.sound() || breaker_.state() != BreakerState::kClosed) return signal_;
+  for (const Signal signal : kSignals) {
+    if (!Hold(signal).sound() || Hold(signal).state() != BreakerState::kClosed) return signal;
   }
-  breaker_ = BreakerState::kOpen;
+  return signal_;
 }
 
-/// "401: credentials are missing or wrong: check header.* (token expired)" or "connection refused".
+MonoTime Destination::ProbeAt() const {
+  if (in_flight()) return kNever;
+  MonoTime at = kNever;
+  const auto look = [&at](const Breaker& breaker) {
+    const bool wanted = !breaker.sound() || breaker.state() != BreakerState::kClosed;
+    if (wanted) at = std::min(at, breaker.next());
+  };
+  look(breaker_);
+  // A path cannot be proved while the way to it is closed.
+  if (at == kNever) std::for_each(holds_.begin(), holds_.end(), look);
+  return at;
+}
+
+MonoTime Destination::KnockAt() const {
+  const bool wanted = breaker_.state() == BreakerState::kOpen && !breaker_.hastened();
+  return wanted && !in_flight() && !knocking_ ? next_knock_ : kNever;
+}
+
+void Destination::Knock() {
+  const MonoTime now = clock_.Monotonic();
+  // Half as long to half as long again.
+  next_knock_ = now + kKnock / 2 + Duration{static_cast<int64_t>(random_.Next() % uint64_t(kKnock.ns))};
+  knocking_ = transport_.Knock(*this).ok();
+}
+
+void Destination::OnKnock(bool connected) {
+  knocking_ = false;
+  if (!connected || !breaker_.EndPause(clock_.Monotonic())) return;
+  log_.Info("the destination can be reached again", {{"destination", config_.name}});
+}
+
+void Destination::Renew() {
+  transport_.Renew();
+  (void)breaker_.EndPause(clock_.Monotonic());
+}
+
+void Destination::HurryUp(MonoTime deadline) {
+  breaker_.HurryUp(deadline);
+  for (Breaker& hold : holds_) hold.HurryUp(deadline);
+}
+
+bool Destination::failing() const {
+  return !breaker_.sound() || std::any_of(holds_.begin(), holds_.end(), [](const Breaker& hold) { return !hold.sound(); });
+}
+
+BreakerState Destination::breaker() const {
+  BreakerState worst = breaker_.state();
+  for (const Breaker& hold : holds_) worst = std::max(worst, hold.state());
+  return worst;
+}
+
+void Destination::NoteTransition(BreakerState before, BreakerReason reason) {
+  const BreakerState to = breaker();
+  if (to == before) return;
+  log_.Info("breaker", {{"destination", config_.name},
+                        {"to", BreakerStateName(to)},
+                        {"reason", BreakerReasonName(reason)}});
+  const auto known = std::span(transitions_).first(transition_count_);
+  const auto found = std::find_if(known.begin(), known.end(), [&](const TransitionCount& t) {
+    return t.to == to && t.reason == reason;
+  });
+  if (found != known.end()) {
+    ++found->count;
+  } else if (transition_count_ < transitions_.size()) {
+    transitions_[transition_count_++] = {to, reason, 1};
+  }
+}
+
 void Destination::Describe(const Answer& answer, AnswerClass answer_class,
                            std::string_view message) {
   last_error_time_ = clock_.Wall();
@@ -184,16 +320,6 @@ void Destination::CountCode(int code) {
   CountCode(0);
 }
 
-void Destination::Cancel() {
-  transport_.Cancel();
-  in_flight_ = false;
-}
-
-void Destination::HurryUp(MonoTime deadline) {
-  if (in_flight_) return;
-  next_attempt_ = not_before_ < deadline ? std::min(next_attempt_, not_before_) : MonoTime{};
-}
-
 void Destination::CountDelivered(Signal signal, uint64_t delivered, uint64_t rejected) {
   delivered_[Index(signal)] += delivered;
   rejected_[Index(signal)] += rejected;
@@ -204,17 +330,19 @@ DestinationView Destination::View(MonoTime now) const {
   view.name = config_.name;
   view.url = config_.shown_url;
   view.priority = config_.priority;
-  for (const Signal signal : kSignals) {
-    view.active[Index(signal)] = (config_.signals >> Index(signal) & 1) != 0;
-  }
-  view.breaker = breaker_;
+  view.breaker = breaker();
   view.last_success = last_success_;
   view.last_error_time = last_error_time_;
   view.last_error = last_error_.text();
   view.misconfigured = misconfigured_;
-  view.in_flight = in_flight_;
-  view.next_attempt_in = in_flight_ ? Duration{} : std::max(next_attempt_ - now, Duration{});
+  view.in_flight = in_flight();
+  MonoTime next = kNever;
+  for (const Signal signal : kSignals) {
+    if (Takes(signal)) next = std::min(next, ReadyAt(signal));
+  }
+  view.next_attempt_in = in_flight() || next == kNever ? Duration{} : std::max(next - now, Duration{});
   view.requests = std::span(codes_).first(code_count_);
+  view.transitions = std::span(transitions_).first(transition_count_);
   view.duration = ViewOf(duration_);
   view.delivered = delivered_;
   view.rejected = rejected_;

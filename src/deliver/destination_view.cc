@@ -2,16 +2,10 @@
 
 namespace limpet {
 
-std::string_view BreakerStateName(BreakerState state) {
-  switch (state) {
-    case BreakerState::kClosed:
-      return "closed";
-    case BreakerState::kHalfOpen:
-      return "half_open";
-    case BreakerState::kOpen:
-      return "open";
-  }
-  return "";
+std::string_view BreakerReasonName(BreakerReason reason) {
+  constexpr std::array<std::string_view, kBreakerReasonCount> kNames = {
+      "connection", "timeout", "status", "misconfigured", "faulty", "refused", "probe", "accepted"};
+  return kNames[static_cast<size_t>(reason)];
 }
 
 }  // namespace limpet

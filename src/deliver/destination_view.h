@@ -7,16 +7,34 @@
 #include <string_view>
 
 #include "base/histogram.h"
+#include "deliver/breaker.h"
 #include "limpet/batch.h"
 #include "limpet/time.h"
 
 namespace limpet {
 
-enum class BreakerState : uint8_t { kClosed = 0, kHalfOpen = 1, kOpen = 2 };
-std::string_view BreakerStateName(BreakerState state);  // "closed", "half_open", "open"
-
 struct CodeCount {
   int code = 0;  ///< HTTP status; 0 = no answer.
+  uint64_t count = 0;
+};
+
+/// Why a breaker changed its state.
+enum class BreakerReason : uint8_t {
+  kConnection,     ///< No connection, or it was lost.
+  kTimeout,
+  kStatus,         ///< 429, 502, 503, 504.
+  kMisconfigured,
+  kFaulty,
+  kRefused,        ///< Three batches in a row without one accepted item.
+  kProbe,          ///< A probe, or the first attempt after the pause.
+  kAccepted,
+};
+inline constexpr size_t kBreakerReasonCount = 8;
+std::string_view BreakerReasonName(BreakerReason reason);  // "connection", …
+
+struct TransitionCount {
+  BreakerState to = BreakerState::kClosed;
+  BreakerReason reason = BreakerReason::kConnection;
   uint64_t count = 0;
 };
 
@@ -32,6 +50,7 @@ struct DestinationView {
   bool in_flight = false;
   Duration next_attempt_in;       ///< 0 = now or in flight.
   std::span<const CodeCount> requests;
+  std::span<const TransitionCount> transitions;
   HistogramView duration;
   std::array<uint64_t, kSignalCount> delivered{}, rejected{};
 };
