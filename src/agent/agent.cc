@@ -136,7 +136,7 @@ MonoTime Agent::OnTime(MonoTime now) {
   if (!spooler_.ClosesOpenBatches()) next = std::min(next, batcher_.OnTime(now));
   const MonoTime unhealthy = delivery_.UnhealthyAt(config_.spool.commit_interval);
   if (unhealthy > now) next = std::min(next, unhealthy);
-  next = std::min(next, spooler_.OnTime(now, now < unhealthy, *this, delivery_));
+  next = std::min(next, spooler_.OnTime(now, now < unhealthy ? kAllSignals : 0, *this, delivery_));
   if (const SpoolOpened* const late = spooler_.TakeLateOpening()) {
     TakeOver(*late);
     next = now;  // There may be a crash to tell of.

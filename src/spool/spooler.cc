@@ -34,7 +34,7 @@ Spooler::Spooler(const SpoolerOptions& options, const SpoolParts& parts, BatchQu
   LIMPET_CHECK(parts_.store != nullptr && parts_.worker != nullptr && parts_.storage != nullptr &&
                parts_.job != nullptr);
   parts_.store->Take(*job_);
-  last_unreachable_ = clock_.Monotonic() - kQuiet;  // Nothing is known against anybody.
+  last_unwell_ = clock_.Monotonic() - kQuiet;  // Nothing is known against anybody.
   last_commit_ = clock_.Monotonic();
 }
 
@@ -137,24 +137,37 @@ bool Spooler::empty() const { return Drained() && queue_.empty(); }
 
 // The states
 
-void Spooler::Judge(MonoTime now, bool reachable) {
-  // What lies between two looks was as the first of them found it.
-  if (!reachable || !reachable_) last_unreachable_ = now;
-  if (reachable || reachable_) last_reachable_ = now;
+/// Each signal that holds something has somebody who takes it. Letters need nobody.
+bool Spooler::AllReachable() const {
+  bool holds = false;
+  for (const Signal signal : kSignals) {
+    if (Rows(signal) == 0 && !queue_.Head(signal)) continue;
+    if (!Reaches(signal)) return false;
+    holds = true;
+  }
+  return holds || reachable_ != 0;
+}
+
+void Spooler::Judge(MonoTime now, SignalSet reachable) {
   reachable_ = reachable;
+  // What lies between two looks was as the first of them found it.
+  const bool well = AllReachable();
+  if (!well || !well_) last_unwell_ = now;
+  if (well || well_) last_well_ = now;
+  well_ = well;
   if (!Usable()) return;
   const bool holds = !queue_.empty() || !Drained();
   switch (phase_) {
     case SpoolPhase::kCalm:
-      if ((!reachable && holds) || MemoryFull()) Enter(SpoolPhase::kSpilling);
+      if ((!well && holds) || MemoryFull()) Enter(SpoolPhase::kSpilling);
       break;
     case SpoolPhase::kSpilling:
-      if (reachable && !MemoryFull()) Enter(SpoolPhase::kDraining);
+      if (well && !MemoryFull()) Enter(SpoolPhase::kDraining);
       break;
     case SpoolPhase::kDraining:
-      if (now - last_reachable_ >= kQuiet) {
+      if (now - last_well_ >= kQuiet) {
         Enter(SpoolPhase::kSpilling);
-      } else if (Drained() && !running_ && now - last_unreachable_ >= kQuiet &&
+      } else if (Drained() && !running_ && now - last_unwell_ >= kQuiet &&
                  !MemoryAbove(kCalmBelow)) {
         shrink_ = true;
         Enter(SpoolPhase::kCalm);
@@ -164,12 +177,13 @@ void Spooler::Judge(MonoTime now, bool reachable) {
   }
 }
 
-MonoTime Spooler::OnTime(MonoTime now, bool reachable, OpenBatches& open, const CountKeeper& counts) {
+MonoTime Spooler::OnTime(MonoTime now, SignalSet reachable, OpenBatches& open,
+                         const CountKeeper& counts) {
   const MonoTime aged = DropAged(now);
   if (phase_ == SpoolPhase::kOff) return aged;
   if (running_ && parts_.worker->TakeDone()) Finished(now);
   Judge(now, reachable);
-  if (!running_ && !finished_ && Begin(now, reachable, open, counts)) {
+  if (!running_ && !finished_ && Begin(now, open, counts)) {
     running_ = true;
     settled_items_ = settled_batches_ = {};
     parts_.worker->Begin(*parts_.store);
@@ -188,10 +202,10 @@ MonoTime Spooler::OnTime(MonoTime now, bool reachable, OpenBatches& open, const 
   if (HeldBack(now)) next = std::max(next, hold_until_);
   if (phase_ == SpoolPhase::kDraining) {
     // Back to one of the others, by time alone.
-    if (reachable && Drained() && !MemoryAbove(kCalmBelow)) {
-      next = std::min(next, last_unreachable_ + kQuiet);
+    if (well_ && Drained() && !MemoryAbove(kCalmBelow)) {
+      next = std::min(next, last_unwell_ + kQuiet);
     }
-    if (!reachable) next = std::min(next, last_reachable_ + kQuiet);
+    if (!well_) next = std::min(next, last_well_ + kQuiet);
   }
   return next;
 }
@@ -215,7 +229,7 @@ MonoTime Spooler::CommitDue(MonoTime now) const {
 
 // Jobs
 
-bool Spooler::Begin(MonoTime now, bool reachable, OpenBatches& open, const CountKeeper& counts) {
+bool Spooler::Begin(MonoTime now, OpenBatches& open, const CountKeeper& counts) {
   const bool reopen = phase_ == SpoolPhase::kUnusable;
   if (reopen && now < retry_at_) return false;
   // What is open goes along with a commit that is due, or makes one due.
@@ -244,7 +258,7 @@ bool Spooler::Begin(MonoTime now, bool reachable, OpenBatches& open, const Count
   job_->full = false;
   job_->file_into = {};
   if (write) FillWrite(now, counts);
-  FillRead(reachable);
+  FillRead();
   if (file_into_.size() > 0 && !file_answered_) {
     file_running_ = true;
     job_->file_into = file_into_;
@@ -358,13 +372,13 @@ void Spooler::FillBuries() {
 }
 
 /// The oldest of a signal whose copies are fewest, as long as they leave room for what comes in.
-void Spooler::FillRead(bool reachable) {
+void Spooler::FillRead() {
   if (stopping_ || job_->open) return;
   const bool crowded = MemoryCrowded();
   for (const Signal signal : kSignals) {
     const size_t copies = queue_.batches(signal, Part::kSpooled);
     // Without anybody to send to, one to try with is enough.
-    if (Backlog(signal) == 0 || (copies > 0 && (crowded || !reachable))) continue;
+    if (Backlog(signal) == 0 || (copies > 0 && (crowded || !Reaches(signal)))) continue;
     const size_t wanted = read_bytes_[Index(signal)];
     const size_t spare = copies > 0 ? options_.batch_bytes : 0;
     if (recount_ || (wanted > 0 && !queue_.HasRoom(wanted + spare))) continue;
@@ -613,7 +627,8 @@ void Spooler::Failed(MonoTime now) {
 
 // The lines
 
-BatchId Spooler::Head(Signal signal) const {
+BatchId Spooler::Head(Signal signal, Lane lane) const {
+  if (lane == Lane::kLive) return {};
   if (const BatchId copy = queue_.Head(signal, Part::kSpooled)) return copy;
   const bool once = phase_ == SpoolPhase::kUnusable && failures_ == 1;
   if (once && (!resumed_ || Backlog(signal) > 0)) return {};
@@ -639,6 +654,19 @@ void Spooler::Settle(BatchId id) {
   }
   queue_.Remove(id);
 }
+
+void Spooler::SettlePart(BatchId, uint32_t) {}
+
+bool Spooler::BuryPart(BatchId, const BatchHeader&, std::span<const uint8_t>, std::string_view,
+                       std::string_view) {
+  return false;
+}
+
+bool Spooler::Announce(BatchId, Lane, std::string_view, bool) { return true; }
+
+void Spooler::Retract(Signal, Lane) {}
+
+std::string_view Spooler::OpenAttempt(BatchId) const { return {}; }
 
 bool Spooler::Bury(BatchId id, std::string_view destination, std::string_view answer) {
   if (phase_ == SpoolPhase::kOff || bury_count_ == buries_.size()) return false;

@@ -3,7 +3,7 @@
 //
 // The states, and what leads from one to the next (`durability = on_demand`):
 //
-//             no destination is healthy and something is held,
+//             what a signal holds nobody healthy takes,
 //             or memory is 80 % full
 //      calm ------------------------------------------------> spilling
 //        ^                                                     |    ^
@@ -39,6 +39,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <span>
 #include <string_view>
 
 #include "config/config.h"
@@ -72,8 +73,15 @@ struct SpoolerOptions {
   uint64_t max_bytes = 0;
   size_t batch_bytes = 0;
   Duration max_age;                 ///< 0: none.
+  SignalSet live_first = 0;         ///< Signals whose new data goes ahead of a backlog.
   BootId boot;
   std::string_view instance;
+};
+
+/// The two ways into the open of a signal with `order = live_first`; with `strict` all is kOldest.
+enum class Lane : uint8_t {
+  kOldest,  ///< What was collected first: the backlog, and all there is where there is none.
+  kLive,    ///< What came in since, ahead of a backlog.
 };
 
 /// What the spool shows of itself.
@@ -124,25 +132,44 @@ class Spooler {
   /// What was found by a spool that could be opened only later, once; else nullptr.
   const SpoolOpened* TakeLateOpening();
 
-  /// Takes back a finished job, decides the state, hands out the next job. reachable: some destination
-  /// is healthy. Returns when it wants to be called next; the end of a job calls for a turn as well.
-  MonoTime OnTime(MonoTime now, bool reachable, OpenBatches& open, const CountKeeper& counts);
+  /// Takes back a finished job, decides the state, hands out the next job. reachable: the signals that
+  /// some healthy destination takes. Returns when it wants to be called next; the end of a job calls
+  /// for a turn as well.
+  MonoTime OnTime(MonoTime now, SignalSet reachable, OpenBatches& open, const CountKeeper& counts);
 
   /// While a commit takes the open batches along, they are not closed for their age.
   bool ClosesOpenBatches() const { return Spills() && options_.durability != Durability::kAlways; }
 
   // The lines, for delivery.
 
-  /// What is to go next; none: nothing, or it is on its way from flash, or to it.
-  BatchId Head(Signal signal) const;
-  /// The batch was accepted, or its outcome ends it otherwise: it is held no more.
+  /// What is to go next; none: nothing, or it is on its way from flash, or to it. It may be in flight:
+  /// what was sent from one lane is at the head of the other when the backlog ends.
+  BatchId Head(Signal signal, Lane lane = Lane::kOldest) const;
+  /// The batch was accepted, or its outcome ends it otherwise: what is left of it is held no more.
   void Settle(BatchId id);
+  /// So many items of the batch were: they are held no more. The batch stays in line until Settle.
+  void SettlePart(BatchId id, uint32_t items);
   /// The batch was refused: it becomes a dead letter. False: no place for it now, or there is no
   /// spool; the caller decides.
   bool Bury(BatchId id, std::string_view destination, std::string_view answer);
+  /// A part of the batch was: it becomes a letter of its own, and its items leave the batch. False: no
+  /// place for it now; it can be asked for again. Not where there are no dead letters.
+  bool BuryPart(BatchId id, const BatchHeader& part, std::span<const uint8_t> bytes,
+                std::string_view destination, std::string_view answer);
   bool has_dead_letters() const {
     return Usable() || (phase_ == SpoolPhase::kUnusable && bury_count_ < buries_.size());
   }
+
+  /// An attempt is about to begin there. commit: true only when flash says so, or will say it as soon as
+  /// it has the batch; otherwise it is asked for, and the caller comes again. Without commit it is noted
+  /// with the next transaction.
+  bool Announce(BatchId id, Lane lane, std::string_view destination, bool commit);
+  /// The outcome of the lane's attempt is known.
+  void Retract(Signal signal, Lane lane);
+  /// Where an earlier process began an attempt on this batch, whose outcome was never known; empty:
+  /// nowhere.
+  std::string_view OpenAttempt(BatchId id) const;
+
   /// Drops what is only in memory. Returns the items, of all signals.
   uint64_t DropMemory(DropReason reason);
 
@@ -212,7 +239,9 @@ class Spooler {
   bool AnyNew() const;
   uint64_t Rows(Signal signal) const;
   uint64_t Backlog(Signal signal) const;
-  void Judge(MonoTime now, bool reachable);
+  bool Reaches(Signal signal) const { return (reachable_ >> Index(signal) & 1) != 0; }
+  bool AllReachable() const;
+  void Judge(MonoTime now, SignalSet reachable);
   void Enter(SpoolPhase phase);
   void Finished(MonoTime now);
   void Succeeded(MonoTime now);
@@ -224,13 +253,13 @@ class Spooler {
   void TellOfRoom(MonoTime now);
   void Failed(MonoTime now);
   MonoTime CommitDue(MonoTime now) const;
-  bool Begin(MonoTime now, bool reachable, OpenBatches& open, const CountKeeper& counts);
+  bool Begin(MonoTime now, OpenBatches& open, const CountKeeper& counts);
   void FillAdds();
   void DropNew();
   MonoTime DropAged(MonoTime now);
   void FillBuries();
   void FillWrite(MonoTime now, const CountKeeper& counts);
-  void FillRead(bool reachable);
+  void FillRead();
 
   const SpoolerOptions options_;
   const SpoolParts parts_;
@@ -243,8 +272,9 @@ class Spooler {
   bool resumed_ = false;        // The accounts of an earlier process are in the ledger.
   bool late_ = false;           // That happened after the start, and nobody was told yet.
   bool marked_ = false;         // The mark of a clean stop is gone from the spool.
-  bool reachable_ = true;
-  MonoTime last_unreachable_, last_reachable_;
+  SignalSet reachable_ = kAllSignals;
+  bool well_ = true;            // All that is held can leave.
+  MonoTime last_unwell_, last_well_;
   MonoTime last_commit_;
   MonoTime retry_at_ = kNever;  // When an unusable spool is opened again.
   uint32_t failures_ = 0;       // Close upon each other.
