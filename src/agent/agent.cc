@@ -9,6 +9,7 @@ namespace limpet {
 namespace {
 
 constexpr Duration kClockCheck = Seconds(60);  // spec.md section 6: at least every minute.
+constexpr Duration kForEver = Seconds(100LL * 365 * 86400);
 constexpr uint32_t kFailedCycles = 3;          // spec.md section 7: a source counts as failed.
 
 BatcherOptions MakeBatcherOptions(const Config& config, const AgentIdentity& identity) {
@@ -20,12 +21,13 @@ BatcherOptions MakeBatcherOptions(const Config& config, const AgentIdentity& ide
           .boot = identity.boot};
 }
 
-Backoff::Options MakeRetry(const Config& config) {
-  return {.initial = config.retry.initial,
-          .max = config.retry.max,
-          .multiplier = config.retry.multiplier,
-          .jitter = config.retry.jitter,
-          .least = {}};
+SignalSet LiveFirst(const Config& config) {
+  SignalSet live_first = 0;
+  for (const Signal signal : kSignals) {
+    const bool set = config.queue.order_of[Index(signal)] == Order::kLiveFirst;
+    if (set) live_first = static_cast<SignalSet>(live_first | 1u << Index(signal));
+  }
+  return live_first;
 }
 
 SpoolerOptions MakeSpoolerOptions(const Config& config, const AgentIdentity& identity,
@@ -36,12 +38,16 @@ SpoolerOptions MakeSpoolerOptions(const Config& config, const AgentIdentity& ide
           .max_bytes = config.spool.max_bytes,
           .batch_bytes = config.queue.batch_bytes,
           .max_age = config.queue.max_age,
+          .live_first = LiveFirst(config),
           .boot = identity.boot,
           .instance = identity.instance};
 }
 
 bool Takes(const Config& config, Signal signal) {
-  return (config.destinations[0].signals >> Index(signal) & 1) != 0;
+  const auto destinations = std::span(config.destinations).first(config.destination_count);
+  return std::any_of(destinations.begin(), destinations.end(), [signal](const DestinationConfig& d) {
+    return (d.signals >> Index(signal) & 1) != 0;
+  });
 }
 
 /// A resource that leaves no room in the open batch is left out: better a record without than none.
@@ -64,7 +70,6 @@ Agent::Agent(const Config& config, const AgentIdentity& identity, const AgentMem
       identity_(identity),
       clock_(ports.clock),
       log_(ports.log),
-      transport_(ports.transport),
       pools_(pools),
       started_(ports.clock.Monotonic()),
       queue_(memory.queue),
@@ -72,8 +77,12 @@ Agent::Agent(const Config& config, const AgentIdentity& identity, const AgentMem
                memory.gzip, memory.packed, queue_, ledger_, ports.log),
       spooler_(MakeSpoolerOptions(config, identity, ports.spool), ports.spool, queue_, ledger_,
                ports.clock, ports.log),
-      delivery_(config.destinations[0], MakeRetry(config), ports.transport, queue_, spooler_, ledger_,
-                ports.clock, ports.random, ports.log),
+      delivery_(config,
+                {.own = memory.delivery,
+                 .raw = {reinterpret_cast<uint8_t*>(memory.read_buffer.data()), memory.read_buffer.size()},
+                 .packed = memory.packed,
+                 .gzip = memory.gzip},
+                ports.transports, queue_, spooler_, ledger_, ports.clock, ports.random, ports.log),
       host_({.groups = config.host.groups,
              .root = config.host.root,
              .exclude_devices = config.host.exclude_devices,
@@ -134,9 +143,9 @@ MonoTime Agent::OnTime(MonoTime now) {
   }
   // A commit takes along what is open.
   if (!spooler_.ClosesOpenBatches()) next = std::min(next, batcher_.OnTime(now));
-  const MonoTime unhealthy = delivery_.UnhealthyAt(config_.spool.commit_interval);
-  if (unhealthy > now) next = std::min(next, unhealthy);
-  next = std::min(next, spooler_.OnTime(now, now < unhealthy ? kAllSignals : 0, *this, delivery_));
+  MonoTime changes;
+  const SignalSet reachable = delivery_.Reachable(now, config_.spool.commit_interval, changes);
+  next = std::min({next, changes, spooler_.OnTime(now, reachable, *this, delivery_)});
   if (const SpoolOpened* const late = spooler_.TakeLateOpening()) {
     TakeOver(*late);
     next = now;  // There may be a crash to tell of.
@@ -153,9 +162,19 @@ MonoTime Agent::OnTime(MonoTime now) {
 /// can be used, whatever is in memory.
 bool Agent::WorthFlushing() const {
   if (!spooler_.usable()) return AnyOpen() || !queue_.empty();
-  return Holding() && delivery_.reachable() && std::none_of(kSignals.begin(), kSignals.end(), [this](Signal signal) {
+  return Holding() && Reaches() && std::none_of(kSignals.begin(), kSignals.end(), [this](Signal signal) {
            return spooler_.HasBacklog(signal);
          });
+}
+
+/// Has something that is held a destination whose breaker is closed?
+bool Agent::Reaches() const {
+  MonoTime unused;
+  // From the first failure on for ever: until the breaker opens.
+  const SignalSet reachable = delivery_.Reachable(clock_.Monotonic(), kForEver, unused);
+  return std::any_of(kSignals.begin(), kSignals.end(), [&](Signal signal) {
+    return held(signal).total() > 0 && (reachable >> Index(signal) & 1) != 0;
+  });
 }
 
 /// First what can be delivered, then the rest to the spool, and in the end what neither took is lost.
@@ -169,7 +188,7 @@ MonoTime Agent::OnStopTime(MonoTime now) {
   if (flushing_ && now < deadline && WorthFlushing()) return deadline;
   flushing_ = false;
   // An answer that is on its way spares a repeat.
-  if (delivery_.in_flight() && delivery_.reachable() && now < deadline) return deadline;
+  if (delivery_.in_flight() && Reaches() && now < deadline) return deadline;
   delivery_.Abandon();
   if (!spooler_.stopping()) {
     spooler_.Stop(now);
@@ -268,7 +287,7 @@ void Agent::Stop(MonoTime now) {
   flush_deadline_ = spooler_.finished() ? stop_deadline_ : now + timeout / 2;
   CloseAll(now);
   flushing_ = WorthFlushing();
-  delivery_.destination().HurryUp(flush_deadline_);
+  delivery_.HurryUp(flush_deadline_);
 }
 
 void Agent::CloseAll(MonoTime) {
@@ -313,7 +332,7 @@ Duration Agent::OldestAge(MonoTime now) {
   return age;
 }
 
-void Agent::OnNetworkChange(MonoTime) { transport_.Renew(); }
+void Agent::OnNetworkChange(MonoTime) { delivery_.OnNetworkChange(); }
 
 void Agent::Fill(Snapshot& snapshot) {
   const MonoTime now = clock_.Monotonic();
@@ -331,8 +350,7 @@ void Agent::Fill(Snapshot& snapshot) {
   snapshot.queue.capacity_bytes = queue_.use().bytes;
   snapshot.queue.oldest = OldestAge(now);
   FillSpool(snapshot);
-  destination_view_ = delivery_.destination().View(now);
-  snapshot.destinations = std::span(&destination_view_, 1);
+  FillDestinations(snapshot);
   size_t sources = 0;
   if (host_tick_) sources_[sources++] = host_source_;
   if (self_tick_) sources_[sources++] = self_source_;
@@ -362,20 +380,45 @@ void Agent::FillSpool(Snapshot& snapshot) {
   if (snapshot.spool.batches > 0) snapshot.spool.oldest = snapshot.queue.oldest;
 }
 
+void Agent::FillDestinations(Snapshot& snapshot) {
+  size_t count = 0;
+  for (const Destination& destination : delivery_.destinations()) {
+    DestinationView& view = destination_views_[count++] = destination.View(snapshot.mono);
+    for (const Signal signal : kSignals) {
+      view.active[Index(signal)] = delivery_.router().Active(signal, destination, snapshot.mono);
+    }
+  }
+  snapshot.destinations = std::span(destination_views_).first(count);
+}
+
 void Agent::FillHealth(Snapshot& snapshot) {
   HealthFacts facts;
   facts.now = snapshot.mono;
   facts.started = started_;
   for (const Held& h : snapshot.held) facts.held += h.total();
   facts.held_since = held_since_;
-  const Destination& destination = delivery_.destination();
-  facts.last_answer = destination.last_answer();
-  facts.last_accepted = destination.last_accepted();
-  facts.longest_pause = destination.longest_pause();
-  facts.delivering = !destination.failing();
-  facts.misconfigured = destination_view_.misconfigured;
-  facts.destination = destination_view_.name;
-  facts.last_error = destination_view_.last_error;
+  for (const Destination& d : delivery_.destinations()) {
+    facts.last_answer = std::max(facts.last_answer, d.last_answer());
+    facts.last_accepted = std::max(facts.last_accepted, d.last_accepted());
+    facts.longest_pause = std::max(facts.longest_pause, d.longest_pause());
+  }
+  // A signal that nobody takes because of our settings, or at all for now.
+  for (const Signal signal : kSignals) {
+    bool taken = false, sound = false, misconfigured = true;
+    const Destination* one = nullptr;
+    for (const Destination& d : delivery_.destinations()) {
+      if (!d.Takes(signal)) continue;
+      taken = true;
+      sound = sound || d.Sound(signal);
+      misconfigured = misconfigured && d.Misconfigured(signal);
+      if (one == nullptr || !d.Sound(signal)) one = &d;
+    }
+    if (!taken || sound) continue;
+    facts.delivering = false;
+    facts.misconfigured = facts.misconfigured || misconfigured;
+    facts.destination = one->name();
+    facts.last_error = one->last_error();
+  }
   facts.dropping = losses_.dropping();
   facts.spool_problem = snapshot.spool.problem;
   // The own metrics cannot fail, so they do not count as a source here.

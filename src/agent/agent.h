@@ -33,7 +33,7 @@ struct AgentPorts {
   Clock& clock;
   Files& files;
   Random& random;
-  Transport& transport;
+  std::span<Transport* const> transports;  ///< One for each destination of the configuration.
   Log& log;
   Source* extra = nullptr;                 ///< A source besides those of the configuration.
   SpoolParts spool = {};                   ///< Nothing: durability = never.
@@ -56,7 +56,8 @@ struct AgentMemory {
   GzipCompressor* gzip = nullptr;          ///< nullptr: batches stay as they are.
   std::span<uint8_t> packed;               ///< Output of gzip.
   std::span<std::byte> queue;
-  std::span<char> read_buffer;             ///< One file of /proc.
+  std::span<std::byte> delivery;           ///< Delivery::BytesNeeded().
+  std::span<char> read_buffer;             ///< One file of /proc; or a batch that is taken apart.
 };
 
 /// Tells of the pools that the core does not own.
@@ -98,7 +99,7 @@ class Agent final : public SnapshotSource, private OpenBatches {
   const Ledger& ledger() const { return ledger_; }
   const BatchQueue& queue() const { return queue_; }
   Spooler& spooler() { return spooler_; }
-  const Destination& destination() const { return delivery_.destination(); }
+  const Delivery& delivery() const { return delivery_; }
 
  private:
   void WatchClock(const ClockReading& reading, bool cycle);
@@ -106,9 +107,11 @@ class Agent final : public SnapshotSource, private OpenBatches {
   void ReportSelf();
   void FillHealth(Snapshot& snapshot);
   void FillSpool(Snapshot& snapshot);
+  void FillDestinations(Snapshot& snapshot);
   void TakeOver(const SpoolOpened& opened);
   void TellOfCrash(const Stamp& now);
   bool WorthFlushing() const;
+  bool Reaches() const;
   MonoTime OnStopTime(MonoTime now);
   bool Holding() const;
   Duration OldestAge(MonoTime now);
@@ -119,7 +122,6 @@ class Agent final : public SnapshotSource, private OpenBatches {
   const AgentIdentity identity_;
   Clock& clock_;
   Log& log_;
-  Transport& transport_;
   PoolReporter& pools_;
   const MonoTime started_;
 
@@ -146,7 +148,7 @@ class Agent final : public SnapshotSource, private OpenBatches {
 
   Health health_;
   MonoTime held_since_ = kNever;  // Since when something is held without a break.
-  DestinationView destination_view_;
+  std::array<DestinationView, kDestinationsMax> destination_views_;
   LossWatch losses_;
   bool unclean_ = false;         // An earlier process ended without a stop, and nobody was told yet.
   UnixTime last_commit_before_;  // When it committed last.

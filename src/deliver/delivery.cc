@@ -1,121 +1,472 @@
 #include "deliver/delivery.h"
 
 #include <algorithm>
+#include <new>
 
 namespace limpet {
 namespace {
 
-constexpr uint32_t kRefusedInARow = 3;  // spec.md section 5.
+constexpr uint32_t kRefusedInARow = 3;        // spec.md section 5,
+constexpr uint32_t kFaultyAttempts = 5;       // likewise: then a batch that is answered 5xx is taken apart
+constexpr Duration kFaultyFor = Seconds(600); // once it has been so for that long.
+constexpr Duration kRoomAgain = Seconds(1);   // For a part or a letter that has no room now.
+
+constexpr size_t kAlignment = alignof(std::max_align_t);
+constexpr size_t RoundUp(size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
+
+std::span<const DestinationConfig> Of(const Config& config) {
+  return std::span(config.destinations).first(config.destination_count);
+}
+
+Backoff::Options RetryOf(const Config& config) {
+  return {.initial = config.retry.initial,
+          .max = config.retry.max,
+          .multiplier = config.retry.multiplier,
+          .jitter = config.retry.jitter,
+          .least = {}};
+}
 
 }  // namespace
 
-Delivery::Delivery(const DestinationConfig& config, const Backoff::Options& retry,
-                   Transport& transport, BatchQueue& queue, Spooler& spooler, Ledger& ledger,
-                   Clock& clock, Random& random, Log& log)
-    : signals_(config.signals),
+// Of the memory: the destinations, the decompressor, and room for a batch for each that wants no gzip.
+
+size_t Delivery::BytesNeeded(const Config& config) {
+  const auto plain = std::count_if(Of(config).begin(), Of(config).end(), [](const auto& d) { return !d.gzip; });
+  return RoundUp(sizeof(Destination) * config.destination_count) + RoundUp(GzipDecompressor::BytesNeeded()) +
+         static_cast<size_t>(plain) * RoundUp(config.queue.batch_bytes);
+}
+
+Delivery::Delivery(const Config& config, const DeliveryMemory& memory, std::span<Transport* const> transports,
+                   BatchQueue& queue, Spooler& spooler, Ledger& ledger, Clock& clock, Random& random, Log& log)
+    : config_(config),
       queue_(queue),
       spooler_(spooler),
       ledger_(ledger),
       clock_(clock),
       log_(log),
-      destination_(config, retry, transport, clock, random, log, *this) {}
-
-/// The head of the first line with something in it, from the signal whose turn it is.
-BatchId Delivery::Next() {
-  for (size_t i = 0; i < kSignalCount; ++i) {
-    const size_t index = (turn_ + i) % kSignalCount;
-    if ((signals_ >> index & 1) == 0) continue;
-    if (const BatchId head = spooler_.Head(kSignals[index])) {
-      turn_ = index;
-      return head;
-    }
+      destinations_(reinterpret_cast<Destination*>(memory.own.data()), config.destination_count),
+      router_(destinations_),
+      gunzip_(memory.own.subspan(RoundUp(destinations_.size_bytes()), GzipDecompressor::BytesNeeded())),
+      cutter_({.raw = memory.raw, .packed = memory.packed, .gzip = memory.gzip, .gunzip = &gunzip_}) {
+  LIMPET_CHECK(transports.size() == config.destination_count && memory.own.size() >= BytesNeeded(config));
+  size_t at = RoundUp(destinations_.size_bytes()) + RoundUp(GzipDecompressor::BytesNeeded());
+  for (size_t n = 0; n < destinations_.size(); ++n) {
+    const DestinationConfig& d = config.destinations[n];
+    new (&destinations_[n]) Destination(d, RetryOf(config), *transports[n], clock, random, log, *this);
+    if (d.gzip) continue;
+    plain_[n].room = {reinterpret_cast<uint8_t*>(memory.own.data()) + at, config.queue.batch_bytes};
+    at += RoundUp(config.queue.batch_bytes);
   }
-  return {};
+}
+
+Delivery::~Delivery() {
+  for (Destination& d : destinations_) d.~Destination();
+}
+
+// What goes next
+
+bool Delivery::Waits(Signal signal, Lane lane) const {
+  const BatchId id = spooler_.Head(signal, lane);
+  return id && !queue_.in_flight(id);
+}
+
+/// Where both lanes have something, each gets its share of the requests.
+Lane Delivery::NextLane(Signal signal) const {
+  if (!Waits(signal, Lane::kLive)) return Lane::kOldest;
+  if (!Waits(signal, Lane::kOldest)) return Lane::kLive;
+  const uint32_t credit = lines_[Index(signal)].credit + config_.queue.drain_share_percent;
+  return credit >= 100 ? Lane::kOldest : Lane::kLive;
 }
 
 MonoTime Delivery::OnTime(MonoTime now) {
-  if (in_flight_) return kNever;
-  const BatchId next = Next();
-  if (!next) return kNever;
-  if (!destination_.Ready(now)) return destination_.next_attempt();
-  queue_.Launch(next, clock_.Wall());
-  in_flight_ = next;
-  payload_ = BatchQueue::Payload(queue_, next);
-  destination_.Send(queue_.header(next), spooler_.instance(), payload_);
-  // Usually in flight now; a transport without memory has already said no.
-  return in_flight_ ? kNever : destination_.next_attempt();
+  MonoTime next = kNever;
+  const size_t first = turn_;
+  for (size_t i = 0; i < kSignalCount; ++i) {
+    next = std::min(next, Serve(kSignals[(first + i) % kSignalCount], now));
+  }
+  for (Destination& d : destinations_) next = std::min(next, Tend(d, now));
+  return next;
 }
 
-void Delivery::OnOutcome(const Outcome& outcome) {
-  LIMPET_CHECK(in_flight_);
-  const BatchId id = in_flight_;
-  in_flight_ = {};
-  queue_.Land(id);
-  const BatchHeader header = queue_.header(id);
-  uint32_t& refused = refused_in_a_row_[Index(header.signal)];
+/// A batch at the head of a lane that was not there before. False: it is there no more.
+bool Delivery::Meet(Signal signal, Lane lane, BatchId id) {
+  Line& line = LineOf(signal);
+  Head& head = line.heads[static_cast<size_t>(lane)];
+  const BatchHeader& header = queue_.header(id);
+  if (head.known && head.start == header.start && head.sequence == header.sequence && head.path == header.path) {
+    return true;
+  }
+  head = {.known = true, .start = header.start, .sequence = header.sequence, .path = header.path};
+  const std::string_view name = spooler_.OpenAttempt(id);
+  if (name.empty()) return true;
+  // The process before this one sent it there, and never learned what became of it.
+  for (Destination& d : destinations_) {
+    if (d.name() != name) continue;
+    if (d.guarantee() == Guarantee::kExactlyOnce) head.bound = &d;
+    if (d.guarantee() != Guarantee::kAtMostOnce) break;
+    line.lane = lane;
+    line.batch = id;
+    Lose(line, header);
+    return false;
+  }
+  return true;
+}
+
+MonoTime Delivery::Serve(Signal signal, MonoTime now) {
+  Line& line = LineOf(signal);
+  if (line.to != nullptr) return kNever;
+  const Lane lane = NextLane(signal);
+  if (!Waits(signal, lane)) return kNever;
+  const BatchId id = spooler_.Head(signal, lane);
+  if (!Meet(signal, lane, id)) return now;
+  Head& head = line.heads[static_cast<size_t>(lane)];
+  if (head.bisecting) {
+    if (Bury(line, lane, id)) return now;
+    if (head.bisecting && head.bisection.letter()) return now + kRoomAgain;
+  }
+  Router::Choice choice = router_.Choose(signal, now);
+  if (head.bound != nullptr) choice = {head.bound, head.bound->ReadyAt(signal)};
+  if (choice.when > now) return choice.when;
+  Destination& to = *choice.destination;
+  if (!spooler_.Announce(id, lane, to.name(), to.guarantee() == Guarantee::kAtMostOnce)) return kNever;
+  BatchId part;
+  if (head.bisecting && head.bisection.path().length > 0) {
+    const Result<BatchId> cut = CutPart(id, head.bisection.path());
+    if (cut.status().code == Code::kFull) return now + kRoomAgain;
+    if (!cut.ok()) return BuryWhole(head, id) ? now : now + kRoomAgain;
+    part = cut.value();
+  }
+  Launch(signal, lane, id, part, to);
+  // Usually in flight now; a transport without memory has already said no.
+  return line.to != nullptr ? kNever : now;
+}
+
+void Delivery::Launch(Signal signal, Lane lane, BatchId batch, BatchId part, Destination& to) {
+  Line& line = LineOf(signal);
+  const bool shared = Waits(signal, Lane::kLive) && Waits(signal, Lane::kOldest);
+  if (shared) {
+    line.credit += config_.queue.drain_share_percent;
+    if (lane == Lane::kOldest) line.credit -= 100;
+  }
+  const UnixTime wall = clock_.Wall();
+  queue_.Launch(batch, wall);
+  if (part) queue_.Launch(part, wall);
+  const BatchId sent = part ? part : batch;
+  line.to = &to;
+  line.lane = lane;
+  line.batch = batch;
+  line.part = part;
+  line.payload = BatchQueue::Payload(queue_, sent);
+  turn_ = (Index(signal) + 1) % kSignalCount;
+  router_.Sent(signal, to);
+
+  BatchHeader header = queue_.header(sent);
+  const Body* body = &line.payload;
+  if (!to.gzip() && header.encoding == Encoding::kGzip) {
+    PlainBody& plain = plain_[static_cast<size_t>(&to - destinations_.data())];
+    // One that is too large for that, from an earlier configuration, goes as it is.
+    if (const auto inflated = cutter_.Inflate(header, line.payload, plain.room); inflated.ok()) {
+      plain.bytes = inflated.value().size();
+      header.encoding = Encoding::kIdentity;
+      body = &plain;
+    }
+  }
+  to.Send(header, spooler_.instance(), *body);
+}
+
+/// Outside the line: is a destination that failed there again?
+MonoTime Delivery::Tend(Destination& d, MonoTime now) {
+  const MonoTime probe = d.ProbeAt();
+  if (probe == kNever) return kNever;
+  if (router_.SoundElsewhere(d, d.probe_signal())) {
+    if (probe > now) return probe;
+    d.Probe();
+    return kNever;
+  }
+  if (d.KnockAt() <= now) d.Knock();
+  return d.KnockAt();
+}
+
+// What became of it
+
+bool Delivery::GoodElsewhere(const Destination& besides, Signal signal) const {
+  return router_.GoodElsewhere(besides, signal, clock_.Monotonic());
+}
+
+void Delivery::OnOutcome(Destination& from, const Outcome& outcome) {
+  Line& line = LineOf(from.signal());
+  LIMPET_CHECK(line.to == &from);
+  line.to = nullptr;
+  queue_.Land(line.batch);
+  const BatchHeader sent = queue_.header(line.part ? line.part : line.batch);
+  if (line.part) {
+    queue_.Land(line.part);
+    queue_.Remove(line.part);
+  }
+  Head& head = line.heads[static_cast<size_t>(line.lane)];
+  if (outcome.verdict != Verdict::kUnknown) spooler_.Retract(sent.signal, line.lane);
+  if (head.failing_since == kNever) head.failing_since = clock_.Monotonic();
+  if (outcome.verdict != Verdict::kFaulty) head.faulty = 0;
 
   switch (outcome.verdict) {
-    case Verdict::kAccepted: {
-      // What a destination says cannot break the account: it can reject no more than it was sent.
-      const uint64_t rejected = std::min<uint64_t>(outcome.rejected, header.items);
-      ledger_.Deliver(header.signal, header.items - rejected);
-      ledger_.Reject(header.signal, rejected);
-      destination_.CountDelivered(header.signal, header.items - rejected, rejected);
-      if (rejected < header.items) refused = 0;
-      spooler_.Settle(id);
+    case Verdict::kAccepted:
+      Accepted(line, sent, from, outcome.rejected);
       break;
-    }
-    case Verdict::kRefused: {
-      const std::string_view error = destination_.View(clock_.Monotonic()).last_error;
-      const bool letters = spooler_.has_dead_letters();
-      if (refused + 1 >= kRefusedInARow ||  // D3
-          (letters && !spooler_.Bury(id, destination_.name(), error))) {
-        destination_.HoldRefused();
+    case Verdict::kRefused:
+      Refused(line, from, Refusal::kFault);
+      break;
+    case Verdict::kTooLarge:
+      Refused(line, from, Refusal::kTooLarge);
+      break;
+    case Verdict::kFaulty:
+      Faulty(line, from);
+      break;
+    case Verdict::kUnknown:  // D4
+      if (from.guarantee() == Guarantee::kAtMostOnce) {
+        Lose(line, sent);
         break;
       }
-      ++refused;
-      log_.Error(letters ? "a batch was refused: kept as a dead letter" : "a batch was refused and dropped",
-                 {{"signal", SignalName(header.signal)},
-                  {"items", header.items},
-                  {"sequence", header.sequence},
-                  {"error", error}});
-      destination_.DropRefused();
-      if (!letters) {
-        ledger_.Drop(header.signal, DropReason::kRefused, header.items, header.first_wall,
-                     header.last_wall);
-        spooler_.Settle(id);
-      }
+      if (from.guarantee() == Guarantee::kExactlyOnce) head.bound = &from;
+      GiveUpOld(line, from);
       break;
-    }
     case Verdict::kAgain:
+      GiveUpOld(line, from);
       break;
   }
-  turn_ = (Index(header.signal) + 1) % kSignalCount;
+}
+
+void Delivery::Accepted(Line& line, const BatchHeader& sent, Destination& by, uint64_t rejected) {
+  // What a destination says cannot break the account: it can reject no more than it was sent.
+  rejected = std::min<uint64_t>(rejected, sent.items);
+  ledger_.Deliver(sent.signal, sent.items - rejected);
+  ledger_.Reject(sent.signal, rejected);
+  by.CountDelivered(sent.signal, sent.items - rejected, rejected);
+  router_.Accepted(sent.signal, by);
+  if (rejected < sent.items) line.refused_in_a_row = 0;
+  Head& head = line.heads[static_cast<size_t>(line.lane)];
+  if (!line.part) {
+    spooler_.Settle(line.batch);
+    head = {};
+    return;
+  }
+  spooler_.SettlePart(line.batch, sent.items);
+  head.bisection.Accepted();
+  (void)Bury(line, line.lane, line.batch);
+}
+
+void Delivery::Refused(Line& line, Destination& by, Refusal refusal) {
+  Head& head = line.heads[static_cast<size_t>(line.lane)];
+  head.answer = by.last_error();
+  head.refused_by = by.name();
+  if (head.bisecting) {
+    head.bisection.Refused(refusal);
+  } else {
+    head.suspect = line.refused_in_a_row + 1 >= kRefusedInARow;  // D3
+    head.bisecting = true;
+    head.bisection.Begin(queue_.header(line.batch).items,
+                         head.suspect ? Bisection::Mode::kSuspect : Bisection::Mode::kRefused, refusal);
+  }
+  // Settings that refuse all there is are as wrong as a wrong path, and are not tried at full speed.
+  if (head.suspect && !head.bisection.anything_accepted()) {
+    by.HoldRefused();
+  } else {
+    by.DropRefused();
+  }
+  (void)Bury(line, line.lane, line.batch);
+}
+
+/// 5xx: the destination's fault, unless it takes other parts of the same batch.
+void Delivery::Faulty(Line& line, Destination& by) {
+  Head& head = line.heads[static_cast<size_t>(line.lane)];
+  const MonoTime now = clock_.Monotonic();
+  if (head.faulty++ == 0) head.faulty_since = now;
+  head.answer = by.last_error();
+  head.refused_by = by.name();
+  const bool long_enough = head.faulty >= kFaultyAttempts && now - head.faulty_since >= kFaultyFor;
+  if (head.bisecting && (head.suspect || long_enough)) {
+    head.suspect = true;
+    head.bisection.Suspect();
+    head.bisection.Refused(Refusal::kFault);
+    (void)Bury(line, line.lane, line.batch);
+  } else if (!head.bisecting && long_enough && queue_.header(line.batch).items > 1) {
+    head.suspect = head.bisecting = true;
+    head.bisection.Begin(queue_.header(line.batch).items, Bisection::Mode::kSuspect, Refusal::kFault);
+  } else {
+    GiveUpOld(line, by);
+  }
+}
+
+/// It may have arrived, and must not arrive twice.
+void Delivery::Lose(Line& line, const BatchHeader& lost) {
+  Head& head = line.heads[static_cast<size_t>(line.lane)];
+  log_.Warn("dropped: it may have arrived, and is not sent twice",
+            {{"signal", SignalName(lost.signal)}, {"items", lost.items}, {"sequence", lost.sequence}});
+  ledger_.Drop(lost.signal, DropReason::kUnknown, lost.items, lost.first_wall, lost.last_wall);
+  spooler_.Retract(lost.signal, line.lane);
+  if (!line.part) {
+    spooler_.Settle(line.batch);
+    head = {};
+    return;
+  }
+  spooler_.SettlePart(line.batch, lost.items);
+  head.bisection.Accepted();
+  (void)Bury(line, line.lane, line.batch);
+}
+
+/// retry.max_elapsed.
+void Delivery::GiveUpOld(Line& line, const Destination& by) {
+  Head& head = line.heads[static_cast<size_t>(line.lane)];
+  const Duration most = config_.retry.max_elapsed;
+  if (most.ns == 0 || head.bisecting || clock_.Monotonic() - head.failing_since < most) return;
+  head.answer = by.last_error();
+  head.refused_by = by.name();
+  if (BuryWhole(head, line.batch)) head = {};
+}
+
+// Dead letters
+
+/// Buries what the bisection has to bury, and ends it. Returns whether the batch is done with.
+bool Delivery::Bury(Line& line, Lane lane, BatchId id) {
+  Head& head = line.heads[static_cast<size_t>(lane)];
+  while (const std::optional<BisectPath> letter = head.bisection.letter()) {
+    const bool whole = letter->length == 0;
+    if (!(whole ? BuryWhole(head, id) : BuryPart(head, id, *letter))) return false;
+    head.bisection.Buried();
+    if (!whole) continue;
+    ++line.refused_in_a_row;
+    head = {};
+    return true;
+  }
+  if (!head.bisection.finished()) return false;
+  if (head.bisection.nothing()) {
+    head.bisecting = false;  // And begins anew, with the whole.
+    return false;
+  }
+  spooler_.Settle(id);
+  head = {};
+  return true;
+}
+
+bool Delivery::BuryWhole(const Head& head, BatchId id) {
+  const BatchHeader header = queue_.header(id);
+  const bool letters = spooler_.has_dead_letters();
+  if (letters && !spooler_.Bury(id, head.refused_by, head.answer.text())) return false;
+  if (!letters) {
+    ledger_.Drop(header.signal, DropReason::kRefused, header.items, header.first_wall, header.last_wall);
+    spooler_.Settle(id);
+  }
+  log_.Error(letters ? "a batch was refused: kept as a dead letter" : "a batch was refused and dropped",
+             {{"signal", SignalName(header.signal)},
+              {"items", header.items},
+              {"sequence", header.sequence},
+              {"error", head.answer.text()}});
+  return true;
+}
+
+bool Delivery::BuryPart(const Head& head, BatchId id, BisectPath path) {
+  const BatchHeader header = queue_.header(id);
+  const uint32_t items = PartOf(header.items, path).size();
+  const bool letters = spooler_.has_dead_letters();
+  const Result<PartCutter::Part> part =
+      letters ? cutter_.Cut(header, BatchQueue::Payload(queue_, id), path) : Status{Code::kUnsupported, 0, "spool"};
+  if (part.ok()) {
+    const PartCutter::Part& cut = part.value();
+    if (!spooler_.BuryPart(id, cut.header, cut.bytes, head.refused_by, head.answer.text())) return false;
+  } else {
+    const DropReason reason = letters ? DropReason::kDamaged : DropReason::kRefused;
+    ledger_.Drop(header.signal, reason, items, header.first_wall, header.last_wall);
+    spooler_.SettlePart(id, items);
+  }
+  log_.Error(part.ok() ? "items were refused: kept as a dead letter" : "items were refused and dropped",
+             {{"signal", SignalName(header.signal)},
+              {"items", items},
+              {"sequence", header.sequence},
+              {"error", head.answer.text()}});
+  return true;
+}
+
+/// kFull: there is no room for it now. Otherwise it cannot be cut.
+Result<BatchId> Delivery::CutPart(BatchId id, BisectPath path) {
+  const Result<PartCutter::Part> part =
+      cutter_.Cut(queue_.header(id), BatchQueue::Payload(queue_, id), path);
+  if (!part.ok()) return Status{Code::kInvalid, 0, part.status().where};
+  const PartCutter::Part& cut = part.value();
+  if (!queue_.MakeRoom(cut.bytes.size())) {
+    // A spool makes room in time; without one there may never be any.
+    return Status{spooler_.usable() ? Code::kFull : Code::kInvalid, 0, "queue"};
+  }
+  return queue_.Push(cut.header, {}, cut.bytes, Part::kCut);
+}
+
+// All of them
+
+bool Delivery::in_flight() const {
+  return std::any_of(lines_.begin(), lines_.end(), [](const Line& line) { return line.to != nullptr; });
 }
 
 void Delivery::Abandon() {
-  if (!in_flight_) return;
-  destination_.Cancel();
-  queue_.Land(in_flight_);
-  in_flight_ = {};
+  for (const Signal signal : kSignals) {
+    Line& line = LineOf(signal);
+    if (line.to == nullptr) continue;
+    Destination& to = *line.to;
+    to.Cancel();
+    line.to = nullptr;
+    queue_.Land(line.batch);
+    const BatchHeader sent = queue_.header(line.part ? line.part : line.batch);
+    if (line.part) {
+      queue_.Land(line.part);
+      queue_.Remove(line.part);
+    }
+    if (to.guarantee() == Guarantee::kAtMostOnce) Lose(line, sent);
+  }
+  for (Destination& d : destinations_) d.Cancel();  // Probes.
+}
+
+SignalSet Delivery::Reachable(MonoTime now, Duration patience, MonoTime& until) const {
+  SignalSet reachable = 0;
+  until = kNever;
+  for (const Signal signal : kSignals) {
+    const Line& line = lines_[Index(signal)];
+    const Destination* const bound = line.heads[static_cast<size_t>(Lane::kOldest)].bound;
+    const MonoTime end = bound != nullptr ? bound->ReachableUntil(signal, patience)
+                                          : router_.ReachableUntil(signal, patience);
+    if (end <= now) continue;
+    reachable = static_cast<SignalSet>(reachable | 1u << Index(signal));
+    until = std::min(until, end);
+  }
+  return reachable;
+}
+
+void Delivery::OnNetworkChange() {
+  for (Destination& d : destinations_) d.Renew();
+}
+
+void Delivery::HurryUp(MonoTime deadline) {
+  for (Destination& d : destinations_) {
+    if (!d.in_flight()) d.HurryUp(deadline);
+  }
 }
 
 void Delivery::Resume(const KeptAccount& account) {
   for (size_t i = 0; i < account.destination_count; ++i) {
     const KeptAccount::Destination& kept = account.destinations[i];
-    if (kept.name.text() != destination_.name()) continue;
-    for (const Signal signal : kSignals) {
-      destination_.CountDelivered(signal, kept.delivered[Index(signal)], kept.rejected[Index(signal)]);
+    for (Destination& d : destinations_) {
+      if (kept.name.text() != d.name()) continue;
+      for (const Signal signal : kSignals) {
+        d.CountDelivered(signal, kept.delivered[Index(signal)], kept.rejected[Index(signal)]);
+      }
     }
   }
 }
 
 void Delivery::WriteCounts(KeptAccount& account) const {
-  if (account.destination_count == account.destinations.size()) return;
-  KeptAccount::Destination& kept = account.destinations[account.destination_count++];
-  kept.name = destination_.name();
-  kept.delivered = destination_.delivered();
-  kept.rejected = destination_.rejected();
+  for (const Destination& d : destinations_) {
+    if (account.destination_count == account.destinations.size()) return;
+    KeptAccount::Destination& kept = account.destinations[account.destination_count++];
+    kept.name = d.name();
+    kept.delivered = d.delivered();
+    kept.rejected = d.rejected();
+  }
 }
 
 }  // namespace limpet

@@ -1,75 +1,148 @@
-// Takes batches from their lines, one at a time, signals in turn, to the destination, and books what
-// became of them.
+// Takes batches from their lines to the destinations, and books what became of them.
 //
 // Invariants:
-//  D1  Per signal batches go out in the order of their line; a retry is the head of the line again,
-//      the same bytes under the same key.
-//  D2  A batch leaves the queue exactly once, in the event that books its items as delivered,
-//      rejected or dropped.
-//  D3  The third refused batch of a signal in a row, and all after it, stay held until one is
+//  D1  Per signal and lane batches go out in the order of their line, one at a time: the next begins
+//      after the outcome of the one before, wherever it went. A retry is the head of the line again, the
+//      same bytes under the same key.
+//  D2  An item leaves its batch exactly once, in the event that books it as delivered, rejected, dropped
+//      or dead.
+//  D3  The third refused batch of a signal in a row, and all after it, stay held until something is
 //      accepted: wrong settings must not eat the queue.
+//  D4  What is not known to have arrived is sent again as the guarantee of its destination has it.
+//  D5  A probe is never data, while another destination takes the signal.
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string_view>
 
+#include "batch/gzip.h"
+#include "config/config.h"
+#include "deliver/bisection.h"
 #include "deliver/destination.h"
+#include "deliver/part_cutter.h"
+#include "deliver/router.h"
 #include "ledger/ledger.h"
 #include "queue/batch_queue.h"
 #include "spool/spooler.h"
 
 namespace limpet {
 
+/// Memory out of the plan; all of it outlives the delivery.
+struct DeliveryMemory {
+  std::span<std::byte> own;        ///< Delivery::BytesNeeded().
+  std::span<uint8_t> raw;          ///< Shared: a batch before compression, between two events.
+  std::span<uint8_t> packed;       ///< Likewise, the compressor's output.
+  GzipCompressor* gzip = nullptr;  ///< nullptr: batches are made without.
+};
+
 class Delivery final : public CountKeeper, private OutcomeHandler {
  public:
-  Delivery(const DestinationConfig& config, const Backoff::Options& retry,
-           Transport& transport, BatchQueue& queue, Spooler& spooler, Ledger& ledger, Clock& clock,
-           Random& random, Log& log);
+  static size_t BytesNeeded(const Config& config);
 
-  /// Begins the next attempt when it is time. Returns when it wants to be called next; an empty
-  /// queue and a request in flight wait for an event, not for time.
+  /// transports: one for each destination of the configuration.
+  Delivery(const Config& config, const DeliveryMemory& memory, std::span<Transport* const> transports,
+           BatchQueue& queue, Spooler& spooler, Ledger& ledger, Clock& clock, Random& random, Log& log);
+  ~Delivery();
+  Delivery(const Delivery&) = delete;
+  Delivery& operator=(const Delivery&) = delete;
+
+  /// Begins what it is time for. Returns when it wants to be called next; requests in flight and what is
+  /// on its way from flash wait for an event, not for time.
   MonoTime OnTime(MonoTime now);
 
-  bool in_flight() const { return bool(in_flight_); }
-  /// Gives up what is in flight, whatever becomes of it: it stays in its line, as perhaps sent.
+  bool in_flight() const;
+  /// Gives up what is in flight, whatever becomes of it: it stays in its line, as perhaps sent, unless
+  /// its destination wants nothing twice.
   void Abandon();
 
-  /// Some destination takes what it is sent, as far as is known.
-  bool reachable() const { return destination_.breaker() == BreakerState::kClosed; }
+  /// The signals that some healthy destination takes; until: when that changes, if nothing succeeds.
+  /// Healthy is what has not failed for longer than `patience`: what fails once may pass, what goes on
+  /// failing is an outage before the breaker, which counts attempts, says so.
+  SignalSet Reachable(MonoTime now, Duration patience, MonoTime& until) const;
 
-  /// From when on no destination is healthy, if nothing changes: at once where none is reachable, else
-  /// when each has failed for that long. What fails once may pass; what goes on failing is an outage
-  /// before the breaker, which counts attempts, says so.
-  MonoTime UnhealthyAt(Duration patience) const {
-    if (!reachable()) return MonoTime{};
-    const MonoTime since = destination_.failing_since();
-    return since == kNever ? kNever : since + patience;
-  }
+  /// Addresses or routes have changed: connections begin anew, and pauses end.
+  void OnNetworkChange();
+  /// For a graceful stop: forgets pauses (destination.h).
+  void HurryUp(MonoTime deadline);
 
   /// The counts of an earlier process, and what they have become.
   void Resume(const KeptAccount& account);
   void WriteCounts(KeptAccount& account) const override;
 
-  Destination& destination() { return destination_; }
-  const Destination& destination() const { return destination_; }
+  std::span<const Destination> destinations() const { return destinations_; }
+  const Router& router() const { return router_; }
 
  private:
-  void OnOutcome(const Outcome& outcome) override;
-  BatchId Next();
+  /// What is known of the batch at the head of a lane beyond its header; begins anew with each batch.
+  struct Head {
+    bool known = false;
+    uint64_t start = 0, sequence = 0;
+    BisectPath path;
+    MonoTime failing_since = kNever, faulty_since = kNever;
+    uint32_t faulty = 0;                   // Answers 5xx in a row.
+    Destination* bound = nullptr;          // It may have arrived there, and nowhere else may it be sent.
+    bool bisecting = false, suspect = false;
+    Bisection bisection;
+    std::string_view refused_by;
+    ShortText<200> answer;                 // Of the last refusal.
+  };
+  /// Of a signal: what is in flight, and what came before.
+  struct Line {
+    Destination* to = nullptr;             // nullptr: nothing is in flight.
+    Lane lane = Lane::kOldest;
+    BatchId batch, part;                   // The batch, and what of it was sent, if not the whole.
+    BatchQueue::Payload payload;
+    uint32_t refused_in_a_row = 0;
+    uint32_t credit = 0;                   // Of the backlog, in percent of a request.
+    std::array<Head, 2> heads;
+  };
+  /// A body in one piece.
+  class PlainBody final : public Body {
+   public:
+    std::span<uint8_t> room;
+    size_t bytes = 0;
+    size_t size() const override { return bytes; }
+    std::span<const uint8_t> At(size_t offset) const override { return room.subspan(offset, bytes - offset); }
+  };
 
-  const SignalSet signals_;
+  Line& LineOf(Signal signal) { return lines_[Index(signal)]; }
+  bool Waits(Signal signal, Lane lane) const;
+  Lane NextLane(Signal signal) const;
+  MonoTime Serve(Signal signal, MonoTime now);
+  bool Meet(Signal signal, Lane lane, BatchId id);
+  void Launch(Signal signal, Lane lane, BatchId batch, BatchId part, Destination& to);
+  MonoTime Tend(Destination& destination, MonoTime now);
+
+  void OnOutcome(Destination& from, const Outcome& outcome) override;
+  bool GoodElsewhere(const Destination& besides, Signal signal) const override;
+  void Accepted(Line& line, const BatchHeader& sent, Destination& by, uint64_t rejected);
+  void Refused(Line& line, Destination& by, Refusal refusal);
+  void Faulty(Line& line, Destination& by);
+  void Lose(Line& line, const BatchHeader& lost);
+  void GiveUpOld(Line& line, const Destination& by);
+
+  Result<BatchId> CutPart(BatchId id, BisectPath path);
+  bool Bury(Line& line, Lane lane, BatchId id);
+  bool BuryPart(const Head& head, BatchId id, BisectPath path);
+  bool BuryWhole(const Head& head, BatchId id);
+
+  const Config& config_;
   BatchQueue& queue_;
   Spooler& spooler_;
   Ledger& ledger_;
   Clock& clock_;
   Log& log_;
-  Destination destination_;
+  const std::span<Destination> destinations_;
+  Router router_;
+  std::array<PlainBody, kDestinationsMax> plain_;  // Of batches with gzip, for those that want none.
+  GzipDecompressor gunzip_;
+  PartCutter cutter_;
 
-  BatchId in_flight_;
-  BatchQueue::Payload payload_;
+  std::array<Line, kSignalCount> lines_;
   size_t turn_ = 0;  // Index of the signal whose turn it is.
-  std::array<uint32_t, kSignalCount> refused_in_a_row_{};
 };
 
 }  // namespace limpet

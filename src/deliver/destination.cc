@@ -121,7 +121,7 @@ void Destination::OnAnswer(const Answer& answer) {
       ParseAnswerBody(answer.body, signal_, answer_class == AnswerClass::kAccepted);
   // After a refusal the owner says which it is.
   if (answer_class != AnswerClass::kRefused) {
-    misconfigured_ = answer_class == AnswerClass::kMisconfigured;
+    misconfigured_[Index(signal_)] = answer_class == AnswerClass::kMisconfigured;
   }
 
   Outcome outcome;
@@ -167,6 +167,7 @@ void Destination::Failed(MonoTime now, const Answer& answer, AnswerClass answer_
   const BreakerState before = breaker();
   if (answer_class == AnswerClass::kRetryable) {
     breaker_.Fail(now, retry_after, probe || handler_.GoodElsewhere(*this, signal_));
+    if (before != BreakerState::kOpen) SetKnock(now);
   } else {
     if (!breaker_.sound()) breaker_.ProbeSucceeded(now);  // The connection is not what is wrong.
     holds_[Index(signal_)].Fail(now, retry_after, true);
@@ -191,7 +192,7 @@ void Destination::Succeeded(MonoTime now, bool probe) {
 }
 
 void Destination::DropRefused() {
-  misconfigured_ = false;
+  misconfigured_[Index(signal_)] = false;
   const MonoTime now = clock_.Monotonic();
   const BreakerState before = breaker();
   breaker_.Accept(now);
@@ -200,7 +201,7 @@ void Destination::DropRefused() {
 }
 
 void Destination::HoldRefused() {
-  misconfigured_ = true;
+  misconfigured_[Index(signal_)] = true;
   const BreakerState before = breaker();
   holds_[Index(signal_)].Fail(clock_.Monotonic(), {}, true);
   NoteTransition(before, BreakerReason::kRefused);
@@ -242,10 +243,13 @@ MonoTime Destination::KnockAt() const {
   return wanted && !in_flight() && !knocking_ ? next_knock_ : kNever;
 }
 
-void Destination::Knock() {
-  const MonoTime now = clock_.Monotonic();
-  // Half as long to half as long again.
+/// Half as long to half as long again.
+void Destination::SetKnock(MonoTime now) {
   next_knock_ = now + kKnock / 2 + Duration{static_cast<int64_t>(random_.Next() % uint64_t(kKnock.ns))};
+}
+
+void Destination::Knock() {
+  SetKnock(clock_.Monotonic());
   knocking_ = transport_.Knock(*this).ok();
 }
 
@@ -334,7 +338,7 @@ DestinationView Destination::View(MonoTime now) const {
   view.last_success = last_success_;
   view.last_error_time = last_error_time_;
   view.last_error = last_error_.text();
-  view.misconfigured = misconfigured_;
+  view.misconfigured = std::any_of(misconfigured_.begin(), misconfigured_.end(), [](bool m) { return m; });
   view.in_flight = in_flight();
   MonoTime next = kNever;
   for (const Signal signal : kSignals) {

@@ -105,6 +105,8 @@ class Destination final : private AnswerHandler, private KnockHandler {
   void HurryUp(MonoTime deadline);
 
   bool failing() const;
+  /// Its last answer for the signal says that our settings are wrong.
+  bool Misconfigured(Signal signal) const { return misconfigured_[Index(signal)]; }
   /// The longest pause between two attempts.
   Duration longest_pause() const { return breaker_.longest_pause(); }
   /// Boot time of the last answer of any kind, of the last that accepted data; the epoch: never.
@@ -129,6 +131,7 @@ class Destination final : private AnswerHandler, private KnockHandler {
   void OnKnock(bool connected) override;
   void Failed(MonoTime now, const Answer& answer, AnswerClass answer_class, bool probe);
   void Succeeded(MonoTime now, bool probe);
+  void SetKnock(MonoTime now);
   void Describe(const Answer& answer, AnswerClass answer_class, std::string_view message);
   void NoteTransition(BreakerState before, BreakerReason reason);
   void CountCode(int code);
@@ -156,7 +159,7 @@ class Destination final : private AnswerHandler, private KnockHandler {
   UnixTime last_success_, last_error_time_;
   MonoTime failing_since_;
   uint32_t failed_attempts_ = 0;  // Since then, data and probes.
-  bool misconfigured_ = false;
+  std::array<bool, kSignalCount> misconfigured_{};  // By the last answer for each.
   TextBuffer<320> last_error_;
   std::array<CodeCount, kCodesMax> codes_{};
   size_t code_count_ = 0;

@@ -46,7 +46,7 @@ struct DestinationView {
   UnixTime last_success;          ///< 0 = never.
   UnixTime last_error_time;       ///< 0 = never.
   std::string_view last_error;    ///< For people: what happened and, where known, what to fix.
-  bool misconfigured = false;     ///< The last answer was of class misconfigured.
+  bool misconfigured = false;     ///< The last answer for some signal was of that class.
   bool in_flight = false;
   Duration next_attempt_in;       ///< 0 = now or in flight.
   std::span<const CodeCount> requests;

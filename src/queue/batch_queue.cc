@@ -69,6 +69,9 @@ Result<BatchId> BatchQueue::Push(const BatchHeader& header, std::span<const uint
   return id;
 }
 
+/// Is what lies there nowhere else?
+bool BatchQueue::Owns(Part part) { return part != Part::kSpooled && part != Part::kCut; }
+
 /// To the end of the line that its entry names.
 void BatchQueue::Append(BatchId id) {
   Entry& entry = EntryOf(id);
@@ -79,7 +82,7 @@ void BatchQueue::Append(BatchId id) {
   line.tail = id;
   line.items += entry.header.items;
   ++line.batches;
-  if (entry.part != Part::kSpooled) {
+  if (Owns(entry.part)) {
     own_blocks_ += BlocksOf(id);
   }
 }
@@ -92,7 +95,7 @@ void BatchQueue::Unlink(BatchId id) {
   LIMPET_CHECK(line.items >= entry.header.items && line.batches > 0);  // Q4
   line.items -= entry.header.items;
   --line.batches;
-  if (entry.part != Part::kSpooled) {
+  if (Owns(entry.part)) {
     own_blocks_ -= BlocksOf(id);
   }
 }

@@ -36,8 +36,9 @@ enum class Part : uint8_t {
   kNew,      ///< Nowhere but here.
   kSpooled,  ///< A copy of what the spool has: its oldest ones, without a gap.
   kDying,    ///< Refused, nowhere but here, on its way to the dead letters.
+  kCut,      ///< Cut out of a batch that is held elsewhere, while it is in flight.
 };
-inline constexpr size_t kPartCount = 3;
+inline constexpr size_t kPartCount = 4;
 
 class BatchQueue {
  public:
@@ -161,6 +162,7 @@ class BatchQueue {
   const Line& LineOf(Signal signal, Part part) const {
     return lines_[Index(signal)][static_cast<size_t>(part)];
   }
+  static bool Owns(Part part);
   void Append(BatchId id);
   void Unlink(BatchId id);
   void FreeBlocks(BatchId id);
@@ -177,7 +179,7 @@ class BatchQueue {
   uint32_t free_head_ = UINT32_MAX;  // Blocks that were used before, chained.
   uint32_t never_used_ = 0;          // From here on: pages that have not been touched, and cost
                                      // no resident memory until a queue this long needs them.
-  size_t own_blocks_ = 0;            // Of batches that are not copies.
+  size_t own_blocks_ = 0;            // Of batches that are neither copies nor cut out of others.
   std::array<std::array<Line, kPartCount>, kSignalCount> lines_{};
   size_t batches_ = 0;
   size_t stored_bytes_ = 0;
