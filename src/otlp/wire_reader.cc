@@ -38,6 +38,7 @@ void WireReader::Fail(const char* where) {
 
 bool WireReader::Next() {
   if (rest_.empty()) return false;
+  const std::span<const uint8_t> before = rest_;
   uint64_t tag = 0;
   if (!TakeVarint(rest_, tag) || tag > UINT32_MAX || (tag >> 3) == 0) {
     Fail("protobuf tag");
@@ -60,6 +61,7 @@ bool WireReader::Next() {
     }
   }
   if (!ok) Fail("protobuf value");
+  raw_ = before.first(before.size() - rest_.size());
   return ok;
 }
 

@@ -50,6 +50,8 @@ class WireReader {
   std::string_view String();
   /// A nested message; a mistake when it lies too deep.
   WireReader Message();
+  /// The field as it stands in the message, with its tag.
+  std::span<const uint8_t> raw() const { return raw_; }
 
   Status status() const { return status_; }
 
@@ -64,6 +66,7 @@ class WireReader {
   WireType type_ = WireType::kVarint;
   uint64_t scalar_ = 0;
   std::span<const uint8_t> bytes_;
+  std::span<const uint8_t> raw_;
 };
 
 /// The values of a packed field: varints, or fixed values one behind the other.

@@ -77,7 +77,10 @@ void WireWriter::String(uint32_t field, std::string_view text) {
 }
 
 void WireWriter::Raw(std::span<const uint8_t> encoded) {
-  Put([&](pb_ostream_t* s) { return pb_write(s, encoded.data(), encoded.size()); });
+  ok_ = ok_ && encoded.size() <= room();
+  if (!ok_ || encoded.empty()) return;
+  std::memmove(buffer_.data() + size_, encoded.data(), encoded.size());
+  size_ += encoded.size();
 }
 
 size_t WireWriter::Open(uint32_t field) {

@@ -27,7 +27,7 @@ class WireWriter {
   /// A packed repeated field; nothing when there are no values.
   void PackedFixed64(uint32_t field, std::span<const uint64_t> values);
   void PackedDouble(uint32_t field, std::span<const double> values);
-  /// Bytes that are already encoded fields.
+  /// Bytes that are already encoded fields; they may lie in the buffer itself.
   void Raw(std::span<const uint8_t> encoded);
 
   /// Opens a nested message; returns the mark for Close. Messages close in reverse order.
