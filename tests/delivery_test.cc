@@ -17,13 +17,22 @@ struct Bench {
         queue(std::as_writable_bytes(std::span(arena))),
         random(1),
         transport(clock) {
-    config.name = "primary";
-    config.signals = signals;
-    config.breaker_failures = 3;
-    config.breaker_open = Seconds(5);
-    config.breaker_open_max = Seconds(60);
-    retry = {.initial = Seconds(1), .max = Seconds(8), .multiplier = 2, .jitter = 0, .least = {}};
-    delivery = std::make_unique<Delivery>(config, retry, transport, queue, spooler, ledger, clock, random, log);
+    DestinationConfig& primary = config.destinations[0];
+    config.destination_count = 1;
+    primary.name = "primary";
+    primary.signals = signals;
+    primary.breaker_failures = 3;
+    primary.breaker_open = Seconds(5);
+    primary.breaker_open_max = Seconds(60);
+    primary.breaker_failback = Seconds(30);
+    config.retry.initial = Seconds(1);
+    config.retry.max = Seconds(8);
+    config.retry.multiplier = 2;
+    config.retry.jitter = 0;
+    memory.resize(Delivery::BytesNeeded(config) / sizeof(std::max_align_t) + 1);
+    raw.resize(64 * kKiB);
+    const DeliveryMemory delivery_memory{.own = std::as_writable_bytes(std::span(memory)), .raw = raw, .packed = {}};
+    delivery = std::make_unique<Delivery>(config, delivery_memory, transports, queue, spooler, ledger, clock, random, log);
     transport.answer = [this](const SimRequest& request) { return answers(request); };
   }
 
@@ -66,8 +75,10 @@ struct Bench {
   SimLog log;
   Spooler spooler{{.instance = "inst"}, {}, queue, ledger, clock, log};
   SimTransport transport;
-  DestinationConfig config;
-  Backoff::Options retry;
+  std::array<Transport*, 1> transports = {&transport};
+  Config config;
+  std::vector<std::max_align_t> memory;
+  std::vector<uint8_t> raw;
   std::function<SimAnswer(const SimRequest&)> answers = [](const SimRequest&) { return SimAnswer{}; };
   std::array<uint64_t, kSignalCount> sequence{};
   std::unique_ptr<Delivery> delivery;
@@ -161,10 +172,10 @@ TEST(Delivery, RetriesGrowThenTheBreakerOpensThenTheProbeDecides) {
   EXPECT_EQ(pause(4), 10);  // A failed probe doubles the pause.
   EXPECT_EQ(pause(5), 20);
   for (const SimRequest& request : sent) EXPECT_EQ(request.key, sent[0].key);
-  EXPECT_EQ(bench.delivery->destination().View(bench.clock.mono).breaker, BreakerState::kOpen);
+  EXPECT_EQ(bench.delivery->destinations()[0].View(bench.clock.mono).breaker, BreakerState::kOpen);
   up = true;
   bench.RunFor(Seconds(61));
-  EXPECT_EQ(bench.delivery->destination().View(bench.clock.mono).breaker, BreakerState::kClosed);
+  EXPECT_EQ(bench.delivery->destinations()[0].View(bench.clock.mono).breaker, BreakerState::kClosed);
   EXPECT_TRUE(bench.queue.empty());
   EXPECT_EQ(bench.log.Count("delivery works again"), 1u);
 }
@@ -177,7 +188,7 @@ TEST(Delivery, ARefusalAfterAFailureSaysThatDeliveryWorksAgain) {
   bench.RunFor(Seconds(10));
   EXPECT_EQ(bench.Dropped(Signal::kMetrics), 10u);
   EXPECT_EQ(bench.log.Count("delivery works again"), 1u);
-  EXPECT_FALSE(bench.delivery->destination().failing());
+  EXPECT_FALSE(bench.delivery->destinations()[0].failing());
 }
 
 TEST(Delivery, ATransportWithoutMemoryIsAnAttemptThatDidNotLeave) {
@@ -187,7 +198,7 @@ TEST(Delivery, ATransportWithoutMemoryIsAnAttemptThatDidNotLeave) {
   bench.Push(Signal::kMetrics, 1);
   bench.RunFor(Milliseconds(500));
   EXPECT_TRUE(bench.transport.requests.empty());
-  EXPECT_EQ(bench.delivery->destination().View(bench.clock.mono).last_error, "out of memory");
+  EXPECT_EQ(bench.delivery->destinations()[0].View(bench.clock.mono).last_error, "out of memory");
   full = false;
   bench.RunFor(Seconds(10));
   EXPECT_EQ(bench.ledger.account(Signal::kMetrics).delivered, 10u);

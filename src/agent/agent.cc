@@ -402,6 +402,7 @@ void Agent::FillHealth(Snapshot& snapshot) {
     facts.last_accepted = std::max(facts.last_accepted, d.last_accepted());
     facts.longest_pause = std::max(facts.longest_pause, d.longest_pause());
   }
+  facts.destination = config_.destinations[0].name;
   // A signal that nobody takes because of our settings, or at all for now.
   for (const Signal signal : kSignals) {
     bool taken = false, sound = false, misconfigured = true;

@@ -4,6 +4,7 @@
 
 #include "batch/batcher.h"
 #include "batch/gzip.h"
+#include "deliver/delivery.h"
 #include "limpet/limits.h"
 #include "serve/http_server.h"
 #include "spool/spool_memory.h"
@@ -52,6 +53,9 @@ Result<MemoryPlan> MemoryPlan::Make(const Config& config, const ForeignSizes& fo
       "the open batches");
   set(Holder::kGzip, "gzip", gzip ? GzipCompressor::BytesNeeded() + kAlignment + batch : 0,
       "the compressor and its output");
+  set(Holder::kDelivery, "delivery", destinations * RoundUp(foreign.transport) + Delivery::BytesNeeded(config),
+      "destinations, their answers, a batch without gzip");
+  set(Holder::kScratch, "scratch", std::max(kProcFileBytes, batch), "a file of /proc, a batch taken apart");
   set(Holder::kListener, "listener", HttpServer::BytesNeeded({}),
       "[health] and the control socket");
   set(Holder::kProgram, "program", foreign.program, "limpet's own objects, tables and buffers");

@@ -20,11 +20,13 @@ enum class Holder : uint8_t {
   kSpool,     ///< SQLite, its worker's stack, a record on its way (spool_memory.h).
   kSlab,      ///< Open batches: one of metrics, and kEventSlabBytes for events.
   kGzip,      ///< The compressor and its output.
+  kDelivery,  ///< Destinations, their connections and answers.
+  kScratch,   ///< A file of /proc, or a batch that is taken apart: nothing that lasts.
   kListener,  ///< Heads of connections and the page of an answer.
   kProgram,   ///< limpet's own objects, tables and buffers.
   kQueue,     ///< Closed batches: what is left over.
 };
-inline constexpr size_t kHolderCount = 10;
+inline constexpr size_t kHolderCount = 12;
 
 struct Share {
   std::string_view name;
@@ -37,6 +39,7 @@ struct Share {
 struct ForeignSizes {
   size_t libc = 0, config = 0;     ///< Static pools of the program.
   size_t curl = 0, tls = 0;        ///< For one destination.
+  size_t transport = 0;            ///< Likewise: its transport's object and buffers.
   size_t program = 0;
   size_t logs_slab = 0;            ///< Of the open logs batch; 0: nothing writes logs.
 };

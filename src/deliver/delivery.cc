@@ -133,7 +133,7 @@ MonoTime Delivery::Serve(Signal signal, MonoTime now) {
   if (head.bisecting && head.bisection.path().length > 0) {
     const Result<BatchId> cut = CutPart(id, head.bisection.path());
     if (cut.status().code == Code::kFull) return now + kRoomAgain;
-    if (!cut.ok()) return BuryWhole(head, id) ? now : now + kRoomAgain;
+    if (!cut.ok()) return BuryUncut(line, lane, id) ? now : now + kRoomAgain;
     part = cut.value();
   }
   Launch(signal, lane, id, part, to);
@@ -343,6 +343,19 @@ bool Delivery::Bury(Line& line, Lane lane, BatchId id) {
     return false;
   }
   spooler_.Settle(id);
+  head = {};
+  return true;
+}
+
+/// It cannot be taken apart: it is dealt with as a whole.
+bool Delivery::BuryUncut(Line& line, Lane lane, BatchId id) {
+  Head& head = line.heads[static_cast<size_t>(lane)];
+  if (head.suspect && !head.bisection.anything_accepted()) {
+    head.bisecting = false;
+    return true;
+  }
+  if (!BuryWhole(head, id)) return false;
+  ++line.refused_in_a_row;
   head = {};
   return true;
 }

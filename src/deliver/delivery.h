@@ -127,6 +127,7 @@ class Delivery final : public CountKeeper, private OutcomeHandler {
   Result<BatchId> CutPart(BatchId id, BisectPath path);
   bool Bury(Line& line, Lane lane, BatchId id);
   bool BuryPart(const Head& head, BatchId id, BisectPath path);
+  bool BuryUncut(Line& line, Lane lane, BatchId id);
   bool BuryWhole(const Head& head, BatchId id);
 
   const Config& config_;

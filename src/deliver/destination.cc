@@ -201,9 +201,15 @@ void Destination::DropRefused() {
 }
 
 void Destination::HoldRefused() {
+  const MonoTime now = clock_.Monotonic();
+  if (failed_attempts_++ == 0) failing_since_ = now;
+  if (!misconfigured_[Index(signal_)]) {
+    log_.Error("the destination refuses everything: held until it is set right",
+               {{"destination", config_.name}, {"error", last_error_.text()}});
+  }
   misconfigured_[Index(signal_)] = true;
   const BreakerState before = breaker();
-  holds_[Index(signal_)].Fail(clock_.Monotonic(), {}, true);
+  holds_[Index(signal_)].Fail(now, {}, true);
   NoteTransition(before, BreakerReason::kRefused);
 }
 
@@ -282,9 +288,15 @@ BreakerState Destination::breaker() const {
 void Destination::NoteTransition(BreakerState before, BreakerReason reason) {
   const BreakerState to = breaker();
   if (to == before) return;
-  log_.Info("breaker", {{"destination", config_.name},
-                        {"to", BreakerStateName(to)},
-                        {"reason", BreakerReasonName(reason)}});
+  if (before == BreakerState::kClosed) {
+    log_.Warn("destination is given a rest", {{"destination", config_.name},
+                                              {"reason", BreakerReasonName(reason)},
+                                              {"error", last_error_.text()}});
+  } else {
+    log_.Info("breaker", {{"destination", config_.name},
+                          {"to", BreakerStateName(to)},
+                          {"reason", BreakerReasonName(reason)}});
+  }
   const auto known = std::span(transitions_).first(transition_count_);
   const auto found = std::find_if(known.begin(), known.end(), [&](const TransitionCount& t) {
     return t.to == to && t.reason == reason;
@@ -340,11 +352,7 @@ DestinationView Destination::View(MonoTime now) const {
   view.last_error = last_error_.text();
   view.misconfigured = std::any_of(misconfigured_.begin(), misconfigured_.end(), [](bool m) { return m; });
   view.in_flight = in_flight();
-  MonoTime next = kNever;
-  for (const Signal signal : kSignals) {
-    if (Takes(signal)) next = std::min(next, ReadyAt(signal));
-  }
-  view.next_attempt_in = in_flight() || next == kNever ? Duration{} : std::max(next - now, Duration{});
+  view.next_attempt_in = in_flight() ? Duration{} : std::max(ReadyAt(signal_) - now, Duration{});
   view.requests = std::span(codes_).first(code_count_);
   view.transitions = std::span(transitions_).first(transition_count_);
   view.duration = ViewOf(duration_);

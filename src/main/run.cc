@@ -48,6 +48,13 @@ void Fail(Log& log, const char* message, std::string_view what, const Status& st
   log.Error(message, {{"what", what}, {"error", CodeName(status.code)}, {"where", status.where}});
 }
 
+/// What a destination has of the network.
+struct Wire {
+  CaIndex ca_index;  // Of its tls_ca, unless one before it has the same.
+  std::array<uint8_t, kAnswerBodyMax> answer_body;
+  std::optional<CurlDestination> transport;
+};
+
 /// Everything that lives as long as the loop. It lies in the region like all the rest.
 class Runtime final : private SignalReceiver, private Reloader, private PoolReporter {
  public:
@@ -61,7 +68,8 @@ class Runtime final : private SignalReceiver, private Reloader, private PoolRepo
   void Finish();
 
  private:
-  int StartTransport(Carver& carver);
+  int StartTransports(Carver& carver);
+  int StartWire(size_t n);
   void DetectHost();
   int StartListeners(Carver& carver);
 
@@ -86,10 +94,9 @@ class Runtime final : private SignalReceiver, private Reloader, private PoolRepo
   LinuxRandom random_;
 
   FixedHeap curl_heap_, tls_heap_;
-  CaIndex ca_index_;
-  std::array<uint8_t, kAnswerBodyMax> answer_body_;
   std::optional<CurlClient> client_;
-  std::optional<CurlDestination> transport_;
+  std::span<Wire> wires_;  // One for each destination.
+  std::array<Transport*, kDestinationsMax> transports_{};
   bool entered_ = false;
 
   SpoolRuntime spool_;
@@ -97,7 +104,7 @@ class Runtime final : private SignalReceiver, private Reloader, private PoolRepo
   std::array<uint8_t, kResourceBytes> resource_bytes_;
   TextBuffer<40> instance_;
   AgentIdentity identity_;
-  std::array<char, kProcFileBytes> read_buffer_;
+  std::span<char> scratch_;
   std::optional<GzipCompressor> gzip_;
   std::optional<Agent> agent_;
 
@@ -117,9 +124,11 @@ int Runtime::Start(Carver& carver) {
     Fail(log_, "cannot start", "signals", started);
     return kExitIo;
   }
-  if (const int code = StartTransport(carver); code != kExitOk) return code;
+  if (const int code = StartTransports(carver); code != kExitOk) return code;
   const std::span<std::byte> spool = carver.Take(plan_.of(Holder::kSpool).bytes);
   if (const int code = spool_.Start(spool, clock_, poller_, log_); code != kExitOk) return code;
+  const std::span<std::byte> scratch = carver.Take(plan_.of(Holder::kScratch).bytes);
+  scratch_ = {reinterpret_cast<char*>(scratch.data()), scratch.size()};
   DetectHost();
 
   AgentMemory memory;
@@ -138,16 +147,17 @@ int Runtime::Start(Carver& carver) {
     memory.packed = {reinterpret_cast<uint8_t*>(all.data()) + state, config_.queue.batch_bytes};
   }
   memory.queue = carver.Take(plan_.of(Holder::kQueue).bytes);
-  memory.read_buffer = read_buffer_;
+  memory.delivery = carver.Take(Delivery::BytesNeeded(config_));
+  memory.read_buffer = scratch_;
   agent_.emplace(config_, identity_, memory,
-                 AgentPorts{clock_, files_, random_, *transport_, log_, extra.source,
+                 AgentPorts{clock_, files_, random_, std::span(transports_).first(wires_.size()), log_, extra.source,
                             spool_.parts()},
                  static_cast<PoolReporter&>(*this));
   if (spool_.parts().store != nullptr) agent_->Resume(spool_.opened(), spool_.status());
   return StartListeners(carver);
 }
 
-int Runtime::StartTransport(Carver& carver) {
+int Runtime::StartTransports(Carver& carver) {
   curl_heap_.Init("curl", carver.Take(plan_.of(Holder::kCurl).bytes));
   tls_heap_.Init("tls", carver.Take(plan_.of(Holder::kTls).bytes));
   if (const Status entered = EnterLibraries({.curl = &curl_heap_, .tls = &tls_heap_});
@@ -156,10 +166,30 @@ int Runtime::StartTransport(Carver& carver) {
     return kExitInternal;
   }
   entered_ = true;
-  const DestinationConfig& destination = config_.destinations[0];
-  const bool certificates = NeedsCertificates(destination);
-  if (certificates) {
-    if (const Status loaded = ca_index_.Load(destination.tls_ca); !loaded.ok()) {
+  if (const Status started = client_.emplace(poller_, clock_).Start(config_.destination_count);
+      !started.ok()) {
+    Fail(log_, "cannot start", "the HTTP client", started);
+    return kExitInternal;
+  }
+  const std::span<std::byte> room = carver.Take(sizeof(Wire) * config_.destination_count);
+  wires_ = {reinterpret_cast<Wire*>(room.data()), config_.destination_count};
+  for (size_t n = 0; n < wires_.size(); ++n) {
+    new (&wires_[n]) Wire;
+    if (const int code = StartWire(n); code != kExitOk) return code;
+  }
+  return kExitOk;
+}
+
+int Runtime::StartWire(size_t n) {
+  const DestinationConfig& destination = config_.destinations[n];
+  CaIndex* index = nullptr;
+  if (NeedsCertificates(destination)) {
+    for (size_t before = 0; before < n && index == nullptr; ++before) {
+      CaIndex& other = wires_[before].ca_index;
+      if (other.count() > 0 && other.path() == destination.tls_ca) index = &other;
+    }
+    const Status loaded = index != nullptr ? Status{} : wires_[n].ca_index.Load(destination.tls_ca);
+    if (!loaded.ok()) {
       log_.Error("cannot use the certificates of tls_ca",
                  {{"destination", destination.name},
                   {"tls_ca", destination.tls_ca},
@@ -167,20 +197,16 @@ int Runtime::StartTransport(Carver& carver) {
                   {"where", loaded.where}});
       return kExitConfig;
     }
+    if (index == nullptr) index = &wires_[n].ca_index;
   }
-  if (const Status started = client_.emplace(poller_, clock_).Start(config_.destination_count);
-      !started.ok()) {
-    Fail(log_, "cannot start", "the HTTP client", started);
-    return kExitInternal;
-  }
-  const CurlDestination::Options options{.user_agent = kUserAgent,
-                                         .answer_body = answer_body_,
-                                         .ca_index = certificates ? &ca_index_ : nullptr};
-  if (const Status started = transport_.emplace(*client_, destination, options).Start();
-      !started.ok()) {
+  const CurlDestination::Options options{
+      .user_agent = kUserAgent, .answer_body = wires_[n].answer_body, .ca_index = index};
+  CurlDestination& transport = wires_[n].transport.emplace(*client_, destination, options);
+  if (const Status started = transport.Start(); !started.ok()) {
     Fail(log_, "cannot use the destination", destination.name, started);
     return kExitConfig;
   }
+  transports_[n] = &transport;
   return kExitOk;
 }
 
@@ -197,7 +223,7 @@ void Runtime::DetectHost() {
                    .instance = "",
                    .version = kVersion,
                    .root = config_.host.present ? config_.host.root : "/"},
-                  files_, read_buffer_, log_);
+                  files_, scratch_, log_);
   // The spool keeps the id that its batches have, so that a restart sends them under the same keys.
   // Else it follows from host.id.
   const auto attributes = resource.attributes();
@@ -226,7 +252,7 @@ void Runtime::DetectHost() {
   identity_.start = random_.Next();
   identity_.user_hz = system.user_hz;
   const Result<std::string_view> boot =
-      ReadWhole(files_, "/proc/sys/kernel/random/boot_id", read_buffer_);
+      ReadWhole(files_, "/proc/sys/kernel/random/boot_id", scratch_);
   if (boot.ok()) {
     if (const Result<BootId> id = ParseBootId(boot.value()); id.ok()) identity_.boot = id.value();
   }
@@ -263,7 +289,7 @@ int Runtime::StartListeners(Carver& carver) {
 
 int Runtime::Loop() {
   int code = kExitOk;
-  log_.Info("running", {{"destination", config_.destinations[0].shown_url},
+  log_.Info("running", {{"destinations", config_.destination_count},
                         {"health", config_.health.listen},
                         {"control", run_dir_.path()}});
   while (!agent_->stopped()) {
@@ -271,10 +297,10 @@ int Runtime::Loop() {
     RemindOfInsecurity(now);
     client_->OnTime(now);  // Answers that have come.
     MonoTime next = agent_->OnTime(now);
-    const bool sending = agent_->destination().in_flight();
+    const bool sending = agent_->delivery().in_flight();
     next = std::min({next, client_->OnTime(now), server_->OnTime(now)});
     // Already answered (or already failed): the next batch need not wait for an event.
-    if (sending && !agent_->destination().in_flight()) next = now;
+    if (sending && !agent_->delivery().in_flight()) next = now;
     if (const Status waited = poller_.Wait(next); !waited.ok()) {
       Fail(log_, "cannot wait", "poller", waited);
       code = kExitIo;
@@ -290,7 +316,7 @@ void Runtime::Finish() {
   if (server_) server_->Close();
   spool_.Stop();
   agent_.reset();
-  transport_.reset();
+  for (Wire& wire : wires_) wire.transport.reset();
   client_.reset();
   if (entered_) LeaveLibraries();
 }
@@ -354,7 +380,7 @@ std::span<const PoolUse> Runtime::Report() {
   }
   if (const PoolUse libc = LibcPoolUse(); libc.bytes > 0) pools_[count++] = libc;
   // The others are handed out whole at start.
-  for (const Holder holder : {Holder::kConfig, Holder::kSlab, Holder::kGzip, Holder::kListener,
+  for (const Holder holder : {Holder::kConfig, Holder::kSlab, Holder::kGzip, Holder::kDelivery, Holder::kScratch, Holder::kListener,
                               Holder::kProgram}) {
     const Share& share = plan_.of(holder);
     if (share.bytes > 0) pools_[count++] = {share.name, share.bytes, share.bytes, share.bytes, 0};
@@ -363,11 +389,13 @@ std::span<const PoolUse> Runtime::Report() {
 }
 
 void Runtime::RemindOfInsecurity(MonoTime now) {
-  const DestinationConfig& destination = config_.destinations[0];
-  if (!destination.tls_insecure || now < next_reminder_) return;
+  if (now < next_reminder_) return;
   next_reminder_ = now + kInsecureReminder;
-  log_.Warn("tls_insecure = true: anybody on the way can read and change what is sent",
-            {{"destination", destination.name}});
+  for (const DestinationConfig& destination : std::span(config_.destinations).first(config_.destination_count)) {
+    if (!destination.tls_insecure) continue;
+    log_.Warn("tls_insecure = true: anybody on the way can read and change what is sent",
+              {{"destination", destination.name}});
+  }
 }
 
 /// The directory of lock and control socket. kExitOk also when none can be had.
@@ -394,6 +422,7 @@ ForeignSizes RunSizes() {
           .config = kConfigArenaBytes + sizeof(Config),
           .curl = kCurlPoolBytes,
           .tls = kTlsPoolBytes,
+          .transport = sizeof(Wire),
           .program = sizeof(Runtime),
           .logs_slab = FindExtraSource().logs_slab_bytes};
 }

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstddef>
 #include <deque>
 #include <memory>
 #include <string>
@@ -58,6 +59,8 @@ struct AgentWorld : private PoolReporter {
     destination.breaker_failures = 5;
     destination.breaker_open = Seconds(5);
     destination.breaker_open_max = Seconds(120);
+    destination.breaker_failback = Seconds(30);
+    config.queue.drain_share_percent = 25;
     config.retry.initial = Seconds(1);
     config.retry.max = Seconds(30);
     config.spool.max_bytes = 64 * kMiB;
@@ -67,15 +70,32 @@ struct AgentWorld : private PoolReporter {
     config.clock.step = Milliseconds(500);
     config.clock.unset_before = UnixTime{} + Seconds(1'704'067'200);
     identity.boot.bytes[0] = 1;
-    transport.lost = [this] { checker.OnAnswerLost(); };
-    transport.answer = [this](const SimRequest& request) {
+    Connect(transport, 0);
+  }
+
+  void Connect(SimTransport& to, size_t n) {
+    to.lost = [this] { checker.OnAnswerLost(); };
+    to.answer = [this, n](const SimRequest& request) {
       // Nothing leaves a host without power.
       if (flash != nullptr && flash->dead()) return SimAnswer{.sent = Sent::kNotSent};
-      const SimAnswer answer = respond(request);
-      if (!answer.refuse_memory) checker.OnRequest(request, answer);
+      const SimAnswer answer = respond_at ? respond_at(n, request) : respond(request);
+      if (!answer.refuse_memory && !request.probe()) checker.OnRequest(request, answer);
       return answer;
     };
   }
+
+  /// Before Start: one more, like the first, of the next priority.
+  DestinationConfig& AddDestination(std::string_view name) {
+    DestinationConfig& destination = config.destinations[config.destination_count];
+    destination = config.destinations[0];
+    destination.name = name;
+    destination.priority = static_cast<uint32_t>(++config.destination_count);
+    others.push_back(std::make_unique<SimTransport>(clock));
+    Connect(*others.back(), others.size());
+    poller.transports.push_back(others.back().get());
+    return destination;
+  }
+  SimTransport& transport_of(size_t n) { return n == 0 ? transport : *others[n - 1]; }
 
   virtual ~AgentWorld() { End(); }
 
@@ -107,13 +127,17 @@ struct AgentWorld : private PoolReporter {
     identity.start = random.Next();
     if (extra != nullptr) logs_slab.resize(slab.size());
     if (flash != nullptr && extra == nullptr) logs_slab.resize(kEventSlabBytes);
+    delivery_memory.resize(Delivery::BytesNeeded(config) / sizeof(std::max_align_t) + 1);
     const AgentMemory memory{.slab = slab,
                              .logs_slab = logs_slab,
                              .gzip = config.destinations[0].gzip ? gzip.get() : nullptr,
                              .packed = packed,
                              .queue = std::as_writable_bytes(std::span(arena)),
+                             .delivery = std::as_writable_bytes(std::span(delivery_memory)),
                              .read_buffer = read_buffer};
-    AgentPorts ports{clock, files, random, transport, log, extra};
+    transports.clear();
+    for (size_t n = 0; n < config.destination_count; ++n) transports.push_back(&transport_of(n));
+    AgentPorts ports{clock, files, random, transports, log, extra};
     SpoolOpened opened;
     Status status;
     if (flash != nullptr) {
@@ -158,7 +182,8 @@ struct AgentWorld : private PoolReporter {
   void Turn() {
     const size_t tasks = worker.tasks;
     // Of what has been accepted, the agent does not know yet of what is in flight.
-    const size_t in_flight = transport.next() != kNever ? 1 : 0;
+    size_t in_flight = 0;
+    for (const SimTransport* t : poller.transports) in_flight += t->data_in_flight() ? 1 : 0;
     const size_t accepted = checker.accepted() - std::min(checker.accepted(), in_flight);
     const bool busy = worker.busy();
     const bool resumed = agent->spooler().resumed();
@@ -243,6 +268,9 @@ struct AgentWorld : private PoolReporter {
   std::function<SimAnswer(const SimRequest&)> respond = [](const SimRequest&) {
     return SimAnswer{};
   };
+  std::function<SimAnswer(size_t, const SimRequest&)> respond_at;  ///< Of each destination; else respond.
+  std::vector<std::unique_ptr<SimTransport>> others;               ///< Behind the first.
+  std::vector<Transport*> transports;
   std::string instance = "inst";  ///< As it is derived; the spool may know another.
   AgentIdentity identity;
   std::array<uint8_t, 256> resource{};
@@ -252,6 +280,7 @@ struct AgentWorld : private PoolReporter {
   std::unique_ptr<GzipCompressor> gzip;
   std::vector<uint64_t> arena;
   std::vector<char> read_buffer;
+  std::vector<std::max_align_t> delivery_memory;
   std::unique_ptr<Agent> agent;
   size_t stuck_turns = 0;
   size_t commits = 0;  ///< Jobs that wrote to the flash.
@@ -289,7 +318,7 @@ struct AgentWorld : private PoolReporter {
       const Held held = agent->held(signal);
       sum.at_risk += held.open + held.memory;
     }
-    transport.Cancel();
+    for (SimTransport* t : poller.transports) t->Cancel();
     worker.Forget();
     agent.reset();
     store.reset();

@@ -50,6 +50,7 @@ Status SimTransport::Send(const Request& request, AnswerHandler& handler) {
     LIMPET_CHECK(!piece.empty());
     seen.body.insert(seen.body.end(), piece.begin(), piece.end());
   }
+  probe_ = seen.probe();
   pending_ = answer(seen);
   if (pending_.refuse_memory) return {Code::kFull, 0, "out of memory"};
   if (!keep_bodies) seen.body.clear();
@@ -113,12 +114,13 @@ bool SimWorker::TakeDone() {
 }
 
 Status SimPoller::Wait(MonoTime until) {
-  const MonoTime ended = worker_ != nullptr ? worker_->next() : kNever;
-  const MonoTime next = std::min({until, transport_.next(), ended, horizon});
+  MonoTime event = worker_ != nullptr ? worker_->next() : kNever;
+  for (const SimTransport* transport : transports) event = std::min(event, transport->next());
+  const MonoTime next = std::min({until, event, horizon});
   LIMPET_CHECK(next != kNever);  // Nothing would ever happen again.
   if (next > clock_.mono) clock_.mono = next;
-  if (next == until && next < std::min(transport_.next(), ended)) clock_.mono = clock_.mono + lateness();
-  transport_.OnTime(clock_.mono);
+  if (next == until && next < event) clock_.mono = clock_.mono + lateness();
+  for (SimTransport* transport : transports) transport->OnTime(clock_.mono);
   return {};
 }
 

@@ -77,6 +77,7 @@ struct SimRequest {
   Encoding encoding;
   std::string key;
   std::vector<uint8_t> body;
+  bool probe() const { return key.empty(); }
 };
 
 /// What the destination does with it.
@@ -118,10 +119,12 @@ class SimTransport final : public Transport {
 
   /// When the answer in flight, or that to a knock, arrives; kNever when there is none.
   MonoTime next() const { return std::min(due_.value_or(kNever), knock_due_.value_or(kNever)); }
+  bool data_in_flight() const { return due_ && !probe_; }
   void OnTime(MonoTime now);
 
  private:
   SimClock& clock_;
+  bool probe_ = false;
   std::optional<MonoTime> due_;
   SimAnswer pending_;
   AnswerHandler* handler_ = nullptr;
@@ -165,7 +168,7 @@ class SimWorker final : public Worker {
 class SimPoller final : public Poller {
  public:
   SimPoller(SimClock& clock, SimTransport& transport, const SimWorker* worker = nullptr)
-      : clock_(clock), transport_(transport), worker_(worker) {}
+      : transports{&transport}, clock_(clock), worker_(worker) {}
   Status Watch(int, uint8_t, PollHandler&) override { return {}; }
   void Forget(int) override {}
   Status Wait(MonoTime until) override;
@@ -174,10 +177,10 @@ class SimPoller final : public Poller {
   std::function<Duration()> lateness = [] { return Duration{}; };
   /// Never past this: a loop with nothing to do ends here.
   MonoTime horizon = kNever;
+  std::vector<SimTransport*> transports;
 
  private:
   SimClock& clock_;
-  SimTransport& transport_;
   const SimWorker* const worker_;
 };
 
