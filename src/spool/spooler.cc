@@ -632,7 +632,7 @@ bool Spooler::TakeAdd(size_t n, uint64_t& expected) {
   }
   if (!added) {
     if (!job_->refused[n] || queue_.in_flight(id) || !queue_.whole(id)) return false;
-    ledger_.Drop(header.signal, DropReason::kOverflow, header.items, header.first_wall, header.last_wall);
+    ledger_.Drop(header.signal, DropReason::kOverflow, queue_.left(id), header.first_wall, header.last_wall);
     queue_.Remove(id);
     return true;
   }
@@ -850,7 +850,7 @@ MonoTime Spooler::DropAged(MonoTime now) {
           next = std::min(next, now + (options_.max_age - age));
           break;
         }
-        ledger_.Drop(signal, DropReason::kMaxAge, header.items, header.first_wall, header.last_wall);
+        ledger_.Drop(signal, DropReason::kMaxAge, queue_.left(head), header.first_wall, header.last_wall);
         Settle(head);
       }
     }
