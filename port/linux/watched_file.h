@@ -39,6 +39,9 @@ class WatchedFile {
   /// kNotFound, kDenied, kIo: as open(2) says. kInvalid: not a regular file.
   Result<int> Open(bool& changed);
 
+  /// Of what was opened last, in bytes.
+  uint64_t size() const { return opened_.size; }
+
   /// What was opened last is what is in use from now on.
   void Accept() { used_ = opened_; }
   /// Whatever is opened next counts as changed.
