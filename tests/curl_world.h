@@ -83,19 +83,23 @@ class Child {
 /// endpoint.py, told what to answer (see its Answer).
 struct Endpoint {
   explicit Endpoint(const std::vector<std::string>& answers, const std::string& server = {},
-                    bool quiet = true)
-      : child(Arguments(answers, server, quiet)), url(child.Line()) {}
+                    bool quiet = true, const std::vector<std::string>& more = {})
+      : child(Arguments(answers, server, quiet, more)), url(child.Line()) {}
 
   static std::vector<std::string> Arguments(const std::vector<std::string>& answers,
-                                            const std::string& server, bool quiet) {
+                                            const std::string& server, bool quiet,
+                                            const std::vector<std::string>& more) {
     std::vector<std::string> all = {"python3", "-B", kScripts + "endpoint.py"};
     if (quiet) all.push_back("--quiet");  // Else its lines have to be read.
     for (const std::string& a : answers) all.insert(all.end(), {"--answer", a});
     if (!server.empty()) {
       all.insert(all.end(), {"--chain", server + "-chain.pem", "--key", server + ".key"});
     }
+    all.insert(all.end(), more.begin(), more.end());
     return all;
   }
+
+  uint16_t port() const { return static_cast<uint16_t>(std::stoi(url.substr(url.rfind(':') + 1))); }
 
   Child child;
   std::string url;
@@ -125,7 +129,8 @@ class RemoveCertificates : public testing::Environment {
 [[maybe_unused]] inline const auto* const kRemove =
     testing::AddGlobalTestEnvironment(new RemoveCertificates);
 
-/// A name server: an address for gateway.test, "no such name" for others, silence for silent.test.
+/// A name server: 127.0.0.1 for gateway.test and, for a second only, for brief.test; ::1 besides for
+/// dual.test; "no such name" for others, silence for silent.test.
 class NameServer {
  public:
   NameServer() : socket_(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {
@@ -161,12 +166,17 @@ class NameServer {
       std::string name(query + 12, name_end - 12);
       for (char& c : name) c = static_cast<char>(tolower(c));
       if (name.starts_with("\6silent")) continue;
-      const bool known = name.starts_with("\7gateway"), v4 = query[name_end + 1] == 1;
+      const bool dual = name.starts_with("\4dual"), brief = name.starts_with("\5brief");
+      const bool known = name.starts_with("\7gateway") || dual || brief, v4 = query[name_end + 1] == 1;
       std::string answer(query, name_end + 4);
       answer[2] = '\x81', answer[3] = static_cast<char>(known ? 0x80 : 0x83);
-      answer[7] = known && v4;                        // Answers.
+      answer[7] = known && (v4 || dual);              // Answers.
       answer[9] = answer[10] = answer[11] = 0;        // Neither authority nor additional.
-      if (known && v4) answer += std::string("\xc0\x0c\0\1\0\1\0\0\1\0\0\4\x7f\0\0\1", 16);
+      if (answer[7] != 0) {  // The name, type, class IN, time to live, an address.
+        answer += std::string("\xc0\x0c\0", 3) + static_cast<char>(v4 ? 1 : 28) + std::string("\0\1\0\0", 4);
+        answer += brief ? std::string("\0\1", 2) : std::string("\1\0", 2);
+        answer += v4 ? std::string("\0\4\x7f\0\0\1", 6) : std::string("\0\x10", 2) + std::string(15, '\0') + '\1';
+      }
       sendto(socket_, answer.data(), answer.size(), 0, reinterpret_cast<sockaddr*>(&from), size);
     }
   }
@@ -178,8 +188,8 @@ class NameServer {
 };
 
 /// The URL with a name instead of the address.
-inline std::string ByName(std::string url) {
-  return url.replace(url.find("127.0.0.1"), 9, "gateway.test");
+inline std::string ByName(std::string url, const char* name = "gateway.test") {
+  return url.replace(url.find("127.0.0.1"), 9, name);
 }
 
 /// In pieces, as the queue's blocks are.
@@ -211,6 +221,12 @@ class Keep final : public AnswerHandler {
                     std::string(reinterpret_cast<const char*>(a.body.data()), a.body.size())});
   }
   std::vector<Kept> kept;
+};
+
+class Heard final : public KnockHandler {
+ public:
+  void OnKnock(bool connected) override { answers.push_back(connected); }
+  std::vector<bool> answers;
 };
 
 struct Faults {

@@ -102,14 +102,6 @@ struct CurlDestination::Hooks {
     return Of(self).TakeBody({data, size * count}) ? size * count : CURL_WRITEFUNC_ERROR;
   }
 
-  static int OnSocket(void* self, curl_socket_t handle, curlsocktype) {
-    // An idle connection whose peer has gone is noticed and closed by the kernel. While a request is
-    // in flight our own look at progress comes first.
-    const auto timeout_ms = static_cast<unsigned>(InMilliseconds(Of(self).config_.timeout * 2));
-    setsockopt(handle, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof timeout_ms);
-    return CURL_SOCKOPT_OK;
-  }
-
   /// The connection may outlive its destination, not the client.
   static int OnClose(void* self, curl_socket_t handle) {
     auto& client = *static_cast<CurlClient*>(self);
@@ -212,7 +204,6 @@ Status CurlDestination::Configure() {
   if (options_.name_servers != nullptr) set(CURLOPT_DNS_SERVERS, options_.name_servers);
   set(CURLOPT_TCP_KEEPALIVE, 1L)(CURLOPT_TCP_KEEPIDLE, kKeepAliveSeconds);
   set(CURLOPT_TCP_KEEPINTVL, kKeepAliveStepSeconds);
-  set(CURLOPT_SOCKOPTFUNCTION, Hooks::OnSocket)(CURLOPT_SOCKOPTDATA, static_cast<void*>(this));
   set(CURLOPT_CLOSESOCKETFUNCTION, Hooks::OnClose)(CURLOPT_CLOSESOCKETDATA, static_cast<void*>(&client_));
 
   set(CURLOPT_POST, 1L);
@@ -253,6 +244,7 @@ Status CurlDestination::Send(const Request& request, AnswerHandler& handler) {
   started_ = checked_ = client_.clock_.Monotonic();
   next_check_ = unusable_ ? MonoTime{} : started_ + config_.timeout / 4;
   if (options_.facts != nullptr) options_.facts->Clear();
+  SetUserTimeout({});
   if (!unusable_) LIMPET_TRY(Add());
   handler_ = &handler;
   return {};
@@ -321,6 +313,15 @@ void CurlDestination::Renew() {
   if (busy()) return;
   DropConnection();
   Close();  // With it goes c-ares, and the addresses that it keeps.
+}
+
+/// An idle connection whose peer has gone is noticed and closed by the kernel. While a request is in
+/// flight our own look at progress does that: the kernel would give up a peer whose window stays small,
+/// however much of it it reads.
+void CurlDestination::SetUserTimeout(Duration timeout) {
+  if (kept_ < 0) return;
+  const auto timeout_ms = static_cast<unsigned>(timeout.ns == 0 ? 0 : InMilliseconds(timeout));
+  setsockopt(kept_, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof timeout_ms);
 }
 
 /// libcurl closes idle connections of its own accord only; it finds this one dead before the next request.
@@ -422,7 +423,7 @@ void CurlDestination::Finish(int curl_code) {
   const bool starved = LibraryRefusals() != refusals_;
   long request_bytes = 0;
   curl_easy_getinfo(easy_, CURLINFO_REQUEST_SIZE, &request_bytes);
-  rate_.Spend(static_cast<size_t>(request_bytes));
+  rate_.Spend(static_cast<size_t>(request_bytes) - std::min(body_offset_, static_cast<size_t>(request_bytes)));
   answer_.timed_out = curl_code == CURLE_OPERATION_TIMEDOUT;
   if (options_.facts != nullptr) NoteConnection();
   if (answer_.sent == Sent::kAnswered) {
@@ -431,6 +432,7 @@ void CurlDestination::Finish(int curl_code) {
     answer_.retry_after = retry_after_.text();
     answer_.date = date_.text();
     curl_easy_getinfo(easy_, CURLINFO_ACTIVESOCKET, &kept_);
+    SetUserTimeout(config_.timeout * 2);
     if (answer_.status == 401 || answer_.status == 407) texts_.Distrust();
   } else {
     answer_.sent = body_left_ ? Sent::kUnknown : Sent::kNotSent;
@@ -484,6 +486,8 @@ void CurlDestination::DescribeFailure(int curl_code) {
                         .os_error = static_cast<int>(os_error),
                         .verify_flags = trust_.flags(),
                         .alert = alert_,
+                        .tls_just_made = tls_begun_,
+                        .certificate = !config_.tls_cert.empty(),
                         .proxy = texts_.proxy_host(),
                         .detail = detail_.data(),
                         .host = HostOf(texts_.url(url_)),

@@ -74,6 +74,7 @@ class CurlDestination final : public Transport {
   bool busy() const { return handler_ != nullptr || knocker_ != nullptr; }
   Status Add();
   void DropConnection();
+  void SetUserTimeout(Duration timeout);
   MonoTime OnTime(MonoTime now);
   Phase PhaseNow() const;
   void Stop();

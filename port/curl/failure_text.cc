@@ -97,16 +97,26 @@ int TlsErrorIn(std::string_view detail) {
   return ParseNumber<int>(detail.substr(0, detail.find(')')), 16).value_or(0);
 }
 
-void WriteTlsFailure(TextWriter& out, int alert, std::string_view detail) {
-  if (const char* const text = Find(kAlerts, alert); text != nullptr) {
+void WriteLost(TextWriter& out, const Failure& failure) {
+  out << (failure.phase == Phase::kTls ? "connection lost in the TLS handshake"
+                                       : "connection lost before the answer");
+  if (!failure.tls_just_made) return;
+  out << (failure.certificate ? " (the server may have refused the client certificate, tls_cert)"
+                              : " (the server may want a client certificate, tls_cert)");
+}
+
+void WriteTlsFailure(TextWriter& out, const Failure& failure) {
+  if (const char* const text = Find(kAlerts, failure.alert); text != nullptr) {
     out << text;
     return;
   }
-  const int error = TlsErrorIn(detail);
+  const int error = TlsErrorIn(failure.detail);
   if (const char* const text = Find(kTlsErrors, error); text != nullptr) {
     out << text;
     return;
   }
+  // A server that refuses us hangs up, and often its alert is lost with that.
+  if (error == 0) return WriteLost(out, failure);
   out << "TLS failed";
   if (error != 0) {
     const uint8_t bytes[] = {static_cast<uint8_t>(error >> 8), static_cast<uint8_t>(error)};
@@ -168,15 +178,13 @@ void WriteFailure(TextWriter& out, const Failure& failure) {
       WriteVerifyFailure(out, failure.verify_flags);
       return;
     case CURLE_SSL_CONNECT_ERROR:
-      WriteTlsFailure(out, failure.alert, failure.detail);
+      WriteTlsFailure(out, failure);
       return;
     case CURLE_SEND_ERROR:
     case CURLE_RECV_ERROR:
       // In TLS 1.3 the server judges our certificate when the handshake is over for us.
-      if (Find(kAlerts, failure.alert) != nullptr) return WriteTlsFailure(out, failure.alert, failure.detail);
-      // A peer that answers a handshake with a reset, or with what is not TLS.
-      out << (failure.phase == Phase::kTls ? "connection lost in the TLS handshake"
-                                           : "connection lost before the answer");
+      if (Find(kAlerts, failure.alert) != nullptr) return WriteTlsFailure(out, failure);
+      WriteLost(out, failure);  // A peer that answers a handshake with a reset, or with what is not TLS.
       return;
     case CURLE_GOT_NOTHING:
       out << "connection closed without an answer";
