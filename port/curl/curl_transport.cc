@@ -1,5 +1,6 @@
 #include "port/curl/curl_transport.h"
 
+#include <arpa/inet.h>
 #include <curl/curl.h>
 #include <linux/tcp.h>
 #include <mbedtls/ssl.h>
@@ -111,6 +112,23 @@ struct CurlDestination::Hooks {
     return close(handle);
   }
 
+  /// For facts only: the address that is tried last, should none of them do.
+  static curl_socket_t OnOpen(void* self, curlsocktype, curl_sockaddr* address) {
+    char host[INET6_ADDRSTRLEN] = "";
+    uint16_t port = 0;
+    if (address->family == AF_INET) {
+      const auto& four = *reinterpret_cast<const sockaddr_in*>(&address->addr);
+      inet_ntop(AF_INET, &four.sin_addr, host, sizeof host);
+      port = ntohs(four.sin_port);
+    } else if (address->family == AF_INET6) {
+      const auto& six = *reinterpret_cast<const sockaddr_in6*>(&address->addr);
+      inet_ntop(AF_INET6, &six.sin6_addr, host, sizeof host);
+      port = ntohs(six.sin6_port);
+    }
+    Of(self).options_.facts->SetAddress(host, port);
+    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+  }
+
   static CURLcode OnTls(CURL* easy, void* config, void* self) {
     CurlDestination& d = Of(self);
     d.tls_begun_ = true;
@@ -204,6 +222,9 @@ Status CurlDestination::Configure() {
   if (options_.name_servers != nullptr) set(CURLOPT_DNS_SERVERS, options_.name_servers);
   set(CURLOPT_TCP_KEEPALIVE, 1L)(CURLOPT_TCP_KEEPIDLE, kKeepAliveSeconds);
   set(CURLOPT_TCP_KEEPINTVL, kKeepAliveStepSeconds);
+  if (options_.facts != nullptr) {
+    set(CURLOPT_OPENSOCKETFUNCTION, Hooks::OnOpen)(CURLOPT_OPENSOCKETDATA, static_cast<void*>(this));
+  }
   set(CURLOPT_CLOSESOCKETFUNCTION, Hooks::OnClose)(CURLOPT_CLOSESOCKETDATA, static_cast<void*>(&client_));
 
   set(CURLOPT_POST, 1L);
@@ -518,9 +539,7 @@ void CurlDestination::NoteConnection() {
   long port = 0;
   curl_easy_getinfo(easy_, CURLINFO_PRIMARY_IP, &address);
   curl_easy_getinfo(easy_, CURLINFO_PRIMARY_PORT, &port);
-  if (address == nullptr || *address == '\0') return;
-  const bool six = std::string_view(address).find(':') != std::string_view::npos;
-  facts.address << (six ? "[" : "") << address << (six ? "]:" : ":") << port;
+  if (address != nullptr && *address != '\0') facts.SetAddress(address, port);
 }
 
 }  // namespace limpet
