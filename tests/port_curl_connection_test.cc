@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "curl_world.h"
+#include "port/linux/secret_file.h"
 
 namespace limpet {
 namespace {
@@ -362,6 +363,39 @@ TEST(Connection, UnsetClock) {
       EXPECT_TRUE(got.answer.undated);
     }
   }
+}
+
+// Memory.
+
+/// What the dearest connection costs: RSA, mutual TLS, the distribution's CA file, a chain of three, a
+/// token, through a proxy; and 200 of them, one after the other, cost no more than twenty.
+TEST(Connection, Memory) {
+  NameServer names;
+  const std::string folder = Certificates("rsa"), bundle = folder + "/bundle.pem";
+  std::ofstream(bundle) << std::ifstream("/etc/ssl/certs/ca-certificates.crt").rdbuf()
+                        << std::ifstream(folder + "/root.pem").rdbuf();
+  std::ofstream(folder + "/token") << std::string(SecretFile::kBytesMax, 'x');
+  Child proxy({"python3", "-B", kScripts + "proxy.py", "user:password"});
+  const std::string way = proxy.Line(), certificate = folder + "/client-chain.pem", key = folder + "/client.key";
+  const std::string token = folder + "/token";
+  Endpoint endpoint({}, folder + "/server", true,
+                    {"--client-ca", folder + "/root.pem", "--default", R"({"close": true, "body": 5000})"});
+  World world(endpoint.url, {.ca = bundle});
+  world.config.proxy = way;
+  world.config.tls_cert = certificate, world.config.tls_key = key;
+  world.config.bearer_token_file = token;
+  ASSERT_TRUE(world.Start().ok());
+  PoolUse curl, tls;
+  for (int i = 0; i < 200; ++i) {
+    const Kept got = world.Exchange(PiecedBody(64 * kKiB));
+    ASSERT_EQ(got.answer.status, 200) << got.error;
+    if (i == 20) curl = world.curl_use(), tls = world.tls_use();
+  }
+  printf("curl %zu used %zu peak, tls %zu used %zu peak\n", curl.used, curl.peak, tls.used, tls.peak);
+  EXPECT_LE(world.curl_use().peak, curl.peak + 256);
+  EXPECT_LE(world.tls_use().peak, tls.peak + 256);
+  EXPECT_LE(curl.peak, kCurlPoolBytes * 7 / 8);
+  EXPECT_LE(tls.peak, 64 * kKiB);
 }
 
 // Pace.

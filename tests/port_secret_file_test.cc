@@ -68,6 +68,7 @@ TEST_F(SecretFileTest, Contents) {
     Write(c.text);
     EXPECT_EQ(secret.Refresh({}), c.code == Code::kOk);
     EXPECT_EQ(secret.status().code, c.code);
+    if (c.code == Code::kFull) { EXPECT_STREQ(secret.status().where, "it is too long"); }
     EXPECT_EQ(secret.value(), c.value);
     EXPECT_EQ(room_[secret.value().size()], '\0');
   }

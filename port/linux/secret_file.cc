@@ -41,6 +41,7 @@ Status SecretFile::Take(const OpenFile& file, bool& changed) {
   uint8_t bytes[kBytesMax + 2];  // With the end of its line.
   const size_t most = std::min(room_.size() - 1, kBytesMax);
   const Result<size_t> got = file.Read(std::span(bytes).first(most + 2));
+  if (got.status().code == Code::kFull) return {Code::kFull, 0, "it is too long"};
   if (!got.ok()) return got.status();
   size_t size = got.value();
   while (size > 0 && (bytes[size - 1] == '\n' || bytes[size - 1] == '\r')) --size;

@@ -1,7 +1,11 @@
-"""An HTTP proxy for tests: CONNECT and absolute form, credentials."""
+"""An HTTP proxy for tests: CONNECT and absolute form, credentials.
+
+Alone it serves until its standard input ends, and prints its URL: proxy.py [USER:PASSWORD]
+"""
 
 import base64
 import socket
+import sys
 import threading
 
 
@@ -93,3 +97,13 @@ class Proxy:
             to.shutdown(socket.SHUT_WR)
         except OSError:
             pass
+
+
+def main():
+    with Proxy(*sys.argv[1:]) as proxy:
+        print(proxy.url(*sys.argv[1:]), flush=True)
+        sys.stdin.read()
+
+
+if __name__ == "__main__":
+    main()
