@@ -14,7 +14,7 @@ namespace limpet {
 #ifdef __GLIBC__
 inline constexpr size_t kLibcPoolBytes = 128 * kKiB;
 #else
-inline constexpr size_t kLibcPoolBytes = 64 * kKiB;
+inline constexpr size_t kLibcPoolBytes = 48 * kKiB;
 #endif
 
 /// The use of the pool behind malloc. Size 0 where the build leaves malloc to a sanitizer.

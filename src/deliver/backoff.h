@@ -21,7 +21,8 @@ class Backoff {
 
   /// The next pause: around a middle that grows each time, until max.
   Duration Next();
-  void Reset() { step_ = 0; }
+  /// Begins anew, `step` steps further on than at first.
+  void Reset(uint32_t step = 0) { step_ = step; }
 
   /// The longest pause there can be.
   Duration longest() const { return options_.max; }

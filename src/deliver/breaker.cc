@@ -34,11 +34,11 @@ void Breaker::Fail(MonoTime now, Duration least, bool at_once) {
     const bool soon = quiet_.ns > 0 && now - recovered_ < quiet_ * kSoon;
     if (!soon) {
       relapses_ = 0;
-      open_.Reset();
     } else if (state_ == BreakerState::kClosed) {  // A probe that failed was no return.
       relapses_ = std::min(relapses_ + 1, kRelapsesMax);
     }
     quiet_ = options_.failback * (1 << relapses_);
+    open_.Reset(relapses_);
   }
   not_before_ = now + least;
   if (state_ == BreakerState::kClosed && !at_once && failures_ < options_.failures) {

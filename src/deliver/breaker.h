@@ -7,8 +7,8 @@
 //       +------------------------------------------------------------------------ half open
 //
 // After an outage it is `fresh` until it has gone without a failure for `failback`: traffic that flows
-// elsewhere does not come back to it yet. Each outage soon after such a return doubles that time, up to
-// 16 times, and the pauses go on growing, so that two half-dead destinations cannot toss traffic to and fro.
+// elsewhere does not come back to it yet. Each outage soon after such a return doubles that time and the first
+// pause, up to 16 times, so that two half-dead destinations cannot toss traffic to and fro.
 #pragma once
 
 #include <cstdint>
