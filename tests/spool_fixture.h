@@ -138,7 +138,7 @@ class SpoolRig {
     job.write = write;
     job.add_count = job.bury_count = job.read_count = job.dead_row_count = 0;
     job.checkpoints = {};
-    job.head_row = {};
+    job.tried = {};
     job.added = job.refused = {};
     job.lost = {};
     job.refused_items = job.buried_items = job.buried_rows_items = job.dead_overflow_items = {};
