@@ -137,6 +137,8 @@ class SpoolRig {
     job.open = job.read = job.last = job.shrink = job.was_opened = job.full = false;
     job.write = write;
     job.add_count = job.bury_count = job.read_count = job.dead_row_count = 0;
+    job.done_row_count = job.read_past_count = 0;
+    job.keep_from = {};
     job.checkpoints = {};
     job.tried = {};
     job.added = job.refused = {};
