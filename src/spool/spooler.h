@@ -3,13 +3,13 @@
 //
 // The states, and what leads from one to the next (`durability = on_demand`):
 //
-//             what a signal holds nobody healthy takes,
-//             or memory is 80 % full
+//             a signal holds something that no healthy
+//             destination takes, or memory is 80 % full
 //      calm ------------------------------------------------> spilling
 //        ^                                                     |    ^
-//        | the spool is empty, a destination has been          |    | none is healthy
-//        | healthy for kQuiet, and memory is at most           |    | for kQuiet
-//        | half full                                   healthy v    |
+//        | the spool is empty, all could leave                 |    | it cannot,
+//        | for kQuiet, and memory is at most                   |    | for kQuiet
+//        | half full                            all can leave  v    |
 //        +------------------------------------------------- draining
 //
 //   calm      Batches are in memory only; nothing is written.
