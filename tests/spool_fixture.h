@@ -137,8 +137,10 @@ class SpoolRig {
     job.open = job.read = job.last = job.shrink = job.was_opened = job.full = false;
     job.write = write;
     job.add_count = job.bury_count = job.read_count = job.dead_row_count = 0;
+    job.done_row_count = job.read_past_count = 0;
+    job.keep_from = {};
     job.checkpoints = {};
-    job.head_row = {};
+    job.tried = {};
     job.added = job.refused = {};
     job.lost = {};
     job.refused_items = job.buried_items = job.buried_rows_items = job.dead_overflow_items = {};

@@ -89,9 +89,7 @@ inline const std::vector<ScriptStep>& Script() {
       {"note attempts",
        [](SpoolRig& rig) {
          SpoolJob& job = rig.Begin();
-         job.head_row[0] = 1;
-         job.head[0].attempts = 2;
-         job.head[0].may_be_sent = true;
+         job.tried[0][0] = {.row = 1, .attempts = 2, .open = 1, .destination = ShortText<32>("primary")};
          return rig.Run();
        }},
       {"read",

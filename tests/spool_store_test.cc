@@ -181,10 +181,9 @@ TEST(SpoolStore, KeepsAttemptsBootsCheckpointsAndTheCleanMark) {
   ASSERT_TRUE(rig.Run().ok());
 
   rig.Begin();
-  rig.job.head_row[0] = row;
-  rig.job.head[0].attempts = 3;
-  rig.job.head[0].first_attempt = SimClock::kStart;
-  rig.job.head[0].may_be_sent = true;
+  rig.job.tried[0][0] = {.row = row,
+                         .attempts = 3,
+                         .first_attempt = static_cast<uint64_t>(SimClock::kStart.ns)};
   rig.job.last = true;
   ASSERT_TRUE(rig.Run().ok());
   const std::string dump = Dump(flash.files);

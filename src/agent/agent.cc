@@ -151,6 +151,7 @@ MonoTime Agent::OnTime(MonoTime now) {
     next = now;  // There may be a crash to tell of.
   }
   next = std::min(next, stopping_ && !flushing_ ? kNever : delivery_.OnTime(now));
+  next = std::min(next, spooler_.AnnounceDue(now));
   if (stopping_) next = std::min(next, OnStopTime(now));
   const bool holding = Holding();
   if (!holding) held_since_ = kNever;

@@ -47,6 +47,19 @@ inline constexpr size_t kSpoolDoneRowsMax = 32; // Taken out of the middle of a 
 inline constexpr size_t kSpoolLiveMax = 32;     // Of a signal, in memory to overtake its backlog.
 inline constexpr size_t kSpoolDeadRowsMax = 32; // Named by one `limpet dead retry`.
 
+/// A batch of the spool that has been tried. It stands in the state and not in its row, since that would
+/// be written anew with all its bytes.
+struct TriedRow {
+  SpoolRow row = 0;
+  uint64_t attempts = 0;
+  uint64_t first_attempt = 0;  ///< Wall time, unix ns.
+  uint64_t open = 0;           ///< 1: an attempt was begun whose outcome is not known,
+  ShortText<32> destination;   ///< there.
+};
+inline constexpr size_t kTriedOldest = 2;  // For the oldest of a line, one at a time, and for
+inline constexpr size_t kTriedMax = 5;     // what goes ahead of it: one, and what crashes left open.
+using TriedRows = std::array<std::array<TriedRow, kTriedMax>, kSignalCount>;
+
 /// What all of a signal's batches in the spool come to, without those that are done with.
 struct SpoolTotals {
   uint64_t batches = 0, items = 0, bytes = 0;
@@ -113,6 +126,7 @@ struct SpoolOpened {
   ShortText<40> instance;    ///< As kept; empty in a fresh one.
   KeptAccount account;        ///< `dead` of each signal is what lies there.
   std::array<SpoolRow, kSignalCount> done_through{};
+  TriedRows tried{};
   SpoolRow next_row = 1;
   UnixTime last_commit;       ///< Of the process before.
 };
@@ -139,9 +153,7 @@ struct SpoolJob {
   /// Per signal: no batch up to here, and none from there on (0: nowhere), may be dropped: they are in
   /// memory and may be on their way.
   std::array<SpoolRow, kSignalCount> keep_through{}, keep_from{};
-  /// Attempts at the head of each signal's line, for the row that it names (0: none).
-  std::array<SpoolRow, kSignalCount> head_row{};
-  std::array<BatchHeader, kSignalCount> head;
+  TriedRows tried{};  ///< Where it names a row; the others stay as they are.
   KeptAccount account;
   SpoolRow next_row = 1;
   ShortText<40> instance;

@@ -57,6 +57,7 @@ void Spooler::TakeOver(const SpoolOpened& opened) {
   if (!opened.instance.text().empty()) instance_ = opened.instance;
   done_ = done_kept_ = opened.done_through;
   next_row_ = std::max(next_row_, opened.next_row);
+  attempts_.TakeOver(opened.tried);
   for (const Signal signal : kSignals) {
     const size_t i = Index(signal);
     spool_items_[i] = opened.totals[i].items;
@@ -275,7 +276,7 @@ MonoTime Spooler::OnTime(MonoTime now, SignalSet reachable, OpenBatches& open,
 /// When the next transaction is due; kNever: there is nothing to write.
 MonoTime Spooler::CommitDue(MonoTime now) const {
   const MonoTime paced = last_commit_ + options_.commit_interval;
-  if (!marked_ || bury_count_ > 0 || ManyDoneRows() || dead_action_ != DeadAction::kNone || stopping_ ||
+  if (!marked_ || bury_count_ > 0 || ManyDoneRows() || announced_ || dead_action_ != DeadAction::kNone || stopping_ ||
       (shrink_ && phase_ == SpoolPhase::kCalm)) {
     return now;
   }
@@ -311,7 +312,6 @@ bool Spooler::Begin(MonoTime now, OpenBatches& open, const CountKeeper& counts) 
   job_->read_count = job_->dead_row_count = job_->done_row_count = job_->read_past_count = 0;
   job_->dead_action = DeadAction::kNone;
   job_->checkpoints = {};
-  job_->head_row = {};
   job_->added = job_->refused = {};
   job_->lost = {};
   job_->refused_items = job_->buried_items = job_->buried_rows_items = job_->dead_overflow_items = {};
@@ -352,11 +352,8 @@ void Spooler::FillWrite(MonoTime now, const CountKeeper& counts) {
     job_->keep_through[i] = last ? queue_.row(last) : done_[i];
     const BatchId live = queue_.Head(signal, Part::kLive);
     job_->keep_from[i] = live ? queue_.row(live) : 0;
-    if (const BatchId head = queue_.Head(signal, Part::kSpooled)) {
-      job_->head_row[i] = queue_.row(head);
-      job_->head[i] = queue_.header(head);
-    }
   }
+  FillAttempts();
   if (dead_action_ != DeadAction::kNone) {
     job_->dead_action = dead_action_;
     job_->dead_rows = dead_rows_;
@@ -422,6 +419,22 @@ void Spooler::FillAdds() {
   }
 }
 
+/// What has been tried of what the spool has, or is given now.
+void Spooler::FillAttempts() {
+  announced_ = false;
+  for (size_t n = 0; n < job_->add_count; ++n) attempts_.SetRow(job_->adds[n].header, job_->adds[n].row);
+  for (const Signal signal : kSignals) {
+    const SpoolRow done = done_[Index(signal)];
+    if (const BatchId head = queue_.Head(signal, Part::kSpooled)) {
+      attempts_.Count(queue_.header(head), queue_.row(head), Lane::kOldest, done);
+    }
+    if (const BatchId head = queue_.Head(signal, Part::kLive)) {
+      attempts_.Count(queue_.header(head), queue_.row(head), Lane::kLive, done);
+    }
+  }
+  attempts_.WriteTo(job_->tried);
+}
+
 void Spooler::FillBuries() {
   for (size_t n = 0; n < bury_count_; ++n) {
     SpoolBury& bury = buries_[n];
@@ -478,10 +491,12 @@ void Spooler::Finished(MonoTime now) {
   view_.damaged = job_->damaged;
   view_.heap = job_->heap;
   // An opening counts whatever became of the rest.
+  if (job_->was_opened) attempts_.Reopened(job_->opened.tried);
   if (job_->was_opened && !resumed_) {
     TakeOver(job_->opened);
     late_ = true;
   }
+  attempts_.Written(job_->status.ok() && job_->write);
   if (job_->status.ok()) {
     Succeeded(now);
   } else {
@@ -613,7 +628,10 @@ bool Spooler::TakeAdd(size_t n, uint64_t& expected) {
   }
   const uint32_t left = queue_.left(id);
   // It is certain now that it is not there, and others may have been given higher numbers.
-  if (!added) queue_.SetRow(id, 0);
+  if (!added) {
+    queue_.SetRow(id, 0);
+    attempts_.SetRow(header, 0);
+  }
   if (queue_.part(id) == Part::kDying) {
     if (!added) return false;
     // Refused while it was on its way to flash: it is buried from there.
@@ -632,7 +650,8 @@ bool Spooler::TakeAdd(size_t n, uint64_t& expected) {
   }
   if (!added) {
     if (!job_->refused[n] || queue_.in_flight(id) || !queue_.whole(id)) return false;
-    ledger_.Drop(header.signal, DropReason::kOverflow, queue_.left(id), header.first_wall, header.last_wall);
+    ledger_.Drop(header.signal, DropReason::kOverflow, header.items, header.first_wall, header.last_wall);
+    attempts_.Forget(header, 0);
     queue_.Remove(id);
     return true;
   }
@@ -760,6 +779,7 @@ void Spooler::Settle(BatchId id) {
   const SpoolRow row = queue_.row(id);
   const Part part = queue_.part(id);
   const uint32_t left = queue_.left(id);
+  attempts_.Forget(header, row);
   queue_.Remove(id);
   if (part == Part::kSpooled || part == Part::kLive) {
     Leave(header.signal, left, 1);
@@ -794,6 +814,7 @@ bool Spooler::Bury(BatchId id, std::string_view destination, std::string_view an
   const Signal signal = queue_.header(id).signal;
   const size_t i = Index(signal);
   const Part part = queue_.part(id);
+  attempts_.Forget(queue_.header(id), queue_.row(id));
   bury_ids_[bury_count_] = {};
   SpoolBury& bury = NewBury(signal, destination, answer);
   bury.row = queue_.row(id);
@@ -827,11 +848,34 @@ bool Spooler::BuryPart(BatchId id, const BatchHeader& part, std::span<const uint
   return true;
 }
 
-bool Spooler::Announce(BatchId, Lane, std::string_view, bool) { return true; }
+bool Spooler::Announce(BatchId id, Lane lane, std::string_view destination, bool commit) {
+  if (phase_ == SpoolPhase::kOff) return true;
+  const BatchHeader& header = queue_.header(id);
+  const bool own = queue_.part(id) == Part::kNew;
+  // It has no row until it is certain that it does.
+  const SpoolRow row = own && !queue_.pinned(id) ? 0 : queue_.row(id);
+  const bool noted = attempts_.Open(header, row, lane, destination, done_[Index(header.signal)]);
+  if (!commit) return true;
+  if (!noted) return false;
+  // What is only in memory takes the attempt along, should it be committed. Where a transaction has
+  // failed that may be there all the same, as for Head the first try to open it again is waited for.
+  const bool doubtful = queue_.row(id) != 0 && phase_ == SpoolPhase::kUnusable && failures_ == 1;
+  if (own && !queue_.pinned(id) && !doubtful) return true;
+  if (attempts_.OnFlash(header)) return true;
+  announced_ = announced_ || !attempts_.Writing(header);
+  return false;
+}
 
-void Spooler::Retract(Signal, Lane) {}
+MonoTime Spooler::AnnounceDue(MonoTime now) const {
+  if (!announced_ || running_ || !Usable()) return kNever;
+  return HeldBack(now) ? hold_until_ : now;
+}
 
-std::string_view Spooler::OpenAttempt(BatchId) const { return {}; }
+void Spooler::Retract(Signal signal, Lane lane) { attempts_.Close(signal, lane); }
+
+std::string_view Spooler::OpenAttempt(BatchId id) const {
+  return attempts_.Earlier(queue_.header(id).signal, queue_.row(id));
+}
 
 /// queue.max_age, at the front of each line; what is only on flash the store drops. By boot time where
 /// it is of this boot, else by wall time. Returns when the next will be too old.

@@ -3,13 +3,13 @@
 //
 // The states, and what leads from one to the next (`durability = on_demand`):
 //
-//             what a signal holds nobody healthy takes,
-//             or memory is 80 % full
+//             a signal holds something that no healthy
+//             destination takes, or memory is 80 % full
 //      calm ------------------------------------------------> spilling
 //        ^                                                     |    ^
-//        | the spool is empty, a destination has been          |    | none is healthy
-//        | healthy for kQuiet, and memory is at most           |    | for kQuiet
-//        | half full                                   healthy v    |
+//        | the spool is empty, all could leave                 |    | it cannot,
+//        | for kQuiet, and memory is at most                   |    | for kQuiet
+//        | half full                            all can leave  v    |
 //        +------------------------------------------------- draining
 //
 //   calm      Batches are in memory only; nothing is written.
@@ -51,6 +51,7 @@
 #include "limpet/time.h"
 #include "limpet/worker.h"
 #include "queue/batch_queue.h"
+#include "spool/attempts.h"
 #include "spool/job.h"
 #include "spool/store.h"
 
@@ -78,12 +79,6 @@ struct SpoolerOptions {
   SignalSet live_first = 0;         ///< Signals whose new data goes ahead of a backlog.
   BootId boot;
   std::string_view instance;
-};
-
-/// The two ways into the open of a signal with `order = live_first`; with `strict` all is kOldest.
-enum class Lane : uint8_t {
-  kOldest,  ///< What was collected first: the backlog, and all there is where there is none.
-  kLive,    ///< What came in since, ahead of a backlog.
 };
 
 /// What the spool shows of itself.
@@ -167,6 +162,8 @@ class Spooler {
   /// it has the batch; otherwise it is asked for, and the caller comes again. Without commit it is noted
   /// with the next transaction.
   bool Announce(BatchId id, Lane lane, std::string_view destination, bool commit);
+  /// After an Announce that was false: when there has to be a turn. The end of a job calls for one anyway.
+  MonoTime AnnounceDue(MonoTime now) const;
   /// The outcome of the lane's attempt is known.
   void Retract(Signal signal, Lane lane);
   /// Where an earlier process began an attempt on this batch, whose outcome was never known; empty:
@@ -272,6 +269,7 @@ class Spooler {
   void FillAdds();
   void DropNew();
   MonoTime DropAged(MonoTime now);
+  void FillAttempts();
   void FillBuries();
   void FillWrite(MonoTime now, const CountKeeper& counts);
   void FillRead();
@@ -324,6 +322,9 @@ class Spooler {
   std::array<SpoolBury, kSpoolBuriesMax> buries_;   // Waiting for a job.
   std::array<BatchId, kSpoolBuriesMax> bury_ids_;   // Theirs, for those that are only in memory.
   size_t bury_count_ = 0, buries_running_ = 0;
+
+  AttemptBook attempts_;
+  bool announced_ = false;  // Somebody waits for an attempt to be on flash.
 
   DeadAction dead_action_ = DeadAction::kNone;
   std::array<SpoolRow, kSpoolDeadRowsMax> dead_rows_{};

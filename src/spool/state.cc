@@ -16,6 +16,12 @@ std::span<const uint8_t> BytesOf(std::string_view text) {
   return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
 }
 
+/// What the names of an attempt have behind the signal: "", ".1", ...
+std::string_view Place(size_t n) {
+  constexpr std::array<std::string_view, kTriedMax> kPlaces = {"", ".1", ".2", ".3", ".4"};
+  return kPlaces[n];
+}
+
 /// Calls visit(name, number, number of `other`) for every number: the one list of their names.
 template <typename State, typename Visit>
 Status ForEachNumber(State& state, const SpoolState& other, Visit visit) {
@@ -38,10 +44,14 @@ Status ForEachNumber(State& state, const SpoolState& other, Visit visit) {
       LIMPET_TRY(visit(at(s, ".dropped.", reason), account.dropped[r], old.dropped[r]));
     }
     LIMPET_TRY(visit(at(s, ".done"), state.done[i], other.done[i]));
-    LIMPET_TRY(visit(at(s, ".tried"), state.tried[i].row, other.tried[i].row));
-    LIMPET_TRY(visit(at(s, ".attempts"), state.tried[i].attempts, other.tried[i].attempts));
-    LIMPET_TRY(visit(at(s, ".first_attempt"), state.tried[i].first_attempt,
-                     other.tried[i].first_attempt));
+    for (size_t n = 0; n < kTriedMax; ++n) {
+      auto& tried = state.tried[i][n];
+      const TriedRow& before = other.tried[i][n];
+      LIMPET_TRY(visit(at(s, Place(n), ".tried"), tried.row, before.row));
+      LIMPET_TRY(visit(at(s, Place(n), ".attempts"), tried.attempts, before.attempts));
+      LIMPET_TRY(visit(at(s, Place(n), ".first_attempt"), tried.first_attempt, before.first_attempt));
+      LIMPET_TRY(visit(at(s, Place(n), ".open"), tried.open, before.open));
+    }
     LIMPET_TRY(visit(at(s, ".batches"), state.totals[i].batches, other.totals[i].batches));
     LIMPET_TRY(visit(at(s, ".items"), state.totals[i].items, other.totals[i].items));
     LIMPET_TRY(visit(at(s, ".bytes"), state.totals[i].bytes, other.totals[i].bytes));
@@ -50,6 +60,22 @@ Status ForEachNumber(State& state, const SpoolState& other, Visit visit) {
   LIMPET_TRY(visit("written_bytes", state.written_bytes, other.written_bytes));
   LIMPET_TRY(visit("next_row", state.next_row, other.next_row));
   LIMPET_TRY(visit("clean", state.clean, other.clean));
+  return {};
+}
+
+/// The same for every text: visit(name, text, text of `other`).
+template <typename State, typename Visit>
+Status ForEachText(State& state, const SpoolState& other, Visit visit) {
+  LIMPET_TRY(visit(kInstance, state.instance, other.instance));
+  TextBuffer<64> name;
+  for (const Signal signal : kSignals) {
+    const size_t i = Index(signal);
+    for (size_t n = 0; n < kTriedMax; ++n) {
+      name.Clear();
+      name << SignalName(signal) << Place(n) << ".destination";
+      LIMPET_TRY(visit(name.text(), state.tried[i][n].destination, other.tried[i][n].destination));
+    }
+  }
   return {};
 }
 
@@ -65,6 +91,10 @@ uint32_t ChecksumOf(const SpoolState& state) {
   };
   (void)ForEachNumber(state, state, add);
   (void)add("last_commit", static_cast<uint64_t>(state.last_commit), 0);
+  (void)ForEachText(state, state, [&sum](std::string_view name, const auto& text, const auto&) {
+    if (name != kInstance && !text.text().empty()) sum += Crc32(Crc32(0, BytesOf(name)), BytesOf(text.text()));
+    return Status{};
+  });
   return sum + Crc32(0, BytesOf(state.instance.text()));
 }
 
@@ -109,10 +139,14 @@ Status LoadState(Database& db, SpoolState& state, bool* sound) {
     if (!row.value()) break;
     ++rows;
     const std::string_view name = statement.Text(0);
-    if (name == kInstance) {
-      state.instance = statement.Text(1);
-      continue;
-    }
+    bool is_text = false;
+    LIMPET_TRY(ForEachText(state, state, [&](std::string_view known, auto& into, const auto&) {
+      if (known != name) return Status{};
+      into = statement.Text(1);
+      is_text = true;
+      return Status{};
+    }));
+    if (is_text) continue;
     const int64_t value = statement.Number(1);
     if (name == "last_commit") {
       state.last_commit = value;
@@ -140,11 +174,12 @@ Status LoadState(Database& db, SpoolState& state, bool* sound) {
 }
 
 void ApplyAttempts(const SpoolState& state, SpoolRow row, BatchHeader& header) {
-  const TriedRow& tried = state.tried[Index(header.signal)];
-  if (tried.row != row || row == 0) return;
-  header.attempts = static_cast<uint32_t>(tried.attempts);
-  header.first_attempt = UnixTime{static_cast<int64_t>(tried.first_attempt)};
-  header.may_be_sent = true;
+  for (const TriedRow& tried : state.tried[Index(header.signal)]) {
+    if (tried.row != row || row == 0) continue;
+    header.attempts = static_cast<uint32_t>(tried.attempts);
+    header.first_attempt = UnixTime{static_cast<int64_t>(tried.first_attempt)};
+    header.may_be_sent = header.may_be_sent || tried.attempts > 0 || tried.open != 0;
+  }
 }
 
 Status SaveState(Database& db, const SpoolState& state, const SpoolState& saved) {
@@ -176,11 +211,12 @@ Status SaveState(Database& db, const SpoolState& state, const SpoolState& saved)
       LIMPET_TRY(save(rejected.text(), now.rejected[s], before.rejected[s]));
     }
   }
-  if (state.instance.text() != saved.instance.text()) {
-    statement.Bind(1, kInstance);
-    statement.Bind(2, state.instance.text());
-    LIMPET_TRY(statement.Run());
-  }
+  LIMPET_TRY(ForEachText(state, saved, [&](std::string_view known, const auto& text, const auto& before) {
+    if (text.text() == before.text()) return Status{};
+    statement.Bind(1, known);
+    statement.Bind(2, text.text());
+    return statement.Run();
+  }));
   statement.Bind(1, std::string_view("last_commit"));
   statement.Bind(2, state.last_commit);
   LIMPET_TRY(statement.Run());

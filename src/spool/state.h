@@ -9,20 +9,12 @@
 
 namespace limpet {
 
-/// The batch of a signal that was tried last. It stands here and not in its row, since that would be
-/// written anew with all its bytes.
-struct TriedRow {
-  SpoolRow row = 0;
-  uint64_t attempts = 0;
-  uint64_t first_attempt = 0;  ///< Wall time, unix ns.
-};
-
 /// What lies in `state`.
 struct SpoolState {
   KeptAccount account;  ///< `dead` of each signal is what lies in the table `dead`.
   SignalTotals totals{};                        ///< Of the rows behind `done`.
   std::array<SpoolRow, kSignalCount> done{};
-  std::array<TriedRow, kSignalCount> tried{};
+  TriedRows tried{};
   uint64_t dead_bytes = 0;
   uint64_t written_bytes = 0;                   ///< By all processes so far.
   SpoolRow next_row = 1;

@@ -80,6 +80,7 @@ Status SpoolStore::Open(SpoolOpened& opened) {
   opened.account = state_.account;
   opened.done_through = state_.done;
   opened.totals = state_.totals;
+  opened.tried = state_.tried;
   opened.next_row = state_.next_row;
   opened.last_commit = UnixTime{state_.last_commit};
   return {};

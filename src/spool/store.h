@@ -106,7 +106,7 @@ class SpoolStore final : public Task {
   Status Transact(SpoolJob& job);
   Status Change(SpoolJob& job);
   Status NoteBoot(const SpoolJob& job);
-  void NoteHeads(const SpoolJob& job);
+  void NoteAttempts(const SpoolJob& job);
   Status NoteCheckpoints(const SpoolJob& job);
   Status Bury(SpoolJob& job);
   Status BuryFromMemory(SpoolJob& job, const SpoolBury& bury, Record& record);

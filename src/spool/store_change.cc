@@ -81,7 +81,7 @@ Status SpoolStore::Change(SpoolJob& job) {
   state_.next_row = std::max(state_.next_row, job.next_row);
   std::array<bool, kSpoolAddsMax> taken{};  // By another batch: only a mistake of the loop's.
   LIMPET_TRY(FindAdded(job, taken));
-  NoteHeads(job);
+  NoteAttempts(job);
   LIMPET_TRY(RemoveDoneRows(job));
   LIMPET_TRY(Bury(job));
   for (const Signal signal : kSignals) {
@@ -157,14 +157,12 @@ Status SpoolStore::NoteBoot(const SpoolJob& job) {
   return statement.Run();
 }
 
-/// What is at the head of a line has been tried: a restart must know.
-void SpoolStore::NoteHeads(const SpoolJob& job) {
-  for (const Signal signal : kSignals) {
-    const size_t i = Index(signal);
-    const BatchHeader& header = job.head[i];
-    if (job.head_row[i] == 0 || header.attempts == 0) continue;
-    state_.tried[i] = {job.head_row[i], header.attempts,
-                       static_cast<uint64_t>(std::max<int64_t>(header.first_attempt.ns, 0))};
+/// What has been tried: a restart must know.
+void SpoolStore::NoteAttempts(const SpoolJob& job) {
+  for (size_t i = 0; i < kSignalCount; ++i) {
+    for (size_t n = 0; n < kTriedMax; ++n) {
+      if (job.tried[i][n].row != 0) state_.tried[i][n] = job.tried[i][n];
+    }
   }
 }
 
