@@ -118,6 +118,16 @@ void Emitter::Destinations() {
     sink_.Int({{"destination", d.name}}, static_cast<int64_t>(d.breaker));
   }
 
+  sink_.Begin({"limpet.breaker.transitions", "{transition}", kCounter});
+  for (const DestinationView& d : s_.destinations) {
+    for (const TransitionCount& t : d.transitions) {
+      sink_.Int({{"destination", d.name},
+                 {"to", BreakerStateName(t.to)},
+                 {"reason", BreakerReasonName(t.reason)}},
+                Signed(t.count));
+    }
+  }
+
   sink_.Begin({"limpet.destination.active", "1", kGauge});
   for (const DestinationView& d : s_.destinations) {
     for (const Signal signal : kSignals) {
