@@ -158,6 +158,7 @@ TEST(Delivery, NoDestinationCanRejectMoreThanItWasSent) {
 TEST(Delivery, RetriesGrowThenTheBreakerOpensThenTheProbeDecides) {
   Bench bench;
   bool up = false;
+  bench.transport.open = [] { return false; };
   bench.answers = [&](const SimRequest&) {
     return SimAnswer{.status = up ? 200 : 503, .delay = Milliseconds(1)};
   };

@@ -184,6 +184,10 @@ void Destination::Succeeded(MonoTime now, bool probe) {
   if (probe) return;
   last_accepted_ = now;
   last_success_ = clock_.Wall();
+  TellOfRecovery(now);
+}
+
+void Destination::TellOfRecovery(MonoTime now) {
   if (failed_attempts_ == 0 || failing()) return;
   log_.Info("delivery works again",
             {{"destination", config_.name}, {"failed_attempts", failed_attempts_},
@@ -198,6 +202,7 @@ void Destination::DropRefused() {
   breaker_.Accept(now);
   holds_[Index(signal_)].Accept(now);
   NoteTransition(before, BreakerReason::kAccepted);
+  TellOfRecovery(now);
 }
 
 void Destination::HoldRefused() {

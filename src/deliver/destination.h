@@ -66,7 +66,11 @@ class Destination final : private AnswerHandler, private KnockHandler {
 
   /// The last attempt or probe did not fail.
   bool Sound(Signal signal) const { return breaker_.sound() && Hold(signal).sound(); }
-  /// And no outage is too near to rely on that.
+  /// Neither given a rest nor on probation.
+  bool Closed(Signal signal) const {
+    return breaker_.state() == BreakerState::kClosed && Hold(signal).state() == BreakerState::kClosed;
+  }
+  /// Sound, and no outage is too near to rely on that.
   bool Good(Signal signal, MonoTime now) const { return breaker_.good(now) && Hold(signal).good(now); }
   /// When it turns good by time alone; kNever: not without an attempt.
   MonoTime GoodAt(Signal signal) const { return std::max(breaker_.good_at(), Hold(signal).good_at()); }
@@ -131,6 +135,7 @@ class Destination final : private AnswerHandler, private KnockHandler {
   void OnKnock(bool connected) override;
   void Failed(MonoTime now, const Answer& answer, AnswerClass answer_class, bool probe);
   void Succeeded(MonoTime now, bool probe);
+  void TellOfRecovery(MonoTime now);
   void SetKnock(MonoTime now);
   void Describe(const Answer& answer, AnswerClass answer_class, std::string_view message);
   void NoteTransition(BreakerState before, BreakerReason reason);

@@ -12,15 +12,17 @@ Router::Level Router::LevelOf(Signal signal, MonoTime now) const {
     if (d.Good(signal, now)) good = std::min(good, d.priority());
   }
   const Destination* const current = current_[Index(signal)];
-  if (current != nullptr && current->Sound(signal)) return {std::min(good, current->priority()), false};
-  if (good != UINT32_MAX) return {good, false};
-  return {sound, sound == UINT32_MAX};
+  if (current != nullptr && current->Sound(signal)) return {Level::kTurns, std::min(good, current->priority())};
+  if (good != UINT32_MAX) return {Level::kTurns, good};
+  if (current != nullptr && current->Closed(signal)) return {Level::kStay, current->priority()};
+  return {sound == UINT32_MAX ? Level::kAnybody : Level::kTurns, sound};
 }
 
 /// Is it one of those that take turns at that level?
 bool Router::At(const Level& level, Signal signal, const Destination& destination, MonoTime now) const {
   if (!destination.Takes(signal)) return false;
-  if (level.desperate) return true;
+  if (level.kind == Level::kAnybody) return true;
+  if (level.kind == Level::kStay) return &destination == current_[Index(signal)];
   if (destination.priority() != level.priority || !destination.Sound(signal)) return false;
   if (destination.Good(signal, now) || &destination == current_[Index(signal)]) return true;
   return std::none_of(destinations_.begin(), destinations_.end(), [&](const Destination& d) {
@@ -39,9 +41,9 @@ Router::Choice Router::Choose(Signal signal, MonoTime now) const {
     Destination& d = destinations_[(begin + i) % count];
     if (!At(level, signal, d, now)) continue;
     const MonoTime ready = std::max(d.ReadyAt(signal), now);
-    // Of several that are ready: in turn, in want of all the one that matters most.
+    // Of several that are ready: in turn, in want of all the one that comes first.
     const bool sooner = choice.destination == nullptr || ready < choice.when;
-    const bool rather = level.desperate && choice.destination != nullptr && ready == choice.when &&
+    const bool rather = level.kind == Level::kAnybody && choice.destination != nullptr && ready == choice.when &&
                         d.priority() < choice.destination->priority();
     if (sooner || rather) choice = {&d, ready};
   }
@@ -71,7 +73,7 @@ MonoTime Router::ReachableUntil(Signal signal, Duration patience) const {
 bool Router::Active(Signal signal, const Destination& destination, MonoTime now) const {
   const Level level = LevelOf(signal, now);
   // While none is sound, what was last.
-  if (level.desperate && current_[Index(signal)] != nullptr) return &destination == current_[Index(signal)];
+  if (level.kind == Level::kAnybody && current_[Index(signal)] != nullptr) return &destination == current_[Index(signal)];
   return At(level, signal, destination, now);
 }
 

@@ -41,8 +41,12 @@ class Router {
 
  private:
   struct Level {
+    enum Kind : uint8_t {
+      kTurns,    ///< Those of one priority take turns.
+      kStay,     ///< The last one fails, its breaker is closed yet, and the others are too fresh.
+      kAnybody,  ///< None is sound: whose pause ends first.
+    } kind = kTurns;
     uint32_t priority = 0;
-    bool desperate = false;  ///< None is sound: whose pause ends first.
   };
   Level LevelOf(Signal signal, MonoTime now) const;
   bool At(const Level& level, Signal signal, const Destination& destination, MonoTime now) const;
