@@ -220,6 +220,51 @@ TEST_F(LinesTest, NoCopyIsForgottenInFrontOfOneThatStays) {
   EXPECT_EQ(queue.use().used, 0u);
 }
 
+TEST_F(LinesTest, ABatchWithPartsGoneIsNotForgotten) {
+  const BatchId first = Push(Signal::kLogs, large, Part::kSpooled, 1);
+  (void)Push(Signal::kLogs, large, Part::kSpooled, 2);
+  const BatchId own = Push(Signal::kMetrics, "own");
+  queue.Shed(first, 2);
+  queue.Shed(own, 1);
+  EXPECT_EQ(queue.left(first), 1u);
+  EXPECT_FALSE(queue.whole(first));
+  EXPECT_EQ(queue.items(Signal::kLogs, Part::kSpooled), 1u + 3u);
+  EXPECT_EQ(queue.gone(Signal::kLogs, Part::kSpooled), 2u);
+  EXPECT_FALSE(queue.OldestAtRest());  // Nor dropped.
+  queue.ForgetCopies(Signal::kLogs);
+  EXPECT_EQ(queue.Last(Signal::kLogs, Part::kSpooled), first);
+  EXPECT_FALSE(queue.MakeRoom(13 * kBlockBytes));
+  // What is gone goes along from line to line.
+  queue.Move(first, Part::kLive);
+  EXPECT_EQ(queue.gone(Signal::kLogs, Part::kSpooled), 0u);
+  EXPECT_EQ(queue.gone(Signal::kLogs, Part::kLive), 2u);
+  queue.Shed(first, 1);
+  EXPECT_EQ(queue.left(first), 0u);
+  queue.Remove(first);
+  EXPECT_EQ(queue.gone(Signal::kLogs, Part::kLive), 0u);
+}
+
+TEST_F(LinesTest, WhatIsLiveIsForgottenLastAndOnlyBehindTheCopies) {
+  (void)Push(Signal::kLogs, large, Part::kSpooled, 1);
+  const BatchId copy = Push(Signal::kLogs, large, Part::kSpooled, 5);
+  const BatchId before = Push(Signal::kLogs, large, Part::kLive, 4);
+  (void)Push(Signal::kLogs, large, Part::kLive, 6);
+  queue.ForgetCopies(Signal::kLogs, Part::kLive);
+  EXPECT_EQ(queue.Last(Signal::kLogs, Part::kLive), before);  // A gap in front of row 5.
+  queue.Launch(copy, UnixTime{});
+  EXPECT_FALSE(queue.CouldHold(arena.size()));
+  queue.ForgetCopies(Signal::kLogs, Part::kLive);
+  EXPECT_EQ(queue.Last(Signal::kLogs, Part::kLive), before);
+  queue.Land(copy);
+  EXPECT_TRUE(queue.CouldHold(13 * kBlockBytes));
+  EXPECT_EQ(queue.own_bytes(), 0u);
+  EXPECT_TRUE(queue.MakeRoom(11 * kBlockBytes));
+  EXPECT_EQ(queue.batches(Signal::kLogs, Part::kSpooled), 0u);
+  EXPECT_EQ(queue.Last(Signal::kLogs, Part::kLive), before);
+  EXPECT_TRUE(queue.MakeRoom(13 * kBlockBytes));
+  EXPECT_TRUE(queue.empty());
+}
+
 using LinesDeathTest = LinesTest;
 TEST_F(LinesDeathTest, ABatchIsRemovedAndPinnedOnce) {
   const BatchId id = Push(Signal::kLogs, "a");
@@ -233,7 +278,7 @@ TEST_F(LinesDeathTest, ABatchIsRemovedAndPinnedOnce) {
 TEST(BatchQueue, MatchesAModelUnderRandomTraffic) {
   std::vector<std::byte> arena(40 * kBlockBytes);
   BatchQueue queue(arena);
-  struct Model { BatchId id; std::string payload; uint64_t sequence; uint32_t items; bool pinned = false; };
+  struct Model { BatchId id; std::string payload; uint64_t sequence; uint32_t items, gone = 0; bool pinned = false; };
   using Line = std::deque<Model>;
   std::array<std::array<Line, kPartCount>, kSignalCount> lines;
   std::vector<Model> ghosts;  // Removed while they were pinned.
@@ -248,7 +293,7 @@ TEST(BatchQueue, MatchesAModelUnderRandomTraffic) {
     const Signal signal = kSignals[random() % kSignalCount];
     const auto part = static_cast<Part>(random() % kPartCount);
     Line& line = lines[Index(signal)][static_cast<size_t>(part)];
-    const uint32_t action = random() % 16;
+    const auto action = static_cast<uint32_t>(random() % 17);
     if (action < 7) {
       const std::string payload(random() % 1500, static_cast<char>(random()));
       const auto items = static_cast<uint32_t>(random() % 100);
@@ -282,24 +327,33 @@ TEST(BatchQueue, MatchesAModelUnderRandomTraffic) {
           queue.Pin(model.id);
         }
         model.pinned = !model.pinned;
+      } else if (action == 16) {
+        Model& model = line[at];
+        const auto part_items = static_cast<uint32_t>(random() % (model.items - model.gone + 1));
+        queue.Shed(model.id, part_items);
+        model.gone += part_items;
+        ASSERT_EQ(queue.left(model.id), model.items - model.gone);
       } else {
         const size_t bytes = random() % 4000;
         const bool could = queue.CouldHold(bytes);
         ASSERT_EQ(queue.MakeRoom(bytes), could);
         ASSERT_EQ(queue.HasRoom(bytes), could);
         for (auto& parts : lines) {
-          Line& copies = parts[static_cast<size_t>(Part::kSpooled)];
           const Signal s = kSignals[static_cast<size_t>(&parts - lines.data())];
-          while (copies.size() > queue.batches(s, Part::kSpooled)) {
-            ASSERT_FALSE(copies.back().pinned);
-            copies.pop_back();
+          for (const Part copied : {Part::kSpooled, Part::kLive}) {
+            Line& copies = parts[static_cast<size_t>(copied)];
+            while (copies.size() > queue.batches(s, copied)) {
+              ASSERT_FALSE(copies.back().pinned || copies.back().gone > 0);
+              copies.pop_back();
+            }
           }
         }
       }
     }
-    uint64_t items = 0;
-    for (const Model& m : line) items += m.items;
+    uint64_t items = 0, gone = 0;
+    for (const Model& m : line) items += m.items - m.gone, gone += m.gone;
     ASSERT_EQ(queue.items(signal, part), items);
+    ASSERT_EQ(queue.gone(signal, part), gone);
     ASSERT_EQ(queue.batches(signal, part), line.size());
     ASSERT_EQ(bool(queue.Head(signal, part)), !line.empty());
     if (!line.empty()) {

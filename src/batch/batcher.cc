@@ -91,7 +91,7 @@ bool Batcher::MakeRoom(size_t bytes) {
       const BatchId oldest = queue_.OldestAtRest();
       if (!oldest) break;
       const BatchHeader& header = queue_.header(oldest);
-      ledger_.Drop(header.signal, DropReason::kOverflow, header.items, header.first_wall,
+      ledger_.Drop(header.signal, DropReason::kOverflow, queue_.left(oldest), header.first_wall,
                    header.last_wall);
       queue_.Remove(oldest);
     }

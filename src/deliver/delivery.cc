@@ -362,15 +362,16 @@ bool Delivery::BuryUncut(Line& line, Lane lane, BatchId id) {
 
 bool Delivery::BuryWhole(const Head& head, BatchId id) {
   const BatchHeader header = queue_.header(id);
+  const uint32_t items = queue_.left(id);
   const bool letters = spooler_.has_dead_letters();
   if (letters && !spooler_.Bury(id, head.refused_by, head.answer.text())) return false;
   if (!letters) {
-    ledger_.Drop(header.signal, DropReason::kRefused, header.items, header.first_wall, header.last_wall);
+    ledger_.Drop(header.signal, DropReason::kRefused, items, header.first_wall, header.last_wall);
     spooler_.Settle(id);
   }
   log_.Error(letters ? "a batch was refused: kept as a dead letter" : "a batch was refused and dropped",
              {{"signal", SignalName(header.signal)},
-              {"items", header.items},
+              {"items", items},
               {"sequence", header.sequence},
               {"error", head.answer.text()}});
   return true;

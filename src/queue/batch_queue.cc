@@ -69,9 +69,6 @@ Result<BatchId> BatchQueue::Push(const BatchHeader& header, std::span<const uint
   return id;
 }
 
-/// Is what lies there nowhere else?
-bool BatchQueue::Owns(Part part) { return part != Part::kSpooled && part != Part::kCut; }
-
 /// To the end of the line that its entry names.
 void BatchQueue::Append(BatchId id) {
   Entry& entry = EntryOf(id);
@@ -80,11 +77,10 @@ void BatchQueue::Append(BatchId id) {
   entry.previous = line.tail;
   (line.tail ? EntryOf(line.tail).next : line.head) = id;
   line.tail = id;
-  line.items += entry.header.items;
+  line.items += left(id);
+  line.gone += entry.gone;
   ++line.batches;
-  if (Owns(entry.part)) {
-    own_blocks_ += BlocksOf(id);
-  }
+  if (!IsCopy(entry.part)) own_blocks_ += BlocksOf(id);
 }
 
 void BatchQueue::Unlink(BatchId id) {
@@ -92,12 +88,11 @@ void BatchQueue::Unlink(BatchId id) {
   Line& line = LineOf(entry.header.signal, entry.part);
   (entry.previous ? EntryOf(entry.previous).next : line.head) = entry.next;
   (entry.next ? EntryOf(entry.next).previous : line.tail) = entry.previous;
-  LIMPET_CHECK(line.items >= entry.header.items && line.batches > 0);  // Q4
-  line.items -= entry.header.items;
+  LIMPET_CHECK(line.items >= left(id) && line.batches > 0);  // Q4
+  line.items -= left(id);
+  line.gone -= entry.gone;
   --line.batches;
-  if (Owns(entry.part)) {
-    own_blocks_ -= BlocksOf(id);
-  }
+  if (!IsCopy(entry.part)) own_blocks_ -= BlocksOf(id);
 }
 
 void BatchQueue::Launch(BatchId id, UnixTime now) {
@@ -106,6 +101,15 @@ void BatchQueue::Launch(BatchId id, UnixTime now) {
   entry.in_flight = true;
   if (entry.header.attempts++ == 0) entry.header.first_attempt = now;
   entry.header.may_be_sent = true;
+}
+
+void BatchQueue::Shed(BatchId id, uint32_t items) {
+  Entry& entry = EntryOf(id);
+  Line& line = LineOf(entry.header.signal, entry.part);
+  LIMPET_CHECK(items <= left(id) && !entry.removed);
+  entry.gone += items;
+  line.items -= items;  // Q4
+  line.gone += items;
 }
 
 void BatchQueue::Remove(BatchId id) {
@@ -150,37 +154,45 @@ bool BatchQueue::Unpin(BatchId id) {
   return false;
 }
 
-BatchId BatchQueue::LastCopyAtRest(Signal signal) const {
-  const BatchId last = LineOf(signal, Part::kSpooled).tail;
-  return last && AtRest(last) ? last : BatchId{};
+/// Q6. What is live, only from behind all copies of the oldest: these stay without a gap.
+BatchId BatchQueue::LastToForget(Signal signal, Part part) const {
+  const BatchId last = Last(signal, part), copy = Last(signal, Part::kSpooled);
+  if (!last || !AtRest(last)) return {};
+  return part == Part::kSpooled || !copy || row(last) > row(copy) ? last : BatchId{};
 }
 
 bool BatchQueue::CouldHold(size_t bytes) const {
+  const size_t wanted = BlocksFor(bytes);
   size_t blocks = free_blocks_;
   for (const Signal signal : kSignals) {
-    for (BatchId id = Last(signal, Part::kSpooled); id && AtRest(id); id = EntryOf(id).previous) {
-      if (blocks >= BlocksFor(bytes)) return true;
-      blocks += BlocksOf(id);
+    BatchId copy = Last(signal, Part::kSpooled);
+    for (; copy && AtRest(copy) && blocks < wanted; copy = EntryOf(copy).previous) blocks += BlocksOf(copy);
+    BatchId live = Last(signal, Part::kLive);
+    for (; live && AtRest(live) && blocks < wanted; live = EntryOf(live).previous) {
+      if (copy && row(live) < row(copy)) break;
+      blocks += BlocksOf(live);
     }
   }
-  return blocks >= BlocksFor(bytes);
+  return blocks >= wanted;
 }
 
 bool BatchQueue::MakeRoom(size_t bytes) {
-  while (!HasRoom(bytes)) {
-    BatchId last;
-    for (const Signal signal : kSignals) {
-      const BatchId id = LastCopyAtRest(signal);
-      if (id && (!last || row(id) > row(last))) last = id;
+  for (const Part part : {Part::kSpooled, Part::kLive}) {
+    while (!HasRoom(bytes)) {
+      BatchId last;
+      for (const Signal signal : kSignals) {
+        const BatchId id = LastToForget(signal, part);
+        if (id && (!last || row(id) > row(last))) last = id;
+      }
+      if (!last) break;
+      Remove(last);
     }
-    if (!last) return false;
-    Remove(last);
   }
-  return true;
+  return HasRoom(bytes);
 }
 
-void BatchQueue::ForgetCopies(Signal signal) {
-  while (const BatchId last = LastCopyAtRest(signal)) Remove(last);
+void BatchQueue::ForgetCopies(Signal signal, Part part) {
+  while (const BatchId last = LastToForget(signal, part)) Remove(last);
 }
 
 BatchId BatchQueue::OldestAtRest() const {

@@ -7,9 +7,11 @@
 //  Q1  Along a line the order is that of Push.
 //  Q2  Every block is free or belongs to exactly one batch.
 //  Q3  A batch in flight is removed only after it is no longer in flight.
-//  Q4  items(signal, part) is the sum over the line.
+//  Q4  items(signal, part) is the sum over the line of what is left of each batch.
 //  Q5  The bytes of a pinned batch stay where they are: removed, it leaves its line at once and the
 //      arena with the last pin.
+//  Q6  What the spool has a copy of may be forgotten, but neither in flight, nor pinned, nor once some
+//      of its items are gone: only here it is known which.
 #pragma once
 
 #include <array>
@@ -34,11 +36,12 @@ struct BatchId {
 /// Each signal has a line for each part.
 enum class Part : uint8_t {
   kNew,      ///< Nowhere but here.
-  kSpooled,  ///< A copy of what the spool has: its oldest ones, without a gap.
+  kSpooled,  ///< A copy of what the spool has: its oldest ones, without a gap but for those in kLive.
+  kLive,     ///< A copy of what the spool has, to go out ahead of its oldest.
   kDying,    ///< Refused, nowhere but here, on its way to the dead letters.
   kCut,      ///< Cut out of a batch that is held elsewhere, while it is in flight.
 };
-inline constexpr size_t kPartCount = 4;
+inline constexpr size_t kPartCount = 5;
 
 class BatchQueue {
  public:
@@ -72,6 +75,11 @@ class BatchQueue {
   void Land(BatchId id) { EntryOf(id).in_flight = false; }
   bool in_flight(BatchId id) const { return EntryOf(id).in_flight; }
 
+  /// So many items have left the batch, of which parts go different ways.
+  void Shed(BatchId id, uint32_t items);
+  uint32_t left(BatchId id) const { return EntryOf(id).header.items - EntryOf(id).gone; }
+  bool whole(BatchId id) const { return EntryOf(id).gone == 0; }
+
   /// Takes the batch out and frees its blocks, the latter not before it is unpinned.
   void Remove(BatchId id);
 
@@ -91,17 +99,19 @@ class BatchQueue {
   /// Forgets copies of what the spool has, the last ones of a line first, until a batch of that many
   /// bytes has room. False: there are no more to forget.
   bool MakeRoom(size_t bytes);
-  /// Forgets all of them that are at rest, of one signal.
-  void ForgetCopies(Signal signal);
+  /// Forgets those of a line that are at rest, from its end.
+  void ForgetCopies(Signal signal, Part part = Part::kSpooled);
 
   /// The batch collected first over all signals that is nowhere but here, leaving out what is in
-  /// flight or pinned; none: !id.
+  /// flight, pinned, or not whole; none: !id.
   BatchId OldestAtRest() const;
 
   /// Collection time of the oldest item held (kNever when empty).
   MonoTime oldest() const;
 
   uint64_t items(Signal signal, Part part = Part::kNew) const { return LineOf(signal, part).items; }
+  /// Of the batches in a line, the items that have left them.
+  uint64_t gone(Signal signal, Part part) const { return LineOf(signal, part).gone; }
   size_t batches(Signal signal, Part part) const { return LineOf(signal, part).batches; }
   size_t batches() const { return batches_; }
   size_t stored_bytes() const { return stored_bytes_; }
@@ -134,6 +144,7 @@ class BatchQueue {
     BatchHeader header;
     BatchId next, previous;
     uint64_t row = 0;
+    uint32_t gone = 0;  // Items.
     Part part = Part::kNew;
     bool in_flight = false;
     bool pinned = false;
@@ -146,7 +157,7 @@ class BatchQueue {
   };
   struct Line {
     BatchId head, tail;
-    uint64_t items = 0;
+    uint64_t items = 0, gone = 0;
     size_t batches = 0;
   };
   static_assert(sizeof(Block) == kBlockBytes);
@@ -162,15 +173,17 @@ class BatchQueue {
   const Line& LineOf(Signal signal, Part part) const {
     return lines_[Index(signal)][static_cast<size_t>(part)];
   }
-  static bool Owns(Part part);
   void Append(BatchId id);
   void Unlink(BatchId id);
   void FreeBlocks(BatchId id);
-  bool AtRest(BatchId id) const { return !EntryOf(id).in_flight && !EntryOf(id).pinned; }
+  bool AtRest(BatchId id) const {
+    return !EntryOf(id).in_flight && !EntryOf(id).pinned && whole(id);
+  }
+  static bool IsCopy(Part part) { return part == Part::kSpooled || part == Part::kLive || part == Part::kCut; }
   size_t BlocksOf(BatchId id) const {
     return BlocksFor(header(id).checkpoint_bytes + header(id).stored_bytes);
   }
-  BatchId LastCopyAtRest(Signal signal) const;
+  BatchId LastToForget(Signal signal, Part part) const;
   uint32_t TakeBlock();
 
   Block* blocks_ = nullptr;
@@ -179,7 +192,7 @@ class BatchQueue {
   uint32_t free_head_ = UINT32_MAX;  // Blocks that were used before, chained.
   uint32_t never_used_ = 0;          // From here on: pages that have not been touched, and cost
                                      // no resident memory until a queue this long needs them.
-  size_t own_blocks_ = 0;            // Of batches that are neither copies nor cut out of others.
+  size_t own_blocks_ = 0;            // Of batches that are not copies.
   std::array<std::array<Line, kPartCount>, kSignalCount> lines_{};
   size_t batches_ = 0;
   size_t stored_bytes_ = 0;

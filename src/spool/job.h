@@ -43,6 +43,8 @@ class ShortText {
 inline constexpr size_t kSpoolAddsMax = 64;     // Batches of one transaction.
 inline constexpr size_t kSpoolReadsMax = 32;    // Batches read back in one job.
 inline constexpr size_t kSpoolBuriesMax = 8;    // Refused batches of one transaction.
+inline constexpr size_t kSpoolDoneRowsMax = 32; // Taken out of the middle of a line in one transaction.
+inline constexpr size_t kSpoolLiveMax = 32;     // Of a signal, in memory to overtake its backlog.
 inline constexpr size_t kSpoolDeadRowsMax = 32; // Named by one `limpet dead retry`.
 
 /// What all of a signal's batches in the spool come to, without those that are done with.
@@ -69,11 +71,18 @@ struct SpoolAdd {
   const Body* record = nullptr;  ///< Checkpoints and bytes, of a pinned batch.
 };
 
+/// A batch of the spool.
+struct SpoolPlace {
+  Signal signal = Signal::kMetrics;
+  SpoolRow row = 0;
+};
+
 /// A refused batch that becomes a dead letter: one of the spool, or one that was only in memory.
 struct SpoolBury {
   Signal signal = Signal::kMetrics;
   SpoolRow row = 0;              ///< In the spool; of a batch in memory, a new number.
   bool in_memory = false;
+  bool alone = false;            ///< In the spool, and others before it in its line are held.
   BatchHeader header;            ///< For in_memory.
   const Body* record = nullptr;  ///< Likewise.
   ShortText<32> destination;
@@ -124,8 +133,12 @@ struct SpoolJob {
   std::span<const SpoolCheckpoint> checkpoints;
   /// Per signal: every batch up to here is done with.
   std::array<SpoolRow, kSignalCount> done_through{};
-  /// Per signal: no batch up to here may be dropped, it is in memory and may be on its way.
-  std::array<SpoolRow, kSignalCount> keep_through{};
+  /// Batches behind that which are done with as well.
+  std::array<SpoolPlace, kSpoolDoneRowsMax> done_rows;
+  size_t done_row_count = 0;
+  /// Per signal: no batch up to here, and none from there on (0: nowhere), may be dropped: they are in
+  /// memory and may be on their way.
+  std::array<SpoolRow, kSignalCount> keep_through{}, keep_from{};
   /// Attempts at the head of each signal's line, for the row that it names (0: none).
   std::array<SpoolRow, kSignalCount> head_row{};
   std::array<BatchHeader, kSignalCount> head;
@@ -143,6 +156,9 @@ struct SpoolJob {
   bool read = false;
   Signal read_signal = Signal::kMetrics;
   SpoolRow read_after = 0;
+  /// Passed over by that: what is in memory to go out first, and what is done with.
+  std::array<SpoolRow, kSpoolLiveMax + 2 + kSpoolDoneRowsMax + kSpoolBuriesMax> read_past;
+  size_t read_past_count = 0;
 
   uint64_t file_offset = 0;  ///< Bytes of the file for a command, when file_bytes > 0.
   std::span<uint8_t> file_into;

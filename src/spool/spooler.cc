@@ -9,8 +9,9 @@ constexpr Duration kRetryFirst = Seconds(1);
 constexpr Duration kRetry = Seconds(60);
 constexpr Duration kRoomFor = Seconds(60);  // Without a shortage for so long: it is over.
 constexpr unsigned kSpillAbove = 80, kCalmBelow = 50, kUrgentAbove = 50;  // Percent of memory.
-// The copies of the spool in memory leave this part of it to what comes in.
-constexpr unsigned kCopiesPercent = 50;
+// The copies of the spool's oldest fill memory to here, and those that are to go out ahead to there: the
+// rest is for what comes in.
+constexpr unsigned kCopiesPercent = 50, kLivePercent = 75;
 
 }  // namespace
 
@@ -127,10 +128,70 @@ uint64_t Spooler::Rows(Signal signal) const {
   return spool_batches_[i] - std::min(spool_batches_[i], dying_rows_[i]);
 }
 
-/// Those behind the copies (P1).
+/// Those that are not in memory.
 uint64_t Spooler::Backlog(Signal signal) const {
   const uint64_t rows = Rows(signal);
-  return rows - std::min<uint64_t>(rows, queue_.batches(signal, Part::kSpooled));
+  return rows - std::min<uint64_t>(rows, queue_.batches(signal, Part::kSpooled) +
+                                             queue_.batches(signal, Part::kLive));
+}
+
+// The two lanes of live_first
+
+/// What is on flash and cannot leave is a backlog until the last of it has left; what is live then is
+/// the line.
+void Spooler::JudgeLanes(Signal signal) {
+  const size_t i = Index(signal);
+  if (!Reaches(signal)) queue_.ForgetCopies(signal, Part::kLive);
+  if (Backlog(signal) == 0 && !queue_.Head(signal, Part::kSpooled)) {
+    split_[i] = false;
+    while (const BatchId live = queue_.Head(signal, Part::kLive)) queue_.Move(live, Part::kSpooled);
+  } else if (IsLiveFirst(signal) && (Backlog(signal) > 0 || !Reaches(signal))) {
+    split_[i] = true;
+  }
+}
+
+/// New data of some signal is on its way out ahead of a backlog.
+bool Spooler::LiveFlows() const {
+  return std::any_of(kSignals.begin(), kSignals.end(),
+                     [this](Signal signal) { return split_[Index(signal)] && Reaches(signal); });
+}
+
+bool Spooler::MayStayLive(Signal signal) const {
+  return split_[Index(signal)] && Reaches(signal) &&
+         queue_.batches(signal, Part::kLive) < kSpoolLiveMax &&
+         queue_.use().used <= queue_.use().bytes / 100 * kLivePercent;
+}
+
+/// No row of the signal that is held comes before this one, which has just left that part.
+bool Spooler::Leads(Signal signal, SpoolRow row, Part from) const {
+  const BatchId live = queue_.Head(signal, Part::kLive), copy = queue_.Head(signal, Part::kSpooled);
+  if (live && queue_.row(live) < row) return false;
+  if (from == Part::kSpooled) return true;
+  return copy ? row < queue_.row(copy) : Backlog(signal) == 0;
+}
+
+/// P6: the row is done with.
+void Spooler::Finish(Signal signal, SpoolRow row, Part from) {
+  const size_t i = Index(signal);
+  if (row <= done_[i]) return;
+  if (Leads(signal, row, from)) {
+    done_[i] = row;
+  } else if (done_row_count_ < done_rows_.size()) {
+    done_rows_[done_row_count_++] = {signal, row};
+  }
+}
+
+/// Is the row in memory, or done with?
+bool Spooler::IsKnown(Signal signal, SpoolRow row) const {
+  if (row <= done_[Index(signal)]) return true;
+  for (const Part part : {Part::kSpooled, Part::kLive}) {
+    for (BatchId id = queue_.Head(signal, part); id; id = queue_.Next(id)) {
+      if (queue_.row(id) == row) return true;
+    }
+  }
+  const auto is = [&](const auto& place) { return place.signal == signal && place.row == row; };
+  return std::any_of(done_rows_.begin(), done_rows_.begin() + done_row_count_, is) ||
+         std::any_of(buries_.begin(), buries_.begin() + bury_count_, is);
 }
 
 bool Spooler::empty() const { return Drained() && queue_.empty(); }
@@ -183,6 +244,7 @@ MonoTime Spooler::OnTime(MonoTime now, SignalSet reachable, OpenBatches& open,
   if (phase_ == SpoolPhase::kOff) return aged;
   if (running_ && parts_.worker->TakeDone()) Finished(now);
   Judge(now, reachable);
+  for (const Signal signal : kSignals) JudgeLanes(signal);
   if (!running_ && !finished_ && Begin(now, open, counts)) {
     running_ = true;
     settled_items_ = settled_batches_ = {};
@@ -196,7 +258,7 @@ MonoTime Spooler::OnTime(MonoTime now, SignalSet reachable, OpenBatches& open,
   if (running_) return aged;
   if (phase_ == SpoolPhase::kUnusable) return std::min(aged, std::max(retry_at_, now));
   MonoTime next = std::min(aged, CommitDue(now));
-  if (ClosesOpenBatches() && open.AnyOpen()) {
+  if (TakesOpenBatches() && open.AnyOpen()) {
     next = std::min(next, last_commit_ + options_.commit_interval);
   }
   if (HeldBack(now)) next = std::max(next, hold_until_);
@@ -213,13 +275,13 @@ MonoTime Spooler::OnTime(MonoTime now, SignalSet reachable, OpenBatches& open,
 /// When the next transaction is due; kNever: there is nothing to write.
 MonoTime Spooler::CommitDue(MonoTime now) const {
   const MonoTime paced = last_commit_ + options_.commit_interval;
-  if (!marked_ || bury_count_ > 0 || dead_action_ != DeadAction::kNone || stopping_ ||
+  if (!marked_ || bury_count_ > 0 || ManyDoneRows() || dead_action_ != DeadAction::kNone || stopping_ ||
       (shrink_ && phase_ == SpoolPhase::kCalm)) {
     return now;
   }
   if (kept_out_ || recount_) return paced;
   const bool fresh = AnyNew();
-  const bool settled = done_ != done_kept_;
+  const bool settled = done_ != done_kept_ || done_row_count_ > 0;
   const bool always = options_.durability == Durability::kAlways;
   if (fresh && always) return now;
   if (fresh && Spills() && MemoryUrgent()) return now;
@@ -233,12 +295,12 @@ bool Spooler::Begin(MonoTime now, OpenBatches& open, const CountKeeper& counts) 
   const bool reopen = phase_ == SpoolPhase::kUnusable;
   if (reopen && now < retry_at_) return false;
   // What is open goes along with a commit that is due, or makes one due.
-  const bool takes_open = ClosesOpenBatches() && open.AnyOpen() &&
+  const bool takes_open = TakesOpenBatches() && open.AnyOpen() &&
                           last_commit_ + options_.commit_interval <= now;
   // What an earlier process left has to be known before anything is written (P7).
   const bool write = reopen ? resumed_ : !HeldBack(now) && (takes_open || CommitDue(now) <= now);
   const bool always = options_.durability == Durability::kAlways;
-  if (write && (ClosesOpenBatches() || always || stopping_)) open.CloseAll(now);
+  if (write && (TakesOpenBatches() || always || stopping_)) open.CloseAll(now);
 
   began_stopping_ = stopping_;
   job_->open = reopen;
@@ -246,7 +308,7 @@ bool Spooler::Begin(MonoTime now, OpenBatches& open, const CountKeeper& counts) 
   job_->read = job_->shrink = job_->last = false;
   job_->was_opened = false;
   job_->add_count = job_->bury_count = 0;
-  job_->read_count = job_->dead_row_count = 0;
+  job_->read_count = job_->dead_row_count = job_->done_row_count = job_->read_past_count = 0;
   job_->dead_action = DeadAction::kNone;
   job_->checkpoints = {};
   job_->head_row = {};
@@ -274,6 +336,8 @@ void Spooler::FillWrite(MonoTime now, const CountKeeper& counts) {
   job_->wall = clock_.Wall();
   if (stopping_ && kept_out_) DropNew();
   job_->done_through = done_;
+  job_->done_rows = done_rows_;
+  job_->done_row_count = done_rows_running_ = done_row_count_;
   FillBuries();
   // In calm nothing goes to flash but what has to.
   const bool adds = phase_ != SpoolPhase::kCalm || options_.durability == Durability::kAlways || stopping_;
@@ -286,6 +350,8 @@ void Spooler::FillWrite(MonoTime now, const CountKeeper& counts) {
     if (was_full_) queue_.ForgetCopies(signal);
     const BatchId last = queue_.Last(signal, Part::kSpooled);
     job_->keep_through[i] = last ? queue_.row(last) : done_[i];
+    const BatchId live = queue_.Head(signal, Part::kLive);
+    job_->keep_from[i] = live ? queue_.row(live) : 0;
     if (const BatchId head = queue_.Head(signal, Part::kSpooled)) {
       job_->head_row[i] = queue_.row(head);
       job_->head[i] = queue_.header(head);
@@ -316,8 +382,8 @@ void Spooler::DropNew() {
     uint64_t items = 0;
     while (const BatchId head = queue_.Head(signal)) {
       const BatchHeader& header = queue_.header(head);
-      ledger_.Drop(signal, DropReason::kShutdown, header.items, header.first_wall, header.last_wall);
-      items += header.items;
+      ledger_.Drop(signal, DropReason::kShutdown, queue_.left(head), header.first_wall, header.last_wall);
+      items += queue_.left(head);
       queue_.Remove(head);
     }
     if (items == 0) continue;
@@ -338,7 +404,8 @@ void Spooler::FillAdds() {
     }
     if (!first) return;
     const BatchHeader& header = queue_.header(first);
-    if (queue_.in_flight(first) && Rows(header.signal) > 0) {
+    const bool busy = queue_.in_flight(first) || (!queue_.whole(first) && !stopping_);
+    if (busy && Rows(header.signal) > 0 && !split_[Index(header.signal)]) {
       // It went out before what lies on flash, while that could not be read. What follows it waits
       // for its outcome, so that it need not come behind them.
       next[Index(header.signal)] = {};
@@ -388,6 +455,18 @@ void Spooler::FillRead() {
     job_->read_signal = signal;
     job_->read_after = last ? queue_.row(last) : done_[Index(signal)];
   }
+  if (!job_->read) return;
+  size_t& count = job_->read_past_count;
+  for (BatchId id = queue_.Head(job_->read_signal, Part::kLive); id; id = queue_.Next(id)) {
+    job_->read_past[count++] = queue_.row(id);
+  }
+  read_live_ = count;
+  for (size_t n = 0; n < done_row_count_; ++n) {
+    if (done_rows_[n].signal == job_->read_signal) job_->read_past[count++] = done_rows_[n].row;
+  }
+  for (size_t n = 0; n < bury_count_; ++n) {
+    if (buries_[n].alone && buries_[n].signal == job_->read_signal) job_->read_past[count++] = buries_[n].row;
+  }
 }
 
 void Spooler::Finished(MonoTime now) {
@@ -410,7 +489,7 @@ void Spooler::Finished(MonoTime now) {
     for (size_t n = 0; n < buries_running_; ++n) {
       if (buries_[n].in_memory) (void)queue_.Unpin(bury_ids_[n]);
     }
-    buries_running_ = 0;
+    buries_running_ = done_rows_running_ = 0;
     failure_ = job_->status;
     Failed(now);
   }
@@ -431,7 +510,9 @@ void Spooler::Succeeded(MonoTime now) {
   if (phase_ == SpoolPhase::kUnusable) {
     log_.Info("the spool works again");
     // What lies there may have changed, if it was damaged: the copies are read anew.
-    for (const Signal signal : kSignals) queue_.ForgetCopies(signal);
+    for (const Signal signal : kSignals) {
+      for (const Part part : {Part::kSpooled, Part::kLive}) queue_.ForgetCopies(signal, part);
+    }
     marked_ = marked_ && job_->write;
     Enter(SpoolPhase::kDraining);
   }
@@ -492,6 +573,11 @@ void Spooler::Succeeded(MonoTime now) {
     TakeBack(signal, expected[i]);
   }
   if (job_->read) TakeReads();
+  if (job_->write) {
+    std::copy(done_rows_.begin() + done_rows_running_, done_rows_.begin() + done_row_count_,
+              done_rows_.begin());
+    done_row_count_ -= done_rows_running_;
+  }
   if (job_->last && !AnyNew()) finished_ = true;
 }
 
@@ -525,6 +611,7 @@ bool Spooler::TakeAdd(size_t n, uint64_t& expected) {
     }
     return true;
   }
+  const uint32_t left = queue_.left(id);
   // It is certain now that it is not there, and others may have been given higher numbers.
   if (!added) queue_.SetRow(id, 0);
   if (queue_.part(id) == Part::kDying) {
@@ -535,36 +622,50 @@ bool Spooler::TakeAdd(size_t n, uint64_t& expected) {
     LIMPET_CHECK(b < bury_count_);
     buries_[b].in_memory = false;
     buries_[b].row = job_->adds[n].row;
-    expected += header.items;
+    buries_[b].alone = !Leads(header.signal, buries_[b].row, Part::kNew);
+    expected += left;
     ++spool_batches_[i];
     ++dying_rows_[i];
-    done_[i] = std::max(done_[i], buries_[b].row);
+    if (!buries_[b].alone) done_[i] = std::max(done_[i], buries_[b].row);
     queue_.Remove(id);
     return true;
   }
   if (!added) {
-    if (!job_->refused[n] || queue_.in_flight(id)) return false;
-    ledger_.Drop(header.signal, DropReason::kOverflow, header.items, header.first_wall, header.last_wall);
+    if (!job_->refused[n] || queue_.in_flight(id) || !queue_.whole(id)) return false;
+    ledger_.Drop(header.signal, DropReason::kOverflow, queue_.left(id), header.first_wall, header.last_wall);
     queue_.Remove(id);
     return true;
   }
-  expected += header.items;
-  // It stays as a copy where the copies reach that far without a gap (P1).
-  const bool keep = Backlog(header.signal) == 0 && (queue_.in_flight(id) || !MemoryCrowded());
+  expected += left;
+  Place(id);
   ++spool_batches_[i];
-  if (keep) {
+  return true;
+}
+
+/// Where a batch stays that flash has now: as a copy where the copies reach that far without a gap
+/// (P1), else ahead of them.
+void Spooler::Place(BatchId id) {
+  const Signal signal = queue_.header(id).signal;
+  JudgeLanes(signal);
+  const bool busy = queue_.in_flight(id) || !queue_.whole(id);
+  const bool gap = Backlog(signal) > 0 || queue_.Head(signal, Part::kLive);
+  if (MayStayLive(signal) || (busy && (gap || split_[Index(signal)]))) {
+    queue_.Move(id, Part::kLive);
+  } else if (!gap && (busy || !MemoryCrowded())) {
     queue_.Move(id, Part::kSpooled);
   } else {
     queue_.Remove(id);
   }
-  return true;
 }
 
-/// P4: what the spool has of a signal, less what was settled while the job ran; and its letters.
+/// P4: what the spool has of a signal, less what was settled while the job ran and the parts that are
+/// gone of what it has whole; and its letters.
 void Spooler::TakeBack(Signal signal, uint64_t expected) {
   const size_t i = Index(signal);
   const SpoolTotals& totals = job_->totals[i];
-  spool_items_[i] = totals.items - std::min(totals.items, settled_items_[i]);
+  const uint64_t gone = settled_items_[i] + queue_.gone(signal, Part::kSpooled) +
+                        queue_.gone(signal, Part::kLive);
+  spool_items_[i] = totals.items - std::min(totals.items, gone);
   spool_batches_[i] = totals.batches - std::min(totals.batches, settled_batches_[i]);
   // After a transaction that had only seemed to fail some of it may have moved between the two.
   const uint64_t dead = ledger_.account(signal).dead;
@@ -591,10 +692,15 @@ void Spooler::TakeReads() {
   // meanwhile, there would be a gap (P1).
   const BatchId before = queue_.Last(signal, Part::kSpooled);
   if (std::max(before ? queue_.row(before) : 0, done_[i]) < job_->read_after) return;
-  for (size_t n = 0; n < job_->read_count; ++n) {
+  // Likewise where one that it passed over went to make room.
+  SpoolRow end = UINT64_MAX;
+  for (const SpoolRow live : std::span(job_->read_past).first(read_live_)) {
+    if (!IsKnown(signal, live)) end = std::min(end, live);
+  }
+  for (size_t n = 0; n < job_->read_count && job_->reads[n].row < end; ++n) {
     const SpoolRead& read = job_->reads[n];
     const BatchId last = queue_.Last(signal, Part::kSpooled);
-    if (read.row <= done_[i] || (last && read.row <= queue_.row(last))) continue;
+    if ((last && read.row <= queue_.row(last)) || IsKnown(signal, read.row)) continue;
     // Room for what comes in is left, but one is needed to go on with.
     const size_t bytes = read.bytes.size() + read.checkpoints.size();
     const size_t needed = last ? bytes + options_.batch_bytes : bytes;
@@ -605,7 +711,7 @@ void Spooler::TakeReads() {
   }
   // What was thought to be there is not: nothing is waited for in vain. The next transaction counts.
   if (job_->read_count == 0 && !job_->write && !queue_.Head(signal, Part::kSpooled)) {
-    spool_batches_[i] = dying_rows_[i];
+    spool_batches_[i] = dying_rows_[i] + queue_.batches(signal, Part::kLive);
     recount_ = true;
   }
 }
@@ -628,12 +734,21 @@ void Spooler::Failed(MonoTime now) {
 // The lines
 
 BatchId Spooler::Head(Signal signal, Lane lane) const {
-  if (lane == Lane::kLive) return {};
-  if (const BatchId copy = queue_.Head(signal, Part::kSpooled)) return copy;
+  const bool split = split_[Index(signal)];
+  const BatchId live = queue_.Head(signal, Part::kLive);
+  if (lane == Lane::kLive) {
+    if (!split || ManyDoneRows()) return {};
+    if (live) return live;
+  } else if (const BatchId copy = queue_.Head(signal, Part::kSpooled)) {
+    // What is done with before others has to be written down.
+    return live && queue_.row(live) < queue_.row(copy) && ManyDoneRows() ? BatchId{} : copy;
+  } else if (split || live) {
+    return {};
+  }
   const bool once = phase_ == SpoolPhase::kUnusable && failures_ == 1;
-  if (once && (!resumed_ || Backlog(signal) > 0)) return {};
+  if (once && !split && (!resumed_ || Backlog(signal) > 0)) return {};
   if (Usable()) {
-    if (Backlog(signal) > 0) return {};
+    if (Backlog(signal) > 0 && !split) return {};
     if (options_.durability == Durability::kAlways) return {};  // Committed before it is first sent.
   }
   return queue_.Head(signal);
@@ -643,23 +758,73 @@ void Spooler::Settle(BatchId id) {
   const BatchHeader header = queue_.header(id);
   const size_t i = Index(header.signal);
   const SpoolRow row = queue_.row(id);
-  const bool spooled = queue_.part(id) == Part::kSpooled;
-  if (spooled || Rows(header.signal) == 0) done_[i] = std::max(done_[i], row);  // P6
-  if (spooled) {
-    Leave(header.signal, header.items, 1);
+  const Part part = queue_.part(id);
+  const uint32_t left = queue_.left(id);
+  queue_.Remove(id);
+  if (part == Part::kSpooled || part == Part::kLive) {
+    Leave(header.signal, left, 1);
     if (running_) {
       settled_items_[i] += header.items;
       ++settled_batches_[i];
     }
   }
-  queue_.Remove(id);
+  Finish(header.signal, row, part);
+  JudgeLanes(header.signal);
 }
 
-void Spooler::SettlePart(BatchId, uint32_t) {}
+void Spooler::SettlePart(BatchId id, uint32_t items) {
+  const Part part = queue_.part(id);
+  queue_.Shed(id, items);
+  if (part == Part::kSpooled || part == Part::kLive) Leave(queue_.header(id).signal, items, 0);
+}
 
-bool Spooler::BuryPart(BatchId, const BatchHeader&, std::span<const uint8_t>, std::string_view,
-                       std::string_view) {
-  return false;
+/// The caller has made sure that there is a place.
+SpoolBury& Spooler::NewBury(Signal signal, std::string_view destination, std::string_view answer) {
+  SpoolBury& bury = buries_[bury_count_++];
+  bury = {};
+  bury.signal = signal;
+  bury.destination = destination;
+  bury.answer = answer;
+  return bury;
+}
+
+bool Spooler::Bury(BatchId id, std::string_view destination, std::string_view answer) {
+  if (phase_ == SpoolPhase::kOff || bury_count_ == buries_.size()) return false;
+  LIMPET_CHECK(queue_.whole(id));
+  const Signal signal = queue_.header(id).signal;
+  const size_t i = Index(signal);
+  const Part part = queue_.part(id);
+  bury_ids_[bury_count_] = {};
+  SpoolBury& bury = NewBury(signal, destination, answer);
+  bury.row = queue_.row(id);
+  if (part == Part::kNew) {
+    bury.in_memory = true;
+    bury_ids_[bury_count_ - 1] = id;
+    queue_.Move(id, Part::kDying);
+    return true;
+  }
+  queue_.Remove(id);
+  ++dying_rows_[i];
+  bury.alone = !Leads(signal, bury.row, part);
+  if (!bury.alone) done_[i] = std::max(done_[i], bury.row);
+  JudgeLanes(signal);
+  return true;
+}
+
+bool Spooler::BuryPart(BatchId id, const BatchHeader& part, std::span<const uint8_t> bytes,
+                       std::string_view destination, std::string_view answer) {
+  if (phase_ == SpoolPhase::kOff || bury_count_ == buries_.size()) return false;
+  LIMPET_CHECK(part.signal == queue_.header(id).signal && part.items <= queue_.left(id));
+  // The batch itself does not make room for it.
+  const bool pinned = queue_.pinned(id);
+  if (!pinned) queue_.Pin(id);
+  const bool room = queue_.MakeRoom(bytes.size());
+  if (!pinned) LIMPET_CHECK(queue_.Unpin(id));
+  if (!room) return false;
+  SettlePart(id, part.items);
+  bury_ids_[bury_count_] = queue_.Push(part, {}, bytes, Part::kDying).value();
+  NewBury(part.signal, destination, answer).in_memory = true;
+  return true;
 }
 
 bool Spooler::Announce(BatchId, Lane, std::string_view, bool) { return true; }
@@ -668,30 +833,6 @@ void Spooler::Retract(Signal, Lane) {}
 
 std::string_view Spooler::OpenAttempt(BatchId) const { return {}; }
 
-bool Spooler::Bury(BatchId id, std::string_view destination, std::string_view answer) {
-  if (phase_ == SpoolPhase::kOff || bury_count_ == buries_.size()) return false;
-  const BatchHeader& header = queue_.header(id);
-  const size_t i = Index(header.signal);
-  SpoolBury& bury = buries_[bury_count_];
-  bury = {};
-  bury.signal = header.signal;
-  bury.destination = destination;
-  bury.answer = answer;
-  if (queue_.part(id) == Part::kSpooled) {
-    bury.row = queue_.row(id);
-    ++dying_rows_[i];
-    done_[i] = std::max(done_[i], bury.row);
-    queue_.Remove(id);
-    bury_ids_[bury_count_++] = {};
-    return true;
-  }
-  bury.in_memory = true;
-  bury.row = queue_.row(id);
-  queue_.Move(id, Part::kDying);
-  bury_ids_[bury_count_++] = id;
-  return true;
-}
-
 /// queue.max_age, at the front of each line; what is only on flash the store drops. By boot time where
 /// it is of this boot, else by wall time. Returns when the next will be too old.
 MonoTime Spooler::DropAged(MonoTime now) {
@@ -699,16 +840,17 @@ MonoTime Spooler::DropAged(MonoTime now) {
   MonoTime next = kNever;
   const UnixTime wall = clock_.Wall();
   for (const Signal signal : kSignals) {
-    for (const Part part : {Part::kSpooled, Part::kNew}) {
+    for (const Part part : {Part::kSpooled, Part::kLive, Part::kNew}) {
       while (const BatchId head = queue_.Head(signal, part)) {
-        if (queue_.in_flight(head) || queue_.pinned(head)) break;
+        const bool busy = queue_.in_flight(head) || queue_.pinned(head) || !queue_.whole(head);
+        if (busy || ManyDoneRows()) break;
         const BatchHeader header = queue_.header(head);
         const Duration age = header.boot == options_.boot ? now - header.last_mono : wall - header.last_wall;
         if (age < options_.max_age) {
           next = std::min(next, now + (options_.max_age - age));
           break;
         }
-        ledger_.Drop(signal, DropReason::kMaxAge, header.items, header.first_wall, header.last_wall);
+        ledger_.Drop(signal, DropReason::kMaxAge, queue_.left(head), header.first_wall, header.last_wall);
         Settle(head);
       }
     }
@@ -722,8 +864,8 @@ uint64_t Spooler::DropMemory(DropReason reason) {
     for (const Part part : {Part::kNew, Part::kDying}) {
       while (const BatchId head = queue_.Head(signal, part)) {
         const BatchHeader& header = queue_.header(head);
-        ledger_.Drop(signal, reason, header.items, header.first_wall, header.last_wall);
-        dropped += header.items;
+        ledger_.Drop(signal, reason, queue_.left(head), header.first_wall, header.last_wall);
+        dropped += queue_.left(head);
         queue_.Remove(head);
       }
     }

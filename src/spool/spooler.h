@@ -27,12 +27,14 @@
 // Invariants:
 //  P1  The line of a signal is: its copies of the spool's oldest, the rest of the spool, what is only
 //      in memory. Delivery takes the head of that, and waits for the worker where the head is on flash.
+//      With live_first it is two while there is a backlog: what came in since goes ahead of it, from
+//      memory, also once it is committed (Part::kLive).
 //  P2  An item is held in one place: `spool` from the end of the job that committed it, else `memory`.
 //  P3  A batch has one row number for good, so that a job that seems to have failed can be repeated.
 //  P4  What the spool says it holds after a transaction is what counts: a difference is damage.
 //  P5  A job pins what it writes; the worker touches nothing else of the loop's.
-//  P6  done_ of a signal passes no row that is held: a batch that went out from memory before what
-//      lies on flash leaves it alone.
+//  P6  done_ of a signal passes no row that is held: one that is done with before others in front of it
+//      is named to the next transaction by itself.
 //  P7  No number of a row is given out before the database has said which are taken.
 #pragma once
 
@@ -137,8 +139,9 @@ class Spooler {
   /// for a turn as well.
   MonoTime OnTime(MonoTime now, SignalSet reachable, OpenBatches& open, const CountKeeper& counts);
 
-  /// While a commit takes the open batches along, they are not closed for their age.
-  bool ClosesOpenBatches() const { return Spills() && options_.durability != Durability::kAlways; }
+  /// While a commit takes the open batches along, they are not closed for their age, but where new data
+  /// goes out ahead of a backlog.
+  bool ClosesOpenBatches() const { return TakesOpenBatches() && !LiveFlows(); }
 
   // The lines, for delivery.
 
@@ -231,6 +234,10 @@ class Spooler {
   bool Spills() const {
     return phase_ == SpoolPhase::kSpilling || phase_ == SpoolPhase::kDraining;
   }
+  bool TakesOpenBatches() const { return Spills() && options_.durability != Durability::kAlways; }
+  bool IsLiveFirst(Signal signal) const { return (options_.live_first >> Index(signal) & 1) != 0; }
+  bool LiveFlows() const;
+  bool MayStayLive(Signal signal) const;
   bool MemoryAbove(unsigned percent) const;
   bool MemoryCrowded() const;
   bool MemoryFull() const;
@@ -239,6 +246,12 @@ class Spooler {
   bool AnyNew() const;
   uint64_t Rows(Signal signal) const;
   uint64_t Backlog(Signal signal) const;
+  void JudgeLanes(Signal signal);
+  bool Leads(Signal signal, SpoolRow row, Part from) const;
+  bool IsKnown(Signal signal, SpoolRow row) const;
+  /// Room for what may be in flight has to be left: one batch of each lane.
+  bool ManyDoneRows() const { return done_row_count_ + 2 * kSignalCount > done_rows_.size(); }
+  void Finish(Signal signal, SpoolRow row, Part from);
   bool Reaches(Signal signal) const { return (reachable_ >> Index(signal) & 1) != 0; }
   bool AllReachable() const;
   void Judge(MonoTime now, SignalSet reachable);
@@ -247,6 +260,8 @@ class Spooler {
   void Succeeded(MonoTime now);
   void TakeOver(const SpoolOpened& opened);
   bool TakeAdd(size_t n, uint64_t& expected);
+  void Place(BatchId id);
+  SpoolBury& NewBury(Signal signal, std::string_view destination, std::string_view answer);
   void TakeBack(Signal signal, uint64_t expected);
   void Leave(Signal signal, uint64_t items, uint64_t batches);
   void TakeReads();
@@ -294,7 +309,11 @@ class Spooler {
   std::array<uint64_t, kSignalCount> spool_items_{};
   std::array<uint64_t, kSignalCount> spool_batches_{};
   std::array<uint64_t, kSignalCount> dying_rows_{}; // Rows at the front that are being buried.
+  std::array<SpoolPlace, kSpoolDoneRowsMax> done_rows_;  // Settled behind done_,
+  size_t done_row_count_ = 0, done_rows_running_ = 0;    // and of these the job that runs knows.
+  std::array<bool, kSignalCount> split_{};          // There are two lanes.
   std::array<size_t, kSignalCount> read_bytes_{};   // What the next one read takes that had no room.
+  size_t read_live_ = 0;  // Of the rows that a read passes over, the first so many were live.
   bool recount_ = false;  // There was nothing to read where something should be.
 
   SpoolJob* const job_;

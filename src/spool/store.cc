@@ -342,6 +342,11 @@ Status SpoolStore::Read(SpoolJob& job) {
       ApplyAttempts(state_, record.row, record.header);
     }
     if (record.row <= after) return {Code::kInvalid, 0, "rows out of order"};
+    const auto past = std::span(job.read_past).first(job.read_past_count);
+    if (std::find(past.begin(), past.end(), record.row) != past.end()) {
+      after = record.row;
+      continue;
+    }
     const size_t size = record.blob_bytes();
     if (status.ok() && size > buffer_.size()) {
       TextBuffer<96> length;

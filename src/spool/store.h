@@ -11,11 +11,12 @@
 //      collected = delivered + rejected + dropped + dead + held.
 //  S4  Rows up to `done` are finished and may still lie there: removing each at once would journal a
 //      page for each. They go together: all of a signal with the last one, or when their room is
-//      needed, or when they exceed kDoneBytesMax.
+//      needed, or when they exceed kDoneBytesMax. Those behind `done` that are finished (live_first)
+//      are few, and go at once.
 //  S5  All files together stay within max_bytes, at every moment: the database has a bound of pages,
 //      and a transaction changes at most as many as the journal's part of max_bytes has room for.
 //      Batches leave a few pages to what else grows (kOwnPages), and to one letter.
-//  S6  A row up to keep_through of its signal is never dropped. What finds no room because of that, or
+//  S6  A row up to keep_through of its signal, or from keep_from on, is never dropped. What finds no room because of that, or
 //      because min_free leaves none, stays in memory: only drop_newest refuses what comes.
 //  S7  Damage never ends the process and is never met twice: a row that does not match its checksum
 //      is dropped, a file that is no sound database is set aside and what reads is copied. The same
@@ -112,9 +113,13 @@ class SpoolStore final : public Task {
   Status BuryRow(SpoolJob& job, const SpoolBury& bury, Record& record, bool* buried);
   Status MakeRoomForLetter(SpoolJob& job, uint64_t bytes, bool* made);
   Status DropOldestLetter(SpoolJob& job, bool* dropped);
+  Status DropSameLetter(SpoolJob& job, const BatchHeader& header);
+  Status DropLetter(Statement& letter, std::array<uint64_t, kSignalCount>& counted);
   Status BoundDead(SpoolJob& job);
   Status ActOnDead(SpoolJob& job);
   Status AdvanceDone(SpoolJob& job, Signal signal, SpoolRow through);
+  Status FinishBuried(SpoolJob& job, const SpoolBury& bury);
+  Status RemoveDoneRows(SpoolJob& job);
   Status FindAdded(SpoolJob& job, std::array<bool, kSpoolAddsMax>& taken);
   Status DropOld(SpoolJob& job);
   Status Add(SpoolJob& job, const std::array<bool, kSpoolAddsMax>& taken);
@@ -122,6 +127,12 @@ class SpoolStore final : public Task {
                   SpoolRow end = UINT64_MAX);
   bool NoRoomAtAll() const;
   Status RemoveDone(bool needed, bool* removed);
+  struct Removed {
+    bool found = false;
+    uint64_t items = 0;
+    UnixTime first, last;
+  };
+  Status RemoveRow(Signal signal, SpoolRow row, Removed& removed);
   Status Lose(SpoolJob& job, Signal signal, SpoolRow row, DropReason reason);
   Status CheckTable(std::string_view table);
   Status LoseDamaged(SpoolJob& job, Signal signal, SpoolRow row);

@@ -17,6 +17,12 @@ using Sql = TextBuffer<kSqlBytes>;
 
 size_t At(DropReason reason) { return static_cast<size_t>(reason); }
 
+/// S6, at the end of a line.
+bool IsKept(const SpoolJob& job, Signal signal, SpoolRow row) {
+  const SpoolRow from = job.keep_from[Index(signal)];
+  return from != 0 && row >= from;
+}
+
 /// A table's name with its NUL.
 struct TableName {
   explicit TableName(std::string_view name) { text << name << '\0'; }
@@ -76,6 +82,7 @@ Status SpoolStore::Change(SpoolJob& job) {
   std::array<bool, kSpoolAddsMax> taken{};  // By another batch: only a mistake of the loop's.
   LIMPET_TRY(FindAdded(job, taken));
   NoteHeads(job);
+  LIMPET_TRY(RemoveDoneRows(job));
   LIMPET_TRY(Bury(job));
   for (const Signal signal : kSignals) {
     LIMPET_TRY(AdvanceDone(job, signal, job.done_through[Index(signal)]));
@@ -208,6 +215,7 @@ Status SpoolStore::Bury(SpoolJob& job) {
 Status SpoolStore::BuryFromMemory(SpoolJob& job, const SpoolBury& bury, Record& record) {
   const size_t i = Index(bury.signal);
   record = {bury.row, bury.header, RecordChecksum(bury.header, *bury.record)};
+  if (bury.header.path.length > 0) LIMPET_TRY(DropSameLetter(job, bury.header));
   bool made = false;
   LIMPET_TRY(MakeRoomForLetter(job, record.blob_bytes(), &made));
   if (!made) {
@@ -245,7 +253,7 @@ Status SpoolStore::BuryRow(SpoolJob& job, const SpoolBury& bury, Record& record,
   statement.Bind(1, static_cast<int64_t>(bury.row));
   const Result<bool> found = statement.Step();
   if (!found.ok()) return found.status();
-  if (!found.value()) return AdvanceDone(job, bury.signal, bury.row);
+  if (!found.value()) return FinishBuried(job, bury);
   record.header.items = static_cast<uint32_t>(statement.Number(0));
   const auto bytes = static_cast<uint64_t>(statement.Number(1));
   statement.Finish();
@@ -256,7 +264,7 @@ Status SpoolStore::BuryRow(SpoolJob& job, const SpoolBury& bury, Record& record,
                                      bury.row, &bury, job.wall, record);
     if (IsDamagedRow(copied)) {
       LIMPET_TRY(LoseDamaged(job, bury.signal, bury.row));
-      return AdvanceDone(job, bury.signal, bury.row);
+      return FinishBuried(job, bury);
     }
     LIMPET_TRY(copied);
     state_.account.accounts[i].dead += record.header.items;
@@ -265,7 +273,16 @@ Status SpoolStore::BuryRow(SpoolJob& job, const SpoolBury& bury, Record& record,
     job.dead_overflow_items[i] += record.header.items;
   }
   *buried = true;
-  return AdvanceDone(job, bury.signal, bury.row);
+  return FinishBuried(job, bury);
+}
+
+/// The row leaves its line.
+Status SpoolStore::FinishBuried(SpoolJob& job, const SpoolBury& bury) {
+  if (!bury.alone) return AdvanceDone(job, bury.signal, bury.row);
+  Removed removed;
+  LIMPET_TRY(RemoveRow(bury.signal, bury.row, removed));
+  LoseRest(job, bury.signal);
+  return {};
 }
 
 /// Letters push out older ones, but no batch. made: false when there is no room at all.
@@ -298,18 +315,40 @@ Status SpoolStore::DropOldestLetter(SpoolJob& job, bool* dropped) {
     state_.dead_bytes = 0;
     return {};
   }
-  const int64_t row = statement.Number(0);
-  const auto i = static_cast<size_t>(statement.Number(1)) % kSignalCount;
+  *dropped = true;
+  return DropLetter(statement, job.dead_overflow_items);
+}
+
+/// A part of a batch that was bisected before a crash, and then again: its letter is replaced. Between
+/// the two its items are held as well, so that the older one counts as purged.
+Status SpoolStore::DropSameLetter(SpoolJob& job, const BatchHeader& header) {
+  Statement statement;
+  LIMPET_TRY(statement.Prepare(db_,
+                               "SELECT row,signal,items,length(bytes) FROM dead WHERE start=?1 AND "
+                               "sequence=?2 AND path_bits=?3 AND path_length=?4 AND signal=?5"));
+  statement.Bind(1, static_cast<int64_t>(header.start));
+  statement.Bind(2, static_cast<int64_t>(header.sequence));
+  statement.Bind(3, static_cast<int64_t>(header.path.bits));
+  statement.Bind(4, static_cast<int64_t>(header.path.length));
+  statement.Bind(5, static_cast<int64_t>(header.signal));
+  const Result<bool> found = statement.Step();
+  if (!found.ok()) return found.status();
+  return found.value() ? DropLetter(statement, job.purged_items) : Status{};
+}
+
+/// Removes the letter that the statement stands on: its row, signal, items and bytes.
+Status SpoolStore::DropLetter(Statement& letter, std::array<uint64_t, kSignalCount>& counted) {
+  const int64_t row = letter.Number(0);
+  const auto i = static_cast<size_t>(letter.Number(1)) % kSignalCount;
   uint64_t& dead = state_.account.accounts[i].dead;
-  const uint64_t items = std::min(static_cast<uint64_t>(statement.Number(2)), dead);
-  const uint64_t bytes = std::min(static_cast<uint64_t>(statement.Number(3)), state_.dead_bytes);
-  LIMPET_TRY(statement.Prepare(db_, "DELETE FROM dead WHERE row=?1"));
-  statement.Bind(1, row);
-  LIMPET_TRY(statement.Run());
+  const uint64_t items = std::min(static_cast<uint64_t>(letter.Number(2)), dead);
+  const uint64_t bytes = std::min(static_cast<uint64_t>(letter.Number(3)), state_.dead_bytes);
+  LIMPET_TRY(letter.Prepare(db_, "DELETE FROM dead WHERE row=?1"));
+  letter.Bind(1, row);
+  LIMPET_TRY(letter.Run());
   dead -= items;
   state_.dead_bytes -= bytes;
-  job.dead_overflow_items[i] += items;
-  *dropped = true;
+  counted[i] += items;
   return {};
 }
 
@@ -479,7 +518,7 @@ Status SpoolStore::DropOld(SpoolJob& job) {
       const Result<bool> found = statement.Step();
       if (!found.ok()) return found.status();
       // Only at the front: a clock that went back makes no gap in the line.
-      if (!found.value() || statement.Number(1) >= (job.wall - options_.max_age).ns) break;
+      if (!found.value() || IsKept(job, signal, static_cast<SpoolRow>(statement.Number(0))) || statement.Number(1) >= (job.wall - options_.max_age).ns) break;
       const auto oldest = static_cast<SpoolRow>(statement.Number(0));
       statement.Finish();
       LIMPET_TRY(Lose(job, signal, oldest, DropReason::kMaxAge));
@@ -488,8 +527,9 @@ Status SpoolStore::DropOld(SpoolJob& job) {
   return {};
 }
 
-Status SpoolStore::Lose(SpoolJob& job, Signal signal, SpoolRow row, DropReason reason) {
-  const size_t i = Index(signal);
+/// Takes a row out of its line.
+Status SpoolStore::RemoveRow(Signal signal, SpoolRow row, Removed& removed) {
+  removed = {};
   Sql sql;
   sql << "SELECT items,stored_bytes+checkpoint_bytes,first_wall,last_wall FROM " << SpoolTable(signal)
       << " WHERE row=?1";
@@ -498,25 +538,46 @@ Status SpoolStore::Lose(SpoolJob& job, Signal signal, SpoolRow row, DropReason r
   statement.Bind(1, static_cast<int64_t>(row));
   const Result<bool> found = statement.Step();
   if (!found.ok()) return found.status();
-  if (!found.value()) return {Code::kInvalid, 0, "a row that is not found again"};
-  SpoolTotals& totals = state_.totals[i];
+  if (!found.value()) return {};
+  SpoolTotals& totals = state_.totals[Index(signal)];
   // A damaged row may say anything: it takes no more than there is.
-  const uint64_t items = std::min(static_cast<uint64_t>(statement.Number(0)), totals.items);
   const uint64_t bytes = std::min(static_cast<uint64_t>(statement.Number(1)), totals.bytes);
-  const UnixTime first{statement.Number(2)}, last{statement.Number(3)};
+  removed = {.found = true,
+             .items = std::min(static_cast<uint64_t>(statement.Number(0)), totals.items),
+             .first = {statement.Number(2)},
+             .last = {statement.Number(3)}};
   sql.Clear();
   sql << "DELETE FROM " << SpoolTable(signal) << " WHERE row=?1";
   LIMPET_TRY(statement.Prepare(db_, sql.text()));
   statement.Bind(1, static_cast<int64_t>(row));
   LIMPET_TRY(statement.Run());
   totals.batches -= std::min<uint64_t>(totals.batches, 1);
-  totals.items -= items;
+  totals.items -= removed.items;
   totals.bytes -= bytes;
-  SpoolJob::Lost& lost = job.lost[i][At(reason)];
-  if (lost.batches++ == 0) lost.first = first;
-  lost.first = std::min(lost.first, first);
-  lost.last = std::max(lost.last, last);
-  lost.items += items;
+  return {};
+}
+
+/// S4: what went out ahead of its line.
+Status SpoolStore::RemoveDoneRows(SpoolJob& job) {
+  for (size_t n = 0; n < job.done_row_count; ++n) {
+    const SpoolPlace& place = job.done_rows[n];
+    if (place.row <= state_.done[Index(place.signal)]) continue;
+    Removed removed;
+    LIMPET_TRY(RemoveRow(place.signal, place.row, removed));
+    LoseRest(job, place.signal);
+  }
+  return {};
+}
+
+Status SpoolStore::Lose(SpoolJob& job, Signal signal, SpoolRow row, DropReason reason) {
+  Removed removed;
+  LIMPET_TRY(RemoveRow(signal, row, removed));
+  if (!removed.found) return {Code::kInvalid, 0, "a row that is not found again"};
+  SpoolJob::Lost& lost = job.lost[Index(signal)][At(reason)];
+  if (lost.batches++ == 0) lost.first = removed.first;
+  lost.first = std::min(lost.first, removed.first);
+  lost.last = std::max(lost.last, removed.last);
+  lost.items += removed.items;
   LoseRest(job, signal);
   return {};
 }
@@ -653,6 +714,7 @@ Status SpoolStore::MakeRoom(SpoolJob& job, Signal signal, uint64_t pages, bool* 
       const Result<SpoolRow> edge = Edge(candidate, newest, after);
       if (!edge.ok()) return edge.status();
       if (edge.value() == 0 || (!newest && edge.value() >= end)) continue;
+      if (IsKept(job, candidate, edge.value())) continue;  // S6
       const bool better = row == 0 || (victim == signal && !own_is_over) ||
                           (newest ? edge.value() > row : edge.value() < row);
       if (!better) continue;

@@ -19,7 +19,7 @@ constexpr size_t kMoods = 10;
 struct FailoverWorld : AgentWorld {
   explicit FailoverWorld(uint64_t seed, size_t count) : AgentWorld(seed), weather(seed * 7919 + count) {
     queue_blocks = 60'000;
-    config.host.interval = Seconds(5);
+    config.host.interval = Seconds(10);
     config.queue.batch_delay = Seconds(10);
     while (config.destination_count < count) AddDestination(config.destination_count == 1 ? "fallback" : "third");
     if (count == 3 && seed % 3 == 0) config.destinations[2].priority = 2;  // Two take turns.
@@ -134,9 +134,9 @@ TEST(Failover, SeededWeather) {
     SCOPED_TRACE(testing::Message() << "seed " << seed);
     FailoverWorld world(seed, 2 + seed % 2);
     world.Start();
-    for (int spell = 0; spell < 12; ++spell) {
+    for (int spell = 0; spell < 10; ++spell) {
       world.ChangeWeather();
-      world.RunFor(Seconds(static_cast<int64_t>(10 + world.weather() % 590)));
+      world.RunFor(Seconds(static_cast<int64_t>(10 + world.weather() % 350)));
     }
     const size_t switches = *std::max_element(world.switches.begin(), world.switches.end());
     most_switches = std::max(most_switches, switches);
@@ -145,7 +145,7 @@ TEST(Failover, SeededWeather) {
     EXPECT_LE(switches, 60u);  // In about an hour, of which no minute was like the other.
     // All is well again: everything arrives, and traffic returns to the first.
     world.moods.assign(world.moods.size(), Mood::kUp);
-    world.RunFor(Seconds(1800));
+    world.RunFor(Seconds(1200));
     if (testing::Test::HasFatalFailure()) return;
     ExpectAllArrived(world);
     EXPECT_EQ(world.where[Index(Signal::kMetrics)], 1u) << "fail-back";
@@ -162,7 +162,7 @@ TEST(Failover, SeededWeather) {
 }
 
 TEST(Failover, TwoHalfDeadDestinationsDoNotTossTheTrafficToAndFro) {
-  for (uint64_t seed = 1; seed <= (kSlow ? 3u : 60u); ++seed) {
+  for (uint64_t seed = 1; seed <= (kSlow ? 3u : 20u); ++seed) {
     SCOPED_TRACE(testing::Message() << "seed " << seed);
     FailoverWorld world(seed, 2);
     world.moods = {Mood::kHalfDead, Mood::kHalfDead};
@@ -254,7 +254,7 @@ TEST(Failover, AChangedNetworkEndsThePauses) {
   while (world.agent->held(Signal::kMetrics).memory > 0 && world.clock.mono < from + Seconds(600)) {
     world.RunFor(Milliseconds(100));
   }
-  EXPECT_LE(world.clock.mono - from, Seconds(6));  // breaker.open, at random.
+  EXPECT_LE(world.clock.mono - from, Seconds(10));  // breaker.open, at random, and all that was held.
   EXPECT_EQ(world.transport.renewals, 1u);
 }
 
