@@ -406,6 +406,8 @@ limpet_breaker_state{destination="primary"} 2
 limpet_breaker_transitions_total{destination="primary",to="open",reason="misconfigured"} 2
 limpet_breaker_transitions_total{destination="primary",to="half_open",reason="probe"} 2
 limpet_breaker_transitions_total{destination="primary",to="open",reason="timeout"} 1
+limpet_breaker_transitions_total{destination="primary",to="open",reason="connection"} 0
+limpet_breaker_transitions_total{destination="primary",to="open",reason="status"} 0
 # TYPE limpet_destination_active gauge
 limpet_destination_active{destination="primary",signal="metrics"} 1
 limpet_destination_active{destination="primary",signal="logs"} 0
