@@ -169,7 +169,7 @@ held         10 open, 80 in memory, 0 in the spool
 queue        3 batches, 2.0 KiB of 700.0 KiB (0 %), oldest 2 min 5 s
 spool        off
 destination  primary  https://gateway.example:4318
-             priority 1, breaker open (opened 3 times), active for metrics
+             priority 1, breaker open, active for metrics
              last success 3 min ago, next attempt in 5 s
              last error 2 s ago: 401 Unauthorized: check the token
 source       host  1 cycle, 2 skipped: memory: not found
@@ -205,14 +205,14 @@ TEST(StatusText, SeveralDestinations) {
   const size_t at = text.find("destination  ");
   EXPECT_EQ(text.substr(at, text.find("\nsource") + 1 - at),
             R"(destination  primary  https://gateway.example:4318
-             priority 1, breaker open (opened 3 times), no traffic
+             priority 1, breaker open, no traffic
              last success 3 min ago, next attempt in 5 s
              last error 2 s ago: 401 Unauthorized: check the token
 destination  fallback  https://backup.example:4318
              priority 2, breaker closed, active for metrics, logs, traces
              last success 0 s ago, a request in flight
 destination  again  http://10.0.0.7:4318
-             priority 1, breaker closed (opened 1 time), no traffic
+             priority 1, breaker closed, no traffic
              last success never, works again: healthy in 25 s
              last error 1 min 10 s ago: connection refused
 )");

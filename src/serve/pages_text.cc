@@ -213,9 +213,6 @@ void StatusText::Destinations() {
                       : d.breaker == BreakerState::kHalfOpen ? Tone::kDoubt
                                                              : Tone::kBad;
     Toned(tone, BreakerStateName(d.breaker));
-    uint64_t opened = 0;
-    for (const TransitionCount& t : d.transitions) opened += t.to == BreakerState::kOpen ? t.count : 0;
-    if (opened != 0) out_ << " (opened " << opened << (opened == 1 ? " time)" : " times)");
     bool active = false;
     for (const Signal signal : kSignals) {
       if (!d.active[Index(signal)]) continue;
