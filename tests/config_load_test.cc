@@ -430,8 +430,19 @@ TEST(LoadConfig, Destinations) {
        "limpet.ini:3: destination.a.header.a b: not the name of an HTTP header\n"},
       {"header twice", "[destination.a]\nurl = http://a\nheader.X-A = x\nheader.x-a = y\n",
        "limpet.ini:4: destination.a.header.x-a: the same header twice\n"},
-      {"header out of a file", "[destination.a]\nurl = http://a\nheader.X-A_file = /x\n",
-       "limpet.ini:3: destination.a.header.X-A_file: not available in this build\n"},
+      {"header twice, once out of a file",
+       "[destination.a]\nurl = http://a\nheader.X-A_file = /x\nheader.x-a = y\n",
+       "limpet.ini:3: destination.a.header.X-A_file: the same header twice\n"},
+      {"two tokens", "[destination.a]\nurl = http://a\nbearer_token_file = /x\n"
+       "header.authorization = y\n",
+       "limpet.ini:3: destination.a.bearer_token_file: the header Authorization is set as well: one "
+       "of the two\n"},
+      {"certificate without its key", "[destination.a]\nurl = http://a\ntls_cert = /c\n",
+       "limpet.ini:3: destination.a.tls_cert: needs tls_key, its key, beside it\n"},
+      {"key without its certificate", "[destination.a]\nurl = http://a\ntls_key = /k\n",
+       "limpet.ini:3: destination.a.tls_key: needs tls_cert, the certificate, beside it\n"},
+      {"two proxies", "[destination.a]\nurl = http://a\nproxy = http://p:1\nproxy_file = /x\n",
+       "limpet.ini:4: destination.a.proxy_file: proxy is set as well: one of the two\n"},
       {"two, and one of them takes metrics",
        "[host]\n[destination.a]\nurl = http://a\nsignals = logs\n"
        "[destination.b]\nmetrics_url = http://b/in\n", ""},

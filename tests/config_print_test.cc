@@ -63,8 +63,16 @@ signals = metrics, logs
 timeout = 1d
 compression = none
 guarantee = at_most_once
+max_bytes_per_second = 100
+header.X-A_file = /a
+bearer_token_file = /token
 tls_ca = /ca
+tls_cert = /cert
+tls_key = /key
+tls_server_name = other.example
+tls_pin = "sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=;sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
 tls_insecure = on
+proxy = http://proxy:3128
 failures = 2
 open = 1s
 open_max = 1h
@@ -169,7 +177,8 @@ TEST(PrintConfig, MasksSecrets) {
       "[destination.a]\nurl = https://user:s3cret@gateway/x\n"
       "logs_url = \"https://s3cret@logs/a;b\"\n"
       "traces_url = https://traces/in?key=s3cret\n"
-      "header.Authorization = Bearer s3cret\nheader.X-Scope-OrgID = s3cret\n";
+      "header.Authorization = Bearer s3cret\nheader.X-Scope-OrgID = s3cret\n"
+      "proxy = http://user:s3cret@proxy:3128\n";
   Config config;
   ASSERT_TRUE(world.Load(config).ok());
   const std::string printed = Printed(config);
@@ -177,7 +186,8 @@ TEST(PrintConfig, MasksSecrets) {
   for (const char* const line :
        {"\nurl = https://***@gateway/x\n", "\nmetrics_url = https://***@gateway/x/v1/metrics\n",
         "\nlogs_url = \"https://***@logs/a;b\"\n", "\ntraces_url = https://traces/in?***\n", "\nheader.Authorization = ***\n",
-        "\nheader.X-Scope-OrgID = ***\n"}) {
+        "\nheader.X-Scope-OrgID = ***\n",
+        "\nproxy = http://***@proxy:3128\n"}) {
     EXPECT_NE(printed.find(line), std::string::npos) << line << printed;
   }
   ConfigWorld again;

@@ -173,6 +173,11 @@ TEST(Table, PlacesFitTheirKinds) {
         fits = std::holds_alternative<Pairs>(place);
         break;
       case Kind::kPath:
+        fits = std::holds_alternative<std::string_view*>(place) || std::holds_alternative<Pairs>(place);
+        break;
+      case Kind::kProxy:
+      case Kind::kHost:
+      case Kind::kPins:
       case Kind::kList:
       case Kind::kUrl:
       case Kind::kWholeUrl:

@@ -222,6 +222,22 @@ TEST(ParseValue, Texts) {
       {Kind::kUrl, "http://a/?x", false},
       {Kind::kWholeUrl, "http://a/v1?x=y", true},
       {Kind::kWholeUrl, "http://a/v1#x", false},
+      {Kind::kProxy, "http://proxy:3128", true},
+      {Kind::kProxy, "http://user:p%40ss@[fe80::1]:3128/", true},
+      {Kind::kProxy, "https://proxy:3128", false},
+      {Kind::kProxy, "http://proxy", false},
+      {Kind::kProxy, "http://proxy:3128/x", false},
+      {Kind::kProxy, "proxy:3128", false},
+      {Kind::kProxy, "socks5://proxy:1080", false},
+      {Kind::kHost, "gateway.example", true},
+      {Kind::kHost, "2001:db8::1", true},
+      {Kind::kHost, "a b", false},
+      {Kind::kHost, "a:80", false},
+      {Kind::kPins, "sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", true},
+      {Kind::kPins, "sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=; sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", true},
+      {Kind::kPins, "sha256//abc", false},
+      {Kind::kPins, "sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=,", false},
+      {Kind::kPins, "sha1//AAAAAAAAAAAAAAAAAAAAAAAAAAA=", false},
   };
   for (const Case& c : cases) {
     SCOPED_TRACE(c.text);

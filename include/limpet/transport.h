@@ -35,7 +35,13 @@ struct Answer {
   std::string_view date;           ///< Likewise.
   std::span<const uint8_t> body;   ///< The first 64 KiB of the answer's body.
   bool body_complete = false;      ///< False: cut by the bound or by a broken connection.
-  std::string_view error;          ///< For people, when not answered: "connection refused", …
+  /// Nothing of what is wrong can mend itself: a file that a request needs has never held what it
+  /// should (a token, a client certificate), or the proxy refuses. The data is not at fault.
+  bool misconfigured = false;
+  /// The server's certificate was not valid yet, by a clock that is not set, and was taken.
+  bool undated = false;
+  std::string_view error;          ///< For people, when not answered or misconfigured: "connection
+                                   ///< refused", "bearer_token_file /run/token: not found", …
   Duration round_trip;             ///< From Send to the status line, or to the failure.
 };
 

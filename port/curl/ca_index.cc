@@ -1,7 +1,5 @@
 #include "port/curl/ca_index.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,17 +10,6 @@ namespace limpet {
 namespace {
 
 using Bytes = std::span<const uint8_t>;
-
-class OpenFile {
- public:
-  explicit OpenFile(int handle) : handle_(handle) {}
-  ~OpenFile() { close(handle_); }
-  OpenFile(const OpenFile&) = delete;
-  OpenFile& operator=(const OpenFile&) = delete;
-
- private:
-  int handle_;
-};
 
 /// Equal for names that X.509 holds equal: letters without case, PrintableString (0x13) as
 /// UTF8String (0x0c). It folds every byte, whatever it means: a few more candidates, none missed.
@@ -170,10 +157,7 @@ class PemReader {
 }  // namespace
 
 Status CaIndex::Load(std::string_view path) {
-  if (path.empty() || path.size() >= path_.size()) return {Code::kInvalid, 0, "CA file path"};
-  path.copy(path_.data(), path.size());
-  path_[path.size()] = '\0';
-  identity_ = {};
+  LIMPET_TRY(file_.Name(path));
   return Refresh();
 }
 
@@ -186,34 +170,17 @@ Status CaIndex::Refresh() {
 
 /// Opens the file and makes sure that the index is of what was opened.
 Result<int> CaIndex::OpenCurrent() {
-  // A FIFO in the way must not stop the loop, nor a device that never ends.
-  const int file = open(path_.data(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-  if (file < 0) {
-    const int error = errno;
-    if (error == ENOENT || error == ENOTDIR) return {Code::kNotFound, error, "CA file"};
-    if (error == EACCES || error == EPERM) return {Code::kDenied, error, "CA file"};
-    return {Code::kIo, error, "open CA file"};
+  bool changed = false;
+  const Result<int> file = file_.Open(changed);
+  if (!file.ok() || !changed) return file;
+  file_.Forget();
+  const Status status = Index(file.value());
+  if (!status.ok()) {
+    close(file.value());
+    return status;
   }
-  struct stat info;
-  Status status;
-  if (fstat(file, &info) != 0) {
-    status = {Code::kIo, errno, "stat CA file"};
-  } else if (!S_ISREG(info.st_mode)) {
-    status = {Code::kInvalid, 0, "CA file: not a regular file"};
-  } else {
-    const Identity now{static_cast<uint64_t>(info.st_dev), static_cast<uint64_t>(info.st_ino),
-                       static_cast<uint64_t>(info.st_size),
-                       static_cast<int64_t>(info.st_mtim.tv_sec),
-                       static_cast<int64_t>(info.st_mtim.tv_nsec)};
-    if (!(now == identity_)) {
-      identity_ = {};
-      status = Index(file);
-      if (status.ok()) identity_ = now;
-    }
-  }
-  if (status.ok()) return file;
-  close(file);
-  return status;
+  file_.Accept();
+  return file;
 }
 
 Status CaIndex::Index(int file) {

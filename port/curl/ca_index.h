@@ -10,6 +10,7 @@
 
 #include "limpet/limits.h"
 #include "limpet/status.h"
+#include "port/linux/watched_file.h"
 
 namespace limpet {
 
@@ -45,7 +46,7 @@ class CaIndex {
   /// As Load, when the file is not the one indexed; else nothing.
   Status Refresh();
 
-  std::string_view path() const { return {path_.data()}; }
+  std::string_view path() const { return file_.path(); }
   size_t count() const { return count_; }
   /// The longest certificate, in DER.
   size_t largest_bytes() const { return largest_bytes_; }
@@ -56,18 +57,11 @@ class CaIndex {
     uint32_t offset;  // Of its BEGIN line, or before it.
     uint32_t bytes;   // In DER.
   };
-  /// Which file was indexed.
-  struct Identity {
-    uint64_t device = 0, inode = 0, size = 0;
-    int64_t changed_s = 0, changed_ns = 0;
-    bool operator==(const Identity&) const = default;
-  };
 
   Result<int> OpenCurrent();
   Status Index(int file);
 
-  std::array<char, kPathMax> path_{};
-  Identity identity_;
+  WatchedFile file_;
   size_t count_ = 0;
   size_t largest_bytes_ = 0;
   std::array<Entry, kCertificatesMax> entries_{};

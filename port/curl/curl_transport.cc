@@ -1,7 +1,9 @@
 #include "port/curl/curl_transport.h"
 
+#include <arpa/inet.h>
 #include <curl/curl.h>
 #include <linux/tcp.h>
+#include <mbedtls/ssl.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -62,16 +64,22 @@ struct CurlDestination::Hooks {
 
   static size_t OnRead(char* into, size_t size, size_t count, void* self) {
     CurlDestination& d = Of(self);
+    const size_t most = std::min(size * count, d.rate_.Allowed(d.client_.clock_.Monotonic()));
+    if (most == 0 && d.body_offset_ < d.body_->size()) {
+      d.paused_ = true;
+      return CURL_READFUNC_PAUSE;
+    }
     size_t done = 0;
-    while (done < size * count) {
+    while (done < most) {
       const std::span<const uint8_t> piece = d.body_->At(d.body_offset_);
       if (piece.empty()) break;
-      const size_t bytes = std::min(piece.size(), size * count - done);
+      const size_t bytes = std::min(piece.size(), most - done);
       std::memcpy(into + done, piece.data(), bytes);
       done += bytes;
       d.body_offset_ += bytes;
     }
     if (done > 0) d.body_left_ = true;
+    d.rate_.Spend(done);
     return done;
   }
 
@@ -95,14 +103,6 @@ struct CurlDestination::Hooks {
     return Of(self).TakeBody({data, size * count}) ? size * count : CURL_WRITEFUNC_ERROR;
   }
 
-  static int OnSocket(void* self, curl_socket_t handle, curlsocktype) {
-    // An idle connection whose peer has gone is noticed and closed by the kernel. While a request is
-    // in flight our own look at progress comes first.
-    const auto timeout_ms = static_cast<unsigned>(InMilliseconds(Of(self).config_.timeout * 2));
-    setsockopt(handle, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof timeout_ms);
-    return CURL_SOCKOPT_OK;
-  }
-
   /// The connection may outlive its destination, not the client.
   static int OnClose(void* self, curl_socket_t handle) {
     auto& client = *static_cast<CurlClient*>(self);
@@ -112,13 +112,44 @@ struct CurlDestination::Hooks {
     return close(handle);
   }
 
+  /// For facts only: the address that is tried last, should none of them do.
+  static curl_socket_t OnOpen(void* self, curlsocktype, curl_sockaddr* address) {
+    char host[INET6_ADDRSTRLEN] = "";
+    uint16_t port = 0;
+    if (address->family == AF_INET) {
+      const auto& four = *reinterpret_cast<const sockaddr_in*>(&address->addr);
+      inet_ntop(AF_INET, &four.sin_addr, host, sizeof host);
+      port = ntohs(four.sin_port);
+    } else if (address->family == AF_INET6) {
+      const auto& six = *reinterpret_cast<const sockaddr_in6*>(&address->addr);
+      inet_ntop(AF_INET6, &six.sin6_addr, host, sizeof host);
+      port = ntohs(six.sin6_port);
+    }
+    Of(self).options_.facts->SetAddress(host, port);
+    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+  }
+
   static CURLcode OnTls(CURL* easy, void* config, void* self) {
     CurlDestination& d = Of(self);
     d.tls_begun_ = true;
     // The time for the connection ends here: the handshake goes by progress like all that follows.
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, InMilliseconds(d.options_.limits.total));
-    d.trust_.Apply(config);
-    return CURLE_OK;
+    return d.trust_.Apply(config, Context(easy)) ? CURLE_OK : CURLE_ABORTED_BY_CALLBACK;
+  }
+
+  /// The only moment between a failed handshake and the end of its context is libcurl's own message.
+  static int OnDebug(CURL* easy, curl_infotype type, char*, size_t, void* self) {
+    CurlDestination& d = Of(self);
+    if (type != CURLINFO_TEXT || !d.tls_begun_ || d.alert_ != 0) return 0;
+    if (const void* const context = Context(easy); context != nullptr) d.alert_ = TlsAlert(context);
+    return 0;
+  }
+
+  /// The mbedtls_ssl_context of the connection in use; nullptr without TLS.
+  static void* Context(CURL* easy) {
+    curl_tlssessioninfo* info = nullptr;
+    curl_easy_getinfo(easy, CURLINFO_TLS_SSL_PTR, &info);
+    return info == nullptr ? nullptr : info->internals;
   }
 };
 
@@ -127,7 +158,16 @@ CurlDestination::CurlDestination(CurlClient& client, const DestinationConfig& co
     : client_(client),
       config_(config),
       options_(options),
-      trust_(options.ca_index, config.tls_insecure) {
+      trust_({.ca_index = options.ca_index,
+              .insecure = config.tls_insecure,
+              .pins = config.tls_pin,
+              .server_name = config.tls_server_name,
+              .certificate = config.tls_cert,
+              .key = config.tls_key,
+              .unset_before = options.unset_before,
+              .facts = options.facts},
+             client.clock_),
+      rate_(config.max_bytes_per_second) {
   next_ = client_.first_;
   client_.first_ = this;
 }
@@ -145,7 +185,12 @@ Status CurlDestination::Start() {
   LIMPET_CHECK(easy_ == nullptr && client_.multi_ != nullptr);
   LIMPET_CHECK(options_.answer_body.size() == kAnswerBodyMax);
   LIMPET_TRY(texts_.Make(config_, options_.user_agent));
+  LIMPET_TRY(trust_.Start());
   return Open();
+}
+
+void CurlDestination::WriteProblem(TextWriter& out) const {
+  if (!trust_.status().ok()) trust_.WriteProblem(out);
 }
 
 Status CurlDestination::Open() {
@@ -169,15 +214,17 @@ Status CurlDestination::Configure() {
   Setter set(easy_);
   set(CURLOPT_PRIVATE, static_cast<void*>(this))(CURLOPT_ERRORBUFFER, detail_.data());
   set(CURLOPT_NOSIGNAL, 1L)(CURLOPT_PROTOCOLS_STR, "http,https");
-  set(CURLOPT_PROXY, "");  // None from the environment either.
+  set(CURLOPT_VERBOSE, 1L)(CURLOPT_DEBUGFUNCTION, Hooks::OnDebug)(CURLOPT_DEBUGDATA, static_cast<void*>(this));
+  set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);  // A proxy's 200 is no answer.
   set(CURLOPT_HTTP_VERSION, long{CURL_HTTP_VERSION_1_1})(CURLOPT_FOLLOWLOCATION, 0L);
   set(CURLOPT_BUFFERSIZE, kReceiveBytes)(CURLOPT_UPLOAD_BUFFERSIZE, kSendBytes);
-  set(CURLOPT_TIMEOUT_MS, InMilliseconds(options_.limits.total));
   set(CURLOPT_DNS_CACHE_TIMEOUT, 0L);  // c-ares keeps answers for as long as their TTL says.
   if (options_.name_servers != nullptr) set(CURLOPT_DNS_SERVERS, options_.name_servers);
   set(CURLOPT_TCP_KEEPALIVE, 1L)(CURLOPT_TCP_KEEPIDLE, kKeepAliveSeconds);
   set(CURLOPT_TCP_KEEPINTVL, kKeepAliveStepSeconds);
-  set(CURLOPT_SOCKOPTFUNCTION, Hooks::OnSocket)(CURLOPT_SOCKOPTDATA, static_cast<void*>(this));
+  if (options_.facts != nullptr) {
+    set(CURLOPT_OPENSOCKETFUNCTION, Hooks::OnOpen)(CURLOPT_OPENSOCKETDATA, static_cast<void*>(this));
+  }
   set(CURLOPT_CLOSESOCKETFUNCTION, Hooks::OnClose)(CURLOPT_CLOSESOCKETDATA, static_cast<void*>(&client_));
 
   set(CURLOPT_POST, 1L);
@@ -197,12 +244,16 @@ Status CurlDestination::Configure() {
 
 Status CurlDestination::Send(const Request& request, AnswerHandler& handler) {
   LIMPET_CHECK(texts_.made() && !busy() && request.body != nullptr);
-  if (easy_ == nullptr) LIMPET_TRY(Open());
-  LIMPET_TRY(SetRequest(request));
+  unusable_ = !texts_.Refresh(client_.clock_.Monotonic(), options_.log).ok();
+  if (!unusable_) {
+    if (easy_ == nullptr) LIMPET_TRY(Open());
+    LIMPET_TRY(SetRequest(request));
+  }
   body_ = request.body;
   body_offset_ = 0;
   body_left_ = false;
-  tls_begun_ = false;
+  tls_begun_ = paused_ = false;
+  alert_ = 0;
   head_complete_ = false;
   body_bytes_ = 0;
   trust_.Clear();
@@ -212,8 +263,10 @@ Status CurlDestination::Send(const Request& request, AnswerHandler& handler) {
   refusals_ = LibraryRefusals();
   progress_ = {};
   started_ = checked_ = client_.clock_.Monotonic();
-  next_check_ = started_ + config_.timeout / 4;
-  LIMPET_TRY(Add());
+  next_check_ = unusable_ ? MonoTime{} : started_ + config_.timeout / 4;
+  if (options_.facts != nullptr) options_.facts->Clear();
+  SetUserTimeout({});
+  if (!unusable_) LIMPET_TRY(Add());
   handler_ = &handler;
   return {};
 }
@@ -237,6 +290,10 @@ Status CurlDestination::SetRequest(const Request& request) {
   set(CURLOPT_CONNECT_ONLY, 0L);
   set(CURLOPT_HTTPHEADER, texts_.Headers(request.encoding, request.idempotency_key));
   set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body->size()));
+  set(CURLOPT_PROXY, texts_.proxy());  // "": none from the environment either.
+  Duration total = options_.limits.total;
+  if (rate_.limited()) total = total + Seconds(static_cast<int64_t>(request.body->size() / config_.max_bytes_per_second));
+  set(CURLOPT_TIMEOUT_MS, InMilliseconds(total));
   // Name, addresses one after the other, connection; see OnTls for what follows.
   set(CURLOPT_CONNECTTIMEOUT_MS, InMilliseconds(config_.timeout));
   return set.status();
@@ -248,11 +305,12 @@ void CurlDestination::Cancel() {
 
 Status CurlDestination::Knock(KnockHandler& handler) {
   LIMPET_CHECK(texts_.made() && !busy());
+  texts_.Refresh(client_.clock_.Monotonic(), options_.log).ok();
   if (easy_ == nullptr) LIMPET_TRY(Open());
   DropConnection();  // It counts against the limit, and whoever knocks does not believe in it.
   url_set_ = false;
   Setter set(easy_);
-  set(CURLOPT_URL, texts_.knock_url())(CURLOPT_CONNECT_ONLY, 1L);
+  set(CURLOPT_URL, texts_.KnockUrl())(CURLOPT_CONNECT_ONLY, 1L)(CURLOPT_PROXY, "");
   set(CURLOPT_CONNECTTIMEOUT_MS, InMilliseconds(config_.timeout));
   LIMPET_TRY(set.status());
   refusals_ = LibraryRefusals();
@@ -278,6 +336,15 @@ void CurlDestination::Renew() {
   Close();  // With it goes c-ares, and the addresses that it keeps.
 }
 
+/// An idle connection whose peer has gone is noticed and closed by the kernel. While a request is in
+/// flight our own look at progress does that: the kernel would give up a peer whose window stays small,
+/// however much of it it reads.
+void CurlDestination::SetUserTimeout(Duration timeout) {
+  if (kept_ < 0) return;
+  const auto timeout_ms = static_cast<unsigned>(timeout.ns == 0 ? 0 : InMilliseconds(timeout));
+  setsockopt(kept_, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof timeout_ms);
+}
+
 /// libcurl closes idle connections of its own accord only; it finds this one dead before the next request.
 void CurlDestination::DropConnection() {
   if (kept_ >= 0) shutdown(kept_, SHUT_RDWR);
@@ -288,7 +355,7 @@ void CurlDestination::DropConnection() {
 void CurlDestination::Stop() {
   handler_ = nullptr;
   knocker_ = nullptr;
-  curl_multi_remove_handle(client_.multi_, easy_);
+  if (easy_ != nullptr) curl_multi_remove_handle(client_.multi_, easy_);
 }
 
 void CurlDestination::TakeHeader(std::string_view line) {
@@ -297,6 +364,7 @@ void CurlDestination::TakeHeader(std::string_view line) {
     answer_.sent = Sent::kAnswered;
     answer_.status = status;
     answer_.round_trip = client_.clock_.Monotonic() - started_;
+    if (options_.facts != nullptr) NoteTls();
     return;
   }
   if (answer_.sent != Sent::kAnswered) return;
@@ -320,6 +388,17 @@ bool CurlDestination::TakeBody(std::span<const uint8_t> bytes) {
 
 MonoTime CurlDestination::OnTime(MonoTime now) {
   if (handler_ == nullptr) return kNever;
+  if (unusable_) {
+    Refuse();
+    return handler_ == nullptr ? kNever : next_check_;
+  }
+  if (paused_) {
+    checked_ = now;  // It is we who make no progress.
+    if (now < rate_.next()) return rate_.next();
+    paused_ = false;
+    curl_easy_pause(easy_, CURLPAUSE_CONT);
+    return paused_ ? rate_.next() : next_check_;
+  }
   if (now < next_check_) return next_check_;
   const TcpProgress progress = sockets_.Measure(body_offset_, body_bytes_);
   if (!(progress == progress_)) {
@@ -342,37 +421,55 @@ Phase CurlDestination::PhaseNow() const {
   return resolved_us == 0 ? Phase::kResolving : Phase::kConnecting;
 }
 
+/// Ends a request that could not be made.
+void CurlDestination::Refuse() {
+  AnswerHandler& handler = *handler_;
+  handler_ = nullptr;
+  unusable_ = false;
+  answer_.sent = Sent::kNotSent;
+  answer_.misconfigured = true;
+  answer_.round_trip = client_.clock_.Monotonic() - started_;
+  texts_.WriteProblem(error_);
+  answer_.error = error_.text();
+  const Answer answer = answer_;
+  handler.OnAnswer(answer);
+}
+
 /// Ends the request in flight and tells its handler.
 void CurlDestination::Finish(int curl_code) {
   LIMPET_CHECK(busy());
   if (knocker_ != nullptr) return FinishKnock(curl_code);
+  if (unusable_) return Refuse();
   AnswerHandler& handler = *handler_;
   const bool starved = LibraryRefusals() != refusals_;
+  long request_bytes = 0;
+  curl_easy_getinfo(easy_, CURLINFO_REQUEST_SIZE, &request_bytes);
+  rate_.Spend(static_cast<size_t>(request_bytes) - std::min(body_offset_, static_cast<size_t>(request_bytes)));
   answer_.timed_out = curl_code == CURLE_OPERATION_TIMEDOUT;
+  if (options_.facts != nullptr) NoteConnection();
   if (answer_.sent == Sent::kAnswered) {
     answer_.body = options_.answer_body.first(std::min(body_bytes_, kAnswerBodyMax));
     answer_.body_complete = curl_code == CURLE_OK && head_complete_ && body_bytes_ <= kAnswerBodyMax;
     answer_.retry_after = retry_after_.text();
     answer_.date = date_.text();
     curl_easy_getinfo(easy_, CURLINFO_ACTIVESOCKET, &kept_);
+    SetUserTimeout(config_.timeout * 2);
+    if (answer_.status == 401 || answer_.status == 407) texts_.Distrust();
   } else {
     answer_.sent = body_left_ ? Sent::kUnknown : Sent::kNotSent;
     answer_.round_trip = client_.clock_.Monotonic() - started_;
     if (starved) {
       error_ << "out of memory";
-    } else if (!trust_.status().ok()) {
-      error_ << "CA file " << trust_.index()->path() << ": " << CodeName(trust_.status().code);
     } else {
-      long os_error = 0;
-      curl_easy_getinfo(easy_, CURLINFO_OS_ERRNO, &os_error);
-      WriteFailure(error_, {.curl_code = curl_code,
-                            .os_error = static_cast<int>(os_error),
-                            .verify_flags = trust_.flags(),
-                            .detail = detail_.data(),
-                            .host = HostOf(texts_.url(url_)),
-                            .phase = PhaseNow()});
+      DescribeFailure(curl_code);
     }
     answer_.error = error_.text();
+  }
+  answer_.undated = trust_.undated();
+  if (answer_.undated && !told_undated_ && options_.log != nullptr) {
+    told_undated_ = true;
+    options_.log->Warn("the clock is not set: a certificate that is not valid yet was taken",
+                       {{"destination", config_.name}});
   }
   Stop();
   // After a failure begin anew: resolv.conf may have changed meanwhile; libcurl (8.14.1) loses the host's
@@ -381,6 +478,68 @@ void CurlDestination::Finish(int curl_code) {
   if (starved || answer_.sent != Sent::kAnswered) Close();
   const Answer answer = answer_;  // A Send out of the handler begins the next.
   handler.OnAnswer(answer);
+}
+
+void CurlDestination::DescribeFailure(int curl_code) {
+  if (!trust_.status().ok()) {
+    trust_.WriteProblem(error_);
+    answer_.misconfigured = trust_.status().code != Code::kFull;
+    return;
+  }
+  long proxy_status = 0;  // Of its answer to CONNECT.
+  curl_easy_getinfo(easy_, CURLINFO_HTTP_CONNECTCODE, &proxy_status);
+  if (proxy_status >= 300) {
+    error_ << "proxy " << texts_.proxy_host() << ": answered " << proxy_status << " to CONNECT";
+    if (proxy_status == 407) {
+      error_ << " (it wants other credentials)";
+      texts_.Distrust();
+    }
+    if (proxy_status < 500) {
+      answer_.sent = Sent::kAnswered;
+      answer_.status = static_cast<int>(proxy_status);
+      answer_.misconfigured = true;
+    }
+    return;
+  }
+  long os_error = 0;
+  curl_easy_getinfo(easy_, CURLINFO_OS_ERRNO, &os_error);
+  WriteFailure(error_, {.curl_code = curl_code,
+                        .os_error = static_cast<int>(os_error),
+                        .verify_flags = trust_.flags(),
+                        .alert = alert_,
+                        .tls_just_made = tls_begun_,
+                        .certificate = !config_.tls_cert.empty(),
+                        .proxy = texts_.proxy_host(),
+                        .detail = detail_.data(),
+                        .host = HostOf(texts_.url(url_)),
+                        .phase = PhaseNow()});
+}
+
+/// While the connection is in use: later its TLS cannot be asked.
+void CurlDestination::NoteTls() {
+  const auto* const context = static_cast<const mbedtls_ssl_context*>(Hooks::Context(easy_));
+  if (context == nullptr) return;
+  ConnectionFacts& facts = *options_.facts;
+  if (const char* const version = mbedtls_ssl_get_version(context)) facts.tls_version << version;
+  if (const char* const cipher = mbedtls_ssl_get_ciphersuite(context)) facts.cipher << cipher;
+}
+
+void CurlDestination::NoteConnection() {
+  ConnectionFacts& facts = *options_.facts;
+  const auto time = [this](CURLINFO what) {
+    curl_off_t microseconds = 0;
+    curl_easy_getinfo(easy_, what, &microseconds);
+    return Nanoseconds(microseconds * 1000);
+  };
+  facts.resolved = time(CURLINFO_NAMELOOKUP_TIME_T);
+  facts.connected = time(CURLINFO_CONNECT_TIME_T);
+  facts.secured = time(CURLINFO_APPCONNECT_TIME_T);
+  facts.proxied = *texts_.proxy() != '\0';
+  char* address = nullptr;
+  long port = 0;
+  curl_easy_getinfo(easy_, CURLINFO_PRIMARY_IP, &address);
+  curl_easy_getinfo(easy_, CURLINFO_PRIMARY_PORT, &port);
+  if (address != nullptr && *address != '\0') facts.SetAddress(address, port);
 }
 
 }  // namespace limpet

@@ -11,6 +11,8 @@
 namespace limpet {
 namespace {
 
+constexpr int kCertificateRequired = 116;  // RFC 8446; mbedTLS has no name for it.
+
 struct Words {
   int number;
   const char* text;
@@ -25,6 +27,24 @@ constexpr Words kTlsErrors[] = {
     {-MBEDTLS_ERR_SSL_CONN_EOF, "connection closed in the TLS handshake"},
     {-MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY, "connection closed in the TLS handshake"},
     {-MBEDTLS_ERR_SSL_ALLOC_FAILED, "out of memory"},
+};
+
+// What the peer says of us, RFC 8446 section 6. It wants a client certificate in TLS 1.3 with 116, in
+// 1.2 with 40 or 42.
+constexpr Words kAlerts[] = {
+    {MBEDTLS_SSL_ALERT_MSG_HANDSHAKE_FAILURE,
+     "the server refused the TLS handshake: no cipher in common, or it wants a client certificate (tls_cert)"},
+    {MBEDTLS_SSL_ALERT_MSG_BAD_CERT, "the server refused the client certificate, or wants one (tls_cert)"},
+    {MBEDTLS_SSL_ALERT_MSG_UNSUPPORTED_CERT, "the server does not support the client certificate (tls_cert)"},
+    {MBEDTLS_SSL_ALERT_MSG_CERT_REVOKED, "the server says that the client certificate was revoked (tls_cert)"},
+    {MBEDTLS_SSL_ALERT_MSG_CERT_EXPIRED, "the server says that the client certificate has expired (tls_cert)"},
+    {MBEDTLS_SSL_ALERT_MSG_CERT_UNKNOWN, "the server refused the client certificate (tls_cert)"},
+    {MBEDTLS_SSL_ALERT_MSG_UNKNOWN_CA,
+     "the server does not know the authority of the client certificate (tls_cert)"},
+    {MBEDTLS_SSL_ALERT_MSG_ACCESS_DENIED, "the server denies access to the client certificate (tls_cert)"},
+    {MBEDTLS_SSL_ALERT_MSG_PROTOCOL_VERSION, "no TLS version in common (1.2 or newer is needed)"},
+    {MBEDTLS_SSL_ALERT_MSG_UNRECOGNIZED_NAME, "the server does not know the name that it was asked for"},
+    {kCertificateRequired, "the server wants a client certificate (tls_cert)"},
 };
 
 constexpr Words kConnectErrors[] = {
@@ -48,6 +68,7 @@ constexpr struct {
 } kVerifyErrors[] = {
     {MBEDTLS_X509_BADCERT_MISSING, "the server sent no certificate"},
     {MBEDTLS_X509_BADCERT_NOT_TRUSTED, "unknown certificate authority"},
+    {kWrongKey, "the server's key is none of tls_pin"},
     {MBEDTLS_X509_BADCERT_REVOKED, "certificate revoked"},
     {MBEDTLS_X509_BADCERT_CN_MISMATCH, "certificate is for another name"},
     {MBEDTLS_X509_BADCERT_EXPIRED, "certificate expired"},
@@ -76,12 +97,26 @@ int TlsErrorIn(std::string_view detail) {
   return ParseNumber<int>(detail.substr(0, detail.find(')')), 16).value_or(0);
 }
 
-void WriteTlsFailure(TextWriter& out, std::string_view detail) {
-  const int error = TlsErrorIn(detail);
+void WriteLost(TextWriter& out, const Failure& failure) {
+  out << (failure.phase == Phase::kTls ? "connection lost in the TLS handshake"
+                                       : "connection lost before the answer");
+  if (!failure.tls_just_made) return;
+  out << (failure.certificate ? " (the server may have refused the client certificate, tls_cert)"
+                              : " (the server may want a client certificate, tls_cert)");
+}
+
+void WriteTlsFailure(TextWriter& out, const Failure& failure) {
+  if (const char* const text = Find(kAlerts, failure.alert); text != nullptr) {
+    out << text;
+    return;
+  }
+  const int error = TlsErrorIn(failure.detail);
   if (const char* const text = Find(kTlsErrors, error); text != nullptr) {
     out << text;
     return;
   }
+  // A server that refuses us hangs up, and often its alert is lost with that.
+  if (error == 0) return WriteLost(out, failure);
   out << "TLS failed";
   if (error != 0) {
     const uint8_t bytes[] = {static_cast<uint8_t>(error >> 8), static_cast<uint8_t>(error)};
@@ -119,12 +154,16 @@ void WriteTimeout(TextWriter& out, const Failure& failure) {
 }  // namespace
 
 void WriteFailure(TextWriter& out, const Failure& failure) {
+  if (!failure.proxy.empty() && failure.phase <= Phase::kConnecting) out << "proxy " << failure.proxy << ": ";
   switch (failure.curl_code) {
     case CURLE_OUT_OF_MEMORY:
       out << "out of memory";
       return;
     case CURLE_OPERATION_TIMEDOUT:
       WriteTimeout(out, failure);
+      return;
+    case CURLE_COULDNT_RESOLVE_PROXY:
+      out << "cannot resolve its name";
       return;
     case CURLE_COULDNT_RESOLVE_HOST:
       out << "cannot resolve host " << failure.host;
@@ -139,13 +178,13 @@ void WriteFailure(TextWriter& out, const Failure& failure) {
       WriteVerifyFailure(out, failure.verify_flags);
       return;
     case CURLE_SSL_CONNECT_ERROR:
-      WriteTlsFailure(out, failure.detail);
+      WriteTlsFailure(out, failure);
       return;
     case CURLE_SEND_ERROR:
     case CURLE_RECV_ERROR:
-      // A peer that answers a handshake with a reset, or with what is not TLS.
-      out << (failure.phase == Phase::kTls ? "connection lost in the TLS handshake"
-                                           : "connection lost before the answer");
+      // In TLS 1.3 the server judges our certificate when the handshake is over for us.
+      if (Find(kAlerts, failure.alert) != nullptr) return WriteTlsFailure(out, failure);
+      WriteLost(out, failure);  // A peer that answers a handshake with a reset, or with what is not TLS.
       return;
     case CURLE_GOT_NOTHING:
       out << "connection closed without an answer";

@@ -109,6 +109,31 @@ void CheckHealth(const Config& config, Problems& problems) {
                   "true here to allow it");
 }
 
+/// Each header comes from one place: the later one is at fault.
+void CheckHeaders(const DestinationConfig& destination, std::string_view section, Problems& problems) {
+  const auto headers = std::span(destination.headers).first(destination.header_count);
+  const auto files = std::span(destination.header_files).first(destination.header_file_count);
+  const auto among = [](std::span<const KeyValue> pairs, std::string_view name) {
+    return std::any_of(pairs.begin(), pairs.end(),
+                       [name](const KeyValue& p) { return EqualsIgnoringCase(p.key, name); });
+  };
+  const auto twice = [&](const KeyValue& header, const char* suffix) {
+    TextBuffer<128> key;
+    key << "header." << header.key << suffix;
+    problems.Report(section, key.text(), "the same header twice");
+  };
+  for (size_t i = 0; i < headers.size(); ++i) {
+    if (among(headers.first(i), headers[i].key)) twice(headers[i], "");
+  }
+  for (size_t i = 0; i < files.size(); ++i) {
+    if (among(headers, files[i].key) || among(files.first(i), files[i].key)) twice(files[i], "_file");
+  }
+  constexpr std::string_view kToken = "Authorization";
+  if (!destination.bearer_token_file.empty() && (among(headers, kToken) || among(files, kToken))) {
+    problems.Report(section, "bearer_token_file", "the header Authorization is set as well: one of the two");
+  }
+}
+
 void CheckDestination(const DestinationConfig& destination, const Config& config,
                       Problems& problems) {
   TextBuffer<48> section;
@@ -128,13 +153,14 @@ void CheckDestination(const DestinationConfig& destination, const Config& config
     text << ')';
     problems.Report(section.text(), own ? "open_max" : "open", text.text());
   }
-  for (size_t i = 0; i < destination.header_count; ++i) {
-    for (size_t j = 0; j < i; ++j) {
-      if (!EqualsIgnoringCase(destination.headers[i].key, destination.headers[j].key)) continue;
-      TextBuffer<128> key;
-      key << "header." << destination.headers[i].key;
-      problems.Report(section.text(), key.text(), "the same header twice");
-    }
+  CheckHeaders(destination, section.text(), problems);
+  if (destination.tls_cert.empty() != destination.tls_key.empty()) {
+    const bool key = destination.tls_cert.empty();
+    problems.Report(section.text(), key ? "tls_key" : "tls_cert",
+                    key ? "needs tls_cert, the certificate, beside it" : "needs tls_key, its key, beside it");
+  }
+  if (!destination.proxy.empty() && !destination.proxy_file.empty()) {
+    problems.Report(section.text(), "proxy_file", "proxy is set as well: one of the two");
   }
 }
 

@@ -62,8 +62,15 @@ struct DestinationConfig {
   Guarantee guarantee = Guarantee::kAtLeastOnce;
   std::array<KeyValue, 16> headers;  ///< header.NAME
   size_t header_count = 0;
-  std::string_view tls_ca;
+  std::array<KeyValue, 8> header_files;     ///< header.NAME_file
+  size_t header_file_count = 0;
+  std::string_view bearer_token_file;
+  std::string_view tls_ca, tls_cert, tls_key;  ///< Files; the last two both or neither.
+  std::string_view tls_server_name;  ///< Empty: the URL's host.
+  std::string_view tls_pin;          ///< "sha256//…;sha256//…"; empty: any key.
   bool tls_insecure = false;
+  std::string_view proxy, proxy_file;  ///< One at most.
+  uint32_t max_bytes_per_second = 0;   ///< 0 = as fast as it goes.
   Duration breaker_open, breaker_open_max, breaker_failback;  ///< [breaker] unless set here.
   uint32_t breaker_failures = 0;            ///< Likewise.
 };

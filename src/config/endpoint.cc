@@ -92,6 +92,39 @@ const char* UrlFault(std::string_view url, bool whole) {
   return nullptr;
 }
 
+const char* ProxyFault(std::string_view url) {
+  constexpr const char* kExpected = "expected http://[user:password@]host:port";
+  if (!url.starts_with("http://")) return kExpected;
+  if (const char* const fault = UrlFault(url, false)) return fault;
+  const std::string_view authority = AuthorityText(url);
+  if (!SplitAuthority(authority).has_port) return "expected a port behind the proxy's host";
+  const bool bare = url.size() == std::string_view("http://").size() + authority.size();
+  return bare || (url.ends_with('/') && url.find('/', 7) == url.size() - 1) ? nullptr : kExpected;
+}
+
+const char* HostFault(std::string_view host) {
+  const bool ipv6 = LooksLikeIpv6(host) && host.find(':') != host.rfind(':');  // "a:80" is none.
+  return IsHostName(host) || ipv6 ? nullptr : "expected a host name or an address";
+}
+
+const char* PinsFault(std::string_view pins) {
+  constexpr std::string_view kKind = "sha256//";
+  constexpr size_t kDigits = 43;  // Of 32 bytes; then a '='.
+  constexpr const char* kExpected = "expected sha256// and the 44 characters of a SHA-256 in base64, "
+                                    "for each key";
+  do {
+    std::string_view pin = Trim(TakeUntil(pins, ';'));
+    if (!pin.starts_with(kKind)) return kExpected;
+    pin.remove_prefix(kKind.size());
+    if (pin.size() != kDigits + 1 || pin[kDigits] != '=') return kExpected;
+    for (const char c : pin.substr(0, kDigits)) {
+      const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+      if (!letter && (c < '0' || c > '9') && c != '+' && c != '/') return kExpected;
+    }
+  } while (!pins.empty());
+  return nullptr;
+}
+
 std::string_view UrlUserInfo(std::string_view url) {
   return SplitAuthority(AuthorityText(url)).user_info;
 }

@@ -14,6 +14,15 @@ namespace limpet {
 /// whole: it is used as it is, so that a query may follow the path.
 const char* UrlFault(std::string_view url, bool whole);
 
+/// The same of a proxy: http, a host and a port, nothing behind them.
+const char* ProxyFault(std::string_view url);
+
+/// Of a host name or an address without brackets.
+const char* HostFault(std::string_view host);
+
+/// Of "sha256//BASE64", 32 bytes of it, or several with `;` between.
+const char* PinsFault(std::string_view pins);
+
 /// "user:password" of a URL that has no fault; empty when there is none.
 std::string_view UrlUserInfo(std::string_view url);
 

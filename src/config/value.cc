@@ -213,6 +213,11 @@ Status ExpandVariable(std::string_view inside, Variables& variables, TextWriter&
   return {};
 }
 
+const char* FaultOf(Kind kind, std::string_view text) {
+  if (kind == Kind::kProxy) return ProxyFault(text);
+  return kind == Kind::kHost ? HostFault(text) : PinsFault(text);
+}
+
 }  // namespace
 
 Status ExpandValue(std::string_view raw, Variables& variables, TextWriter& into,
@@ -280,6 +285,13 @@ Result<Value> ParseValue(Kind kind, std::string_view choices, std::string_view t
       if (expected == nullptr) return Value{.text = text};
       problem << expected;
       return invalid;
+    case Kind::kProxy:
+    case Kind::kHost:
+    case Kind::kPins:
+      if (!text.empty()) expected = FaultOf(kind, text);
+      if (expected == nullptr) return Value{.text = text};
+      problem << expected;
+      return invalid;
     case Kind::kAddress:
       if (text.empty() || SplitAddress(text)) return Value{.text = text};
       problem << "expected ADDRESS:PORT such as 127.0.0.1:13133 or [::1]:13133";
@@ -340,6 +352,9 @@ void FormatValue(TextWriter& out, Kind kind, std::string_view choices, const Val
     case Kind::kList:
     case Kind::kUrl:
     case Kind::kWholeUrl:
+    case Kind::kProxy:
+    case Kind::kHost:
+    case Kind::kPins:
     case Kind::kAddress:
       WriteValue(out, value.text);
       return;

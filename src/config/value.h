@@ -42,6 +42,9 @@ enum class Kind : uint8_t {
   kList,      ///< Texts split at commas, kept as one text.
   kUrl,       ///< http or https; the base to which paths are appended.
   kWholeUrl,  ///< The same, perhaps with a query.
+  kProxy,     ///< http://[user:password@]host:port.
+  kHost,      ///< A host name or address, without port.
+  kPins,      ///< sha256//BASE64 of public keys, with `;` between them.
   kAddress,   ///< ADDRESS:PORT to listen at.
   kDuration,  ///< 250ms 10s 5m 2h 7d: nanoseconds.
   kSize,      ///< 512 64KiB 2MiB 1GiB: bytes.

@@ -53,6 +53,7 @@ std::string_view AnswerClassName(AnswerClass answer_class) {
 }
 
 AnswerClass Classify(const Answer& answer) {
+  if (answer.misconfigured) return AnswerClass::kMisconfigured;
   if (answer.sent != Sent::kAnswered) return AnswerClass::kRetryable;
   const Row* const row = Find(answer.status);
   return row == nullptr ? AnswerClass::kFaulty : row->answer_class;

@@ -19,7 +19,7 @@ enum class AnswerClass : uint8_t {
 /// "accepted", "retryable", …
 std::string_view AnswerClassName(AnswerClass answer_class);
 
-/// Classifies by the status line alone. No answer (lost, refused, timed out) is retryable; a number
+/// Classifies by the status line alone, unless the transport knows better. No answer (lost, refused, timed out) is retryable; a number
 /// outside 200…599 is faulty.
 AnswerClass Classify(const Answer& answer);
 

@@ -317,7 +317,7 @@ void Destination::Describe(const Answer& answer, AnswerClass answer_class,
                            std::string_view message) {
   last_error_time_ = clock_.Wall();
   last_error_.Clear();
-  if (answer.sent == Sent::kAnswered) {
+  if (answer.sent == Sent::kAnswered && answer.error.empty()) {
     const std::string_view hint = AnswerHint(answer.status);
     last_error_ << answer.status << ": " << (hint.empty() ? AnswerClassName(answer_class) : hint);
     if (!message.empty()) last_error_ << " (" << message << ')';

@@ -4,15 +4,12 @@
 #include "main/commands.h"
 #include "main/configuration.h"
 #include "main/console.h"
+#include "main/online.h"
 #include "port/linux/host.h"
 
 namespace limpet {
 
 int CheckCommand(const Args& args) {
-  if (args.online) {
-    Complain("check --online: not available in this build");
-    return kExitUnavailable;
-  }
   static Config config;
   if (const int code = LoadConfiguration(args, config); code != kExitOk) return code;
   MemoryPlan plan;
@@ -23,7 +20,9 @@ int CheckCommand(const Args& args) {
   out << '\n';
   plan.Write(out);
   LIMPET_CHECK(!out.overflowed());  // The arena that the texts come from is smaller.
-  return WriteStdout(out.text()) ? kExitOk : kExitIo;
+  if (!WriteStdout(out.text())) return kExitIo;
+  if (const int code = CheckFiles(config); code != kExitOk) return code;
+  return args.online ? TryDestinations(config) : kExitOk;
 }
 
 }  // namespace limpet

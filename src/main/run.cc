@@ -26,6 +26,7 @@
 #include "port/linux/files.h"
 #include "port/linux/host.h"
 #include "port/linux/malloc.h"
+#include "port/linux/net_watch.h"
 #include "port/linux/random.h"
 #include "port/linux/region.h"
 #include "port/linux/run_dir.h"
@@ -38,7 +39,8 @@
 namespace limpet {
 namespace {
 
-constexpr size_t kSlots = kConnections + 8 + 8 + 1;  // Connections, listeners and signals, curl and c-ares, the worker.
+// Connections, listeners and signals, curl and c-ares, the worker, netlink.
+constexpr size_t kSlots = kConnections + 8 + 8 + 1 + 1;
 constexpr size_t kDetectedBytesMax = Resource::kDetectedMax * (Resource::kValueMax + 48);  // And keys.
 constexpr size_t kResourceBytes = kResourceBytesMax + kDetectedBytesMax;
 constexpr Duration kInsecureReminder = Seconds(3600);  // spec.md section 3, tls_insecure.
@@ -56,7 +58,7 @@ struct Wire {
 };
 
 /// Everything that lives as long as the loop. It lies in the region like all the rest.
-class Runtime final : private SignalReceiver, private Reloader, private PoolReporter {
+class Runtime final : private SignalReceiver, private Reloader, private PoolReporter, private NetHandler {
  public:
   Runtime(const Config& config, const MemoryPlan& plan, Logger& log, LinuxClock& clock,
           RunDir& run_dir)
@@ -75,6 +77,7 @@ class Runtime final : private SignalReceiver, private Reloader, private PoolRepo
 
   void OnStop() override;
   void OnReload() override;
+  void OnNetworkChange() override;
   void OnReport() override { LogStatus(true); }
   Status Reload(TextWriter& verdict) override;
   std::span<const PoolUse> Report() override;
@@ -89,6 +92,7 @@ class Runtime final : private SignalReceiver, private Reloader, private PoolRepo
 
   EpollPollerBuffer<kSlots> poller_;
   Signals signals_{*this};
+  NetWatch net_watch_{poller_, *this};
   LinuxFiles files_;
   LinuxSockets sockets_;
   LinuxRandom random_;
@@ -123,6 +127,9 @@ int Runtime::Start(Carver& carver) {
   if (const Status started = signals_.Start(poller_); !started.ok()) {
     Fail(log_, "cannot start", "signals", started);
     return kExitIo;
+  }
+  if (const Status started = net_watch_.Start(); !started.ok()) {
+    log_.Info("changes of the network are not heard of", {{"error", CodeName(started.code)}});
   }
   if (const int code = StartTransports(carver); code != kExitOk) return code;
   const std::span<std::byte> spool = carver.Take(plan_.of(Holder::kSpool).bytes);
@@ -199,11 +206,18 @@ int Runtime::StartWire(size_t n) {
     }
     if (index == nullptr) index = &wires_[n].ca_index;
   }
-  const CurlDestination::Options options{
-      .user_agent = kUserAgent, .answer_body = wires_[n].answer_body, .ca_index = index};
+  const CurlDestination::Options options{.user_agent = kUserAgent,
+                                         .answer_body = wires_[n].answer_body,
+                                         .ca_index = index,
+                                         .unset_before = config_.clock.unset_before,
+                                         .log = &log_};
   CurlDestination& transport = wires_[n].transport.emplace(*client_, destination, options);
   if (const Status started = transport.Start(); !started.ok()) {
-    Fail(log_, "cannot use the destination", destination.name, started);
+    TextBuffer<kPathMax + 128> problem;
+    transport.WriteProblem(problem);
+    log_.Error("cannot use the destination", {{"destination", destination.name},
+                                              {"error", CodeName(started.code)},
+                                              {"where", problem.size() > 0 ? problem.text() : started.where}});
     return kExitConfig;
   }
   transports_[n] = &transport;
@@ -298,7 +312,7 @@ int Runtime::Loop() {
     client_->OnTime(now);  // Answers that have come.
     MonoTime next = agent_->OnTime(now);
     const bool sending = agent_->delivery().in_flight();
-    next = std::min({next, client_->OnTime(now), server_->OnTime(now)});
+    next = std::min({next, client_->OnTime(now), server_->OnTime(now), net_watch_.OnTime(now)});
     // Already answered (or already failed): the next batch need not wait for an event.
     if (sending && !agent_->delivery().in_flight()) next = now;
     if (const Status waited = poller_.Wait(next); !waited.ok()) {
@@ -324,6 +338,11 @@ void Runtime::Finish() {
 void Runtime::OnStop() {
   log_.Info("stopping", {{"held_items", agent_->held(Signal::kMetrics).total()}});
   agent_->Stop(clock_.Monotonic());
+}
+
+void Runtime::OnNetworkChange() {
+  log_.Info("the network has changed: connections begin anew");
+  agent_->OnNetworkChange(clock_.Monotonic());
 }
 
 void Runtime::OnReload() {

@@ -1,6 +1,8 @@
 """Certificates for tests, made by the openssl command: a root, an intermediate, and servers."""
 
+import base64
 import datetime
+import hashlib
 import pathlib
 import subprocess
 import sys
@@ -31,15 +33,27 @@ subjectKeyIdentifier = hash
 basicConstraints = CA:false
 keyUsage = critical,digitalSignature
 extendedKeyUsage = serverAuth
+[client]
+basicConstraints = CA:false
+keyUsage = critical,digitalSignature
+extendedKeyUsage = clientAuth
 """
 
 
 @dataclass(frozen=True)
 class Server:
-    """What a TLS server needs: its chain (leaf first) and its key, as PEM files."""
+    """What a TLS server (or a client) needs: its chain (leaf first) and its key, as PEM files."""
 
     chain: pathlib.Path
     key: pathlib.Path
+
+    @property
+    def pin(self):
+        """sha256// of its public key."""
+        def pipe(command, data):
+            return subprocess.run(command, input=data, capture_output=True, check=True).stdout
+        key = pipe(["openssl", "pkey", "-in", str(self.key), "-pubout", "-outform", "DER"], b"")
+        return "sha256//" + base64.b64encode(hashlib.sha256(key).digest()).decode()
 
 
 class Authority:
@@ -75,6 +89,13 @@ class Authority:
         chain.write_text(leaf.read_text() + self.intermediate[0].read_text())
         return Server(chain, key)
 
+    def client(self, label="client", days=(-1, 90)):
+        """A client's chain and key."""
+        leaf, key = self._issue(label, f"/CN={label}", "client", self.intermediate, days)
+        chain = self.folder / f"{label}-chain.pem"
+        chain.write_text(leaf.read_text() + self.intermediate[0].read_text())
+        return Server(chain, key)
+
     def _issue(self, label, subject, extensions, issuer, days, alternatives=None):
         certificate, key = self.folder / f"{label}.pem", self._key(label)
         request = self.folder / f"{label}.csr"
@@ -103,9 +124,12 @@ class Authority:
 
 
 def main():
-    """certificates.py FOLDER [ec|rsa]: root.pem, and the chains and keys of a few servers."""
+    """certificates.py FOLDER [ec|rsa]: root.pem, the chains and keys of a few servers and clients, and
+    server.pin."""
     authority = Authority(sys.argv[1], *sys.argv[2:])
-    authority.server("server", names=("gateway.test", "localhost"))
+    server = authority.server("server", names=("gateway.test", "localhost"))
+    (authority.folder / "server.pin").write_text(server.pin)
+    authority.client("client")
     authority.server("other", names=("other.example",), addresses=("192.0.2.1",))
     authority.server("expired", days=(-10, -1))
     authority.server("future", days=(1, 10))

@@ -151,10 +151,13 @@ class Endpoint:
     """Listens on loopback, a thread for each connection.
 
     tls: a certificates.Server for HTTPS. port: 0 takes a free one.
+    client_ca: clients need a certificate of this PEM file. tls_versions: the lowest and the highest.
+    narrow: a small window and small segments, so that what is not read soon fills the sender's buffer.
     default: the Answer when the script is empty, or a function from Request to Answer.
     """
 
-    def __init__(self, tls=None, host="127.0.0.1", port=0, default=Answer(), name=None):
+    def __init__(self, tls=None, host="127.0.0.1", port=0, default=Answer(), name=None,
+                 client_ca=None, tls_versions=None, narrow=False):
         self.default = default
         self.connections = 0       # Accepted so far.
         self.failed_handshakes = 0
@@ -167,7 +170,17 @@ class Endpoint:
         if tls is not None:
             self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self._context.load_cert_chain(tls.chain, tls.key)
+            if client_ca is not None:
+                self._context.verify_mode = ssl.CERT_REQUIRED
+                self._context.load_verify_locations(client_ca)
+            if tls_versions is not None:
+                self._context.set_ciphers("DEFAULT:@SECLEVEL=0")
+                low, high = (ssl.TLSVersion["TLSv" + v.replace(".", "_")] for v in tls_versions)
+                self._context.minimum_version, self._context.maximum_version = low, high
         self._listener = socket.create_server((host, port), backlog=16)
+        if narrow:
+            self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+            self._listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, 536)
         self.port = self._listener.getsockname()[1]
         scheme = "https" if tls is not None else "http"
         self.url = f"{scheme}://{name or host}:{self.port}"
@@ -373,13 +386,17 @@ def main():
                         help="JSON of an Answer, for the next request; repeatable")
     parser.add_argument("--default", default=Answer(), type=Answer.from_json,
                         help="JSON of the Answer once those are used up")
+    parser.add_argument("--client-ca", help="PEM file: clients need a certificate of these")
+    parser.add_argument("--tls-versions", nargs=2, help="the lowest and the highest: 1 1.1 1.2 1.3")
+    parser.add_argument("--narrow", action="store_true", help="a small window, small segments")
     parser.add_argument("--quiet", action="store_true", help="print only the URL")
     options = parser.parse_args()
     tls = None
     if options.chain:
         from certificates import Server
         tls = Server(pathlib.Path(options.chain), pathlib.Path(options.key))
-    endpoint = Endpoint(tls=tls, port=options.port, default=options.default)
+    endpoint = Endpoint(tls=tls, port=options.port, default=options.default, client_ca=options.client_ca,
+                        tls_versions=options.tls_versions, narrow=options.narrow)
     endpoint.script(*options.answer)
     record = endpoint._record
 

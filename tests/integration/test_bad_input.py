@@ -447,12 +447,6 @@ def test_no_command():
     assert "usage: limpet" in done.stdout + done.stderr
 
 
-def test_commands_that_are_not_built():
-    done = call("check", "--online")
-    assert done.returncode == 69
-    assert "not available in this build" in done.stderr
-
-
 def test_sink_cannot_listen(endpoint):
     done = call("sink", "--listen", f"127.0.0.1:{endpoint.port}")
     assert done.returncode == 69 and "in use" in done.stderr

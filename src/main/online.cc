@@ -1,0 +1,311 @@
+#include "main/online.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <optional>
+
+#include "base/calendar.h"
+#include "cli/exit_code.h"
+#include "deliver/answer_class.h"
+#include "deliver/http_date.h"
+#include "limpet/limits.h"
+#include "main/configuration.h"
+#include "main/console.h"
+#include "main/stdout_lines.h"
+#include "main/version.h"
+#include "otlp/answer_body.h"
+#include "port/curl/client_certificate.h"
+#include "port/curl/curl_transport.h"
+#include "port/linux/clock.h"
+#include "port/linux/epoll_poller.h"
+#include "port/linux/region.h"
+#include "port/linux/secret_file.h"
+
+namespace limpet {
+namespace {
+
+constexpr Duration kProbeMax = Seconds(60);  // Of one answer, however it trickles in.
+
+/// The libraries over heaps of the sizes that `run` would give one destination.
+class Libraries {
+ public:
+  ~Libraries() {
+    if (entered_) LeaveLibraries();
+  }
+
+  bool Enter() {
+    const auto region = TakeRegion(kCurlPoolBytes + kTlsPoolBytes);
+    if (!region.ok()) return false;
+    curl_.Init("curl", region.value().first(kCurlPoolBytes));
+    tls_.Init("tls", region.value().subspan(kCurlPoolBytes));
+    entered_ = EnterLibraries({.curl = &curl_, .tls = &tls_}).ok();
+    return entered_;
+  }
+
+ private:
+  FixedHeap curl_, tls_;
+  bool entered_ = false;
+};
+
+int NoMemory() {
+  Complain("check: no memory to try the destinations with");
+  return kExitTryAgain;
+}
+
+/// An empty export.
+class NoBody final : public Body {
+ public:
+  size_t size() const override { return 0; }
+  std::span<const uint8_t> At(size_t) const override { return {}; }
+};
+
+void WriteMs(TextWriter& out, Duration time) {
+  out.Fixed(ToSeconds(time) * 1000, time < Milliseconds(10) ? 1 : 0) << " ms";
+}
+
+void WriteSeconds(TextWriter& out, Duration time) { out.Fixed(ToSeconds(time), 1) << " s"; }
+
+/// Prints a destination's block, line by line.
+class Block final : private AnswerHandler {
+ public:
+  Block(const DestinationConfig& config, Clock& clock, CurlClient& client, Poller& poller, LineWriter& lines)
+      : config_(config), clock_(clock), client_(client), poller_(poller), lines_(lines) {}
+
+  /// True when every signal was accepted.
+  bool Try(const CurlDestination::Options& given);
+
+ private:
+  void OnAnswer(const Answer& answer) override;
+  TextWriter& Line(std::string_view label);
+  void Flush();
+  void PrintConnection();
+  void PrintCertificate();
+  void PrintClock(const Answer& answer);
+
+  const DestinationConfig& config_;
+  Clock& clock_;
+  CurlClient& client_;
+  Poller& poller_;
+  LineWriter& lines_;
+  ConnectionFacts facts_;
+  TextBuffer<1024> line_;
+  Signal signal_ = Signal::kMetrics;
+  bool answered_ = false;   // The request in flight has ended.
+  bool connected_ = false;  // The connection was described.
+  bool timed_ = false;      // The clocks were compared.
+  bool good_ = true;
+};
+
+TextWriter& Block::Line(std::string_view label) {
+  constexpr size_t kLabel = 13;
+  line_.Clear();
+  line_ << ";   " << label;
+  for (size_t i = label.size(); i < kLabel; ++i) line_ << ' ';
+  return line_;
+}
+
+void Block::Flush() {
+  line_ << '\n';
+  lines_.Write(line_.text());
+}
+
+bool Block::Try(const CurlDestination::Options& given) {
+  line_.Clear();
+  line_ << ";\n; destination " << config_.name;
+  Flush();
+  Line("url") << config_.shown_url;
+  Flush();
+  CurlDestination::Options options = given;
+  options.facts = &facts_;
+  CaIndex& ca_index = *options.ca_index;
+  if (!NeedsCertificates(config_)) {
+    options.ca_index = nullptr;
+  } else if (const Status loaded = ca_index.Load(config_.tls_ca); !loaded.ok()) {
+    Line("error") << "tls_ca " << config_.tls_ca << ": "
+                  << (loaded.code == Code::kInvalid ? loaded.where : CodeName(loaded.code));
+    Flush();
+    return false;
+  }
+  CurlDestination destination(client_, config_, options);
+  if (const Status started = destination.Start(); !started.ok()) {
+    TextBuffer<kPathMax + 128> problem;
+    destination.WriteProblem(problem);
+    Line("error") << (problem.size() > 0 ? problem.text() : started.where);
+    Flush();
+    return false;
+  }
+  const NoBody nothing;
+  for (const Signal signal : kSignals) {
+    if ((config_.signals >> Index(signal) & 1) == 0) continue;
+    signal_ = signal;
+    answered_ = false;
+    if (const Status sent = destination.Send({.signal = signal, .body = &nothing}, *this); !sent.ok()) {
+      Line(SignalName(signal)) << "not tried: out of memory";
+      Flush();
+      good_ = false;
+      continue;
+    }
+    while (!answered_) {
+      const MonoTime next = client_.OnTime(clock_.Monotonic());
+      if (!answered_ && !poller_.Wait(next).ok()) return false;
+    }
+  }
+  return good_;
+}
+
+void Block::OnAnswer(const Answer& answer) {
+  answered_ = true;
+  if (!connected_) PrintConnection();
+  if (!timed_) PrintClock(answer);
+  const AnswerClass answer_class = Classify(answer);
+  const bool accepted = answer_class == AnswerClass::kAccepted;
+  TextWriter& out = Line(SignalName(signal_));
+  if (answer.sent == Sent::kAnswered && answer.error.empty()) {
+    const std::string_view hint = AnswerHint(answer.status);
+    out << answer.status << ' ' << AnswerClassName(answer_class) << (hint.empty() ? "" : ": ") << hint;
+    const AnswerBody body = ParseAnswerBody(answer.body, signal_, accepted);
+    if (!body.message.empty()) out << " (" << body.message << ')';
+  } else {
+    out << (answer.misconfigured ? "misconfigured: " : "no answer: ") << answer.error;
+  }
+  out << ", after ";
+  WriteMs(out, answer.round_trip);
+  Flush();
+  good_ &= accepted;
+}
+
+void Block::PrintConnection() {
+  if (facts_.address.size() == 0 && facts_.subject.size() == 0) return;
+  connected_ = true;
+  if (facts_.address.size() > 0) {
+    Line("address") << facts_.address.text();
+    if (facts_.proxied) line_ << " (the proxy)";
+    Flush();
+  }
+  if (facts_.tls_version.size() > 0) {
+    Line("tls") << facts_.tls_version.text() << ", " << facts_.cipher.text();
+    Flush();
+  }
+  if (facts_.subject.size() > 0) PrintCertificate();
+  if (facts_.connected.ns == 0) return;
+  Line("connecting") << "name ";
+  WriteMs(line_, facts_.resolved);
+  line_ << ", connection ";
+  WriteMs(line_, facts_.connected - facts_.resolved);
+  if (facts_.secured.ns > 0) {
+    line_ << ", TLS ";
+    WriteMs(line_, facts_.secured - facts_.connected);
+  }
+  Flush();
+}
+
+void Block::PrintCertificate() {
+  const UnixTime now = clock_.Wall();
+  const auto date = [this](UnixTime time) { WriteRfc3339(line_, time, 0); };
+  constexpr int64_t kDay = Seconds(86400).ns;
+  Line("certificate") << facts_.subject.text() << ", ";
+  if (now < facts_.not_before) {
+    line_ << "valid from ";
+    date(facts_.not_before);
+  } else if (now > facts_.not_after) {
+    line_ << "expired ";
+    date(facts_.not_after);
+  } else {
+    line_ << "valid until ";
+    date(facts_.not_after);
+    line_ << " (" << (facts_.not_after - now).ns / kDay << " days left)";
+  }
+  Flush();
+}
+
+/// The Date header counts whole seconds, and was written at some moment of the round trip.
+void Block::PrintClock(const Answer& answer) {
+  const std::optional<UnixTime> date = ParseHttpDate(answer.date);
+  if (!date) return;
+  timed_ = true;
+  const Duration half = Milliseconds(500);
+  const Duration exchange = answer.round_trip - std::max(facts_.connected, facts_.secured);
+  const Duration uncertain = half + exchange / 2;
+  const Duration ahead = (*date + half) - (clock_.Wall() - exchange / 2);
+  const Duration distance{std::abs(ahead.ns)};
+  Line("clock");
+  if (distance <= uncertain) {
+    line_ << "agrees with this host's";
+  } else {
+    line_ << "theirs is ";
+    WriteSeconds(line_, distance);
+    line_ << (ahead.ns > 0 ? " ahead of" : " behind") << " this host's";
+  }
+  line_ << ", within ";
+  WriteSeconds(line_, uncertain);
+  if (answer.undated) line_ << "; this host's is not set: a certificate that is not valid yet was taken";
+  Flush();
+}
+
+}  // namespace
+
+int CheckFiles(const Config& config) {
+  int code = kExitOk;
+  std::optional<Libraries> libraries;
+  for (const DestinationConfig& destination : std::span(config.destinations).first(config.destination_count)) {
+    TextBuffer<kPathMax + 256> text;
+    const auto tell_secret = [&](std::string_view key, std::string_view suffix, std::string_view path) {
+      if (path.empty()) return;
+      char room[SecretFile::kBytesMax + 1];
+      SecretFile secret;
+      if (!secret.Init(path, room).ok()) return;
+      secret.Refresh({});
+      const Status& status = secret.status();
+      if (status.ok()) return;
+      text.Clear();
+      text << "check: destination." << destination.name << '.' << key << suffix << ": " << path << ": "
+           << (status.code == Code::kInvalid || status.code == Code::kFull ? status.where : CodeName(status.code))
+           << " (`run` waits for it)";
+      Complain(text.text());
+    };
+    tell_secret("bearer_token_file", "", destination.bearer_token_file);
+    tell_secret("proxy_file", "", destination.proxy_file);
+    for (const KeyValue& file : std::span(destination.header_files).first(destination.header_file_count)) {
+      TextBuffer<80> key;
+      key << "header." << file.key;
+      tell_secret(key.text(), "_file", file.value);
+    }
+    if (destination.tls_cert.empty()) continue;
+    if (!libraries && !libraries.emplace().Enter()) return NoMemory();
+    ClientCertificate certificate;
+    if (certificate.Load(destination.tls_cert, destination.tls_key).ok()) continue;
+    text.Clear();
+    text << "check: destination." << destination.name << ": ";
+    certificate.Describe(text);
+    Complain(text.text());
+    code = kExitConfig;
+  }
+  return code;
+}
+
+int TryDestinations(const Config& config) {
+  Libraries libraries;
+  if (!libraries.Enter()) return NoMemory();
+  LinuxClock clock;
+  EpollPollerBuffer<16> poller;
+  if (!poller.Open().ok()) return NoMemory();
+  CurlClient client(poller, clock);
+  if (!client.Start(1).ok()) return NoMemory();
+  static std::array<uint8_t, kAnswerBodyMax> answer_body;
+  static CaIndex ca_index;
+  const CurlDestination::Options options{.user_agent = kUserAgent,
+                                         .answer_body = answer_body,
+                                         .ca_index = &ca_index,
+                                         .limits = {.total = kProbeMax},
+                                         .unset_before = config.clock.unset_before};
+  StdoutLines lines;
+  bool good = true;
+  for (const DestinationConfig& destination : std::span(config.destinations).first(config.destination_count)) {
+    good &= Block(destination, clock, client, poller, lines).Try(options);
+  }
+  if (lines.broken()) return kExitIo;
+  return good ? kExitOk : kExitUnavailable;
+}
+
+}  // namespace limpet
