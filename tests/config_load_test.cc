@@ -41,6 +41,9 @@ TEST(LoadConfig, Defaults) {
   EXPECT_EQ(config.queue.batch_bytes, 65536u);
   EXPECT_EQ(config.queue.batch_delay, Seconds(1));
   EXPECT_EQ(config.queue.max_age, Seconds(0));
+  EXPECT_EQ(config.queue.order, Order::kStrict);
+  EXPECT_EQ(config.queue.order_of, (std::array{Order::kStrict, Order::kStrict, Order::kStrict}));
+  EXPECT_EQ(config.queue.drain_share_percent, 25u);
   EXPECT_EQ(config.spool.durability, Durability::kOnDemand);
   EXPECT_EQ(config.spool.max_bytes, 64u << 20);
   EXPECT_EQ(config.spool.min_free_bytes, 16u << 20);
@@ -52,10 +55,12 @@ TEST(LoadConfig, Defaults) {
   EXPECT_EQ(config.breaker.failures, 5u);
   EXPECT_EQ(config.breaker.open, Seconds(5));
   EXPECT_EQ(config.breaker.open_max, Seconds(120));
+  EXPECT_EQ(config.breaker.failback, Seconds(30));
   EXPECT_EQ(config.retry.initial, Seconds(1));
   EXPECT_EQ(config.retry.max, Seconds(30));
   EXPECT_EQ(config.retry.multiplier, 2);
   EXPECT_EQ(config.retry.jitter, 0.5);
+  EXPECT_EQ(config.retry.max_elapsed, Seconds(0));
   EXPECT_EQ(config.clock.step, Milliseconds(500));
   EXPECT_EQ(config.clock.unset_before.ns, 1704067200'000000000);
   EXPECT_EQ(config.health.listen, "127.0.0.1:13133");
@@ -73,12 +78,14 @@ TEST(LoadConfig, Defaults) {
   EXPECT_EQ(destination.signals, kAllSignals);
   EXPECT_EQ(destination.timeout, Seconds(10));
   EXPECT_TRUE(destination.gzip);
+  EXPECT_EQ(destination.guarantee, Guarantee::kAtLeastOnce);
   EXPECT_EQ(destination.header_count, 0u);
   EXPECT_EQ(destination.tls_ca, "/etc/ssl/certs/ca-certificates.crt");
   EXPECT_FALSE(destination.tls_insecure);
   EXPECT_EQ(destination.breaker_failures, 5u);
   EXPECT_EQ(destination.breaker_open, Seconds(5));
   EXPECT_EQ(destination.breaker_open_max, Seconds(120));
+  EXPECT_EQ(destination.breaker_failback, Seconds(30));
 }
 
 TEST(LoadConfig, EveryBuiltKey) {
@@ -104,7 +111,9 @@ semconv = 1.44
 exclude_devices = mtdblock*
 exclude_interfaces =
 [queue]
-order = strict
+order = live_first
+order.logs = strict
+drain_share = 50%
 batch_items = 10
 batch_bytes = 512KiB
 batch_delay = 2s
@@ -127,22 +136,25 @@ priority = 3
 signals = metrics, logs
 timeout = 20s
 compression = none
+guarantee = exactly_once
 header.X-Scope-OrgID = edge
 header.Authorization = "Basic $$x "
 tls_ca = /ca
 tls_insecure = on
 failures = 2
 open_max = 1m
+failback = 90s
 [breaker]
 failures = 7
 open = 3s
 open_max = 4s
+failback = 10ms
 [retry]
 initial = 2s
 multiplier = 1.5
 max = 3s
 jitter = 0
-max_elapsed = 0
+max_elapsed = 365d
 [clock]
 step = 1s
 unset_before = 2025-06-01
@@ -175,6 +187,9 @@ interval = 0
   EXPECT_EQ(config.queue.batch_bytes, 512u << 10);
   EXPECT_EQ(config.queue.batch_delay, Seconds(2));
   EXPECT_EQ(config.queue.max_age, Seconds(7 * 86400));
+  EXPECT_EQ(config.queue.order, Order::kLiveFirst);
+  EXPECT_EQ(config.queue.order_of, (std::array{Order::kLiveFirst, Order::kStrict, Order::kLiveFirst}));
+  EXPECT_EQ(config.queue.drain_share_percent, 50u);
   EXPECT_EQ(config.spool.durability, Durability::kAlways);
   EXPECT_EQ(config.spool.max_bytes, uint64_t{5} << 30);
   EXPECT_EQ(config.spool.min_free_bytes, 0u);
@@ -193,6 +208,7 @@ interval = 0
   EXPECT_EQ(destination.signals, 3);
   EXPECT_EQ(destination.timeout, Seconds(20));
   EXPECT_FALSE(destination.gzip);
+  EXPECT_EQ(destination.guarantee, Guarantee::kExactlyOnce);
   ASSERT_EQ(destination.header_count, 2u);
   EXPECT_EQ(destination.headers[0].key, "X-Scope-OrgID");
   EXPECT_EQ(destination.headers[0].value, "edge");
@@ -202,11 +218,14 @@ interval = 0
   EXPECT_EQ(destination.breaker_failures, 2u);
   EXPECT_EQ(destination.breaker_open, Seconds(3));
   EXPECT_EQ(destination.breaker_open_max, Seconds(60));
+  EXPECT_EQ(destination.breaker_failback, Seconds(90));
+  EXPECT_EQ(config.breaker.failback, Milliseconds(10));
   EXPECT_EQ(config.breaker.failures, 7u);
   EXPECT_EQ(config.retry.initial, Seconds(2));
   EXPECT_EQ(config.retry.multiplier, 1.5);
   EXPECT_EQ(config.retry.max, Seconds(3));
   EXPECT_EQ(config.retry.jitter, 0);
+  EXPECT_EQ(config.retry.max_elapsed, Seconds(365 * 86400));
   EXPECT_EQ(config.clock.step, Seconds(1));
   EXPECT_EQ(config.clock.unset_before.ns, 1748736000'000000000);
   EXPECT_EQ(config.health.listen, "0.0.0.0:80");
@@ -270,14 +289,18 @@ TEST(LoadConfig, Errors) {
        "limpet.ini:2: host.metrics: flash is not available in this build\n"},
       {"word not built", "[host]\nsemconv = collector\n",
        "limpet.ini:2: host.semconv: collector is not available in this build\n"},
-      {"order not built", "[queue]\norder = live_first\norder.logs = strict\n",
-       "limpet.ini:2: queue.order: live_first is not available in this build\n"
-       "limpet.ini:3: queue.order.logs: not available in this build\n"},
-      {"keys not built",
-       "[agent]\nrecord_uid = false\n[queue]\ndrain_share = 50%\n[retry]\nmax_elapsed = 1h\n",
-       "limpet.ini:2: agent.record_uid: not available in this build (only its default, true, is)\n"
-       "limpet.ini:4: queue.drain_share: not available in this build (only its default, 25%, is)\n"
-       "limpet.ini:6: retry.max_elapsed: not available in this build (only its default, 0, is)\n"},
+      {"orders of delivery",
+       "[queue]\norder = live-first\norder.logs = strict\norder.spans = strict\ndrain_share = 0%\n",
+       "limpet.ini:2: queue.order: unknown value live-first (did you mean live_first?)\n"
+       "limpet.ini:4: queue.order.spans: unknown key (did you mean order.traces?)\n"
+       "limpet.ini:5: queue.drain_share: expected 1% to 100%\n"},
+      {"times of delivery",
+       "[breaker]\nfailback = 0\nfailures = 0\n[retry]\nmax_elapsed = 1ms\n",
+       "limpet.ini:2: breaker.failback: expected 10ms to 30d\n"
+       "limpet.ini:3: breaker.failures: expected 1 to 1000000\n"
+       "limpet.ini:5: retry.max_elapsed: expected 0, or 10ms to 365d\n"},
+      {"key not built", "[agent]\nrecord_uid = false\n",
+       "limpet.ini:2: agent.record_uid: not available in this build (only its default, true, is)\n"},
       {"a key that is not built is checked all the same",
        "[clock]\nmax_skew = 1ms\non_unset = holt\n",
        "limpet.ini:2: clock.max_skew: expected 10ms to 30d\n"
@@ -307,9 +330,12 @@ TEST(LoadConfig, Errors) {
        "limpet.ini:1: [log.app]: not available in this build\n"
        "limpet.ini:3: log.app.paht: unknown key (did you mean path?)\n"
        "limpet.ini:4: [receive.otlp]: not available in this build\n"},
-      {"second destination", "[destination.a]\nurl = http://a\n",
-       "limpet.ini:3: [destination.primary]: more than one destination is not available in this "
-       "build\n"},
+      {"the same destination twice", "[destination.primary]\nurl = http://a\n",
+       "limpet.ini:3: [destination.primary]: this section is already at line 1\n"
+       "limpet.ini:4: destination.primary.url: already set at limpet.ini:2\n"},
+      {"what is wrong with the second of two", "[destination.a]\nurl = http://a\nfailback = 31d\nurll = b\n",
+       "limpet.ini:3: destination.a.failback: expected 10ms to 30d\n"
+       "limpet.ini:4: destination.a.urll: unknown key (did you mean url?)\n"},
       {"stray semicolon", "[host]\nroot = /a;b\n",
        "limpet.ini:2: host.root: a value with ; stands in double quotes; a comment has a blank "
        "before ;\n"},
@@ -395,7 +421,7 @@ TEST(LoadConfig, Destinations) {
        "[destination.a]\nsignals = logs, metrics\nmetrics_url = http://a/in\n",
        "limpet.ini:2: destination.a.signals: a signal is named here that has no URL\n"},
       {"open above open_max", "[destination.a]\nurl = http://a\nopen_max = 2s\n",
-       "limpet.ini:3: destination.a.open_max: shorter than open\n"},
+       "limpet.ini:3: destination.a.open_max: shorter than open (5s)\n"},
       {"own header", "[destination.a]\nurl = http://a\nheader.content-type = x\n",
        "limpet.ini:3: destination.a.header.content-type: limpet sets this header itself\n"},
       {"another own header", "[destination.a]\nurl = http://a\nheader.TE = x\n",
@@ -417,10 +443,22 @@ TEST(LoadConfig, Destinations) {
        "limpet.ini:3: destination.a.tls_key: needs tls_cert, the certificate, beside it\n"},
       {"two proxies", "[destination.a]\nurl = http://a\nproxy = http://p:1\nproxy_file = /x\n",
        "limpet.ini:4: destination.a.proxy_file: proxy is set as well: one of the two\n"},
-      {"not built", "[destination.a]\nurl = http://a\nfailback = 1s\n"
-       "guarantee = at_most_once\n",
-       "limpet.ini:3: destination.a.failback: not available in this build\n"
-       "limpet.ini:4: destination.a.guarantee: at_most_once is not available in this build\n"},
+      {"two, and one of them takes metrics",
+       "[host]\n[destination.a]\nurl = http://a\nsignals = logs\n"
+       "[destination.b]\nmetrics_url = http://b/in\n", ""},
+      {"two, and neither takes metrics",
+       "[host]\n[destination.a]\nurl = http://a\nsignals = logs\n"
+       "[destination.b]\nurl = http://b\nsignals = traces, logs\n",
+       "limpet.ini:1: [host]: makes metrics, but no destination takes them (its signals)\n"},
+      {"the second has no URL", "[host]\n[destination.a]\nurl = http://a\n[destination.b]\npriority = 2\n",
+       "limpet.ini:4: destination.b.url: missing: where to send to, e.g. https://host:4318\n"},
+      {"open of one above open_max of all",
+       "[destination.a]\nurl = http://a\n[destination.b]\nurl = http://b\nopen = 3m\n",
+       "limpet.ini:5: destination.b.open: longer than open_max (2m)\n"},
+      {"guarantees", "[destination.a]\nurl = http://a\nguarantee = at_most_once\n"
+       "[destination.b]\nurl = http://b\nguarantee = once\n",
+       "limpet.ini:6: destination.b.guarantee: unknown value once (expected at_least_once, at_most_once, "
+       "exactly_once)\n"},
   };
   for (const Case& c : cases) {
     SCOPED_TRACE(c.name);
@@ -429,6 +467,69 @@ TEST(LoadConfig, Destinations) {
     Config config;
     EXPECT_EQ(world.Load(config).ok(), c.errors[0] == '\0');
     EXPECT_EQ(Joined(world.errors), c.errors);
+  }
+}
+
+TEST(LoadConfig, SeveralDestinations) {
+  ConfigWorld world;
+  world.texts["limpet.ini"] =
+      "[destination.primary]\nurl = https://gateway:4318\nopen = 1s\nfailback = 5m\n"
+      "[destination.fallback]\nurl = https://backup:4318\npriority = 2\nguarantee = at_most_once\n"
+      "[breaker]\nfailures = 3\nopen_max = 1m\n";
+  Config config;
+  ASSERT_TRUE(world.Load(config).ok()) << Joined(world.errors);
+  ASSERT_EQ(config.destination_count, 2u);
+  const DestinationConfig& primary = config.destinations[0];
+  const DestinationConfig& fallback = config.destinations[1];
+  EXPECT_EQ(primary.name, "primary");
+  EXPECT_EQ(primary.priority, 1u);
+  EXPECT_EQ(primary.breaker_failures, 3u);
+  EXPECT_EQ(primary.breaker_open, Seconds(1));
+  EXPECT_EQ(primary.breaker_open_max, Seconds(60));
+  EXPECT_EQ(primary.breaker_failback, Seconds(300));
+  EXPECT_EQ(primary.guarantee, Guarantee::kAtLeastOnce);
+  EXPECT_EQ(fallback.name, "fallback");
+  EXPECT_EQ(fallback.signal_url[0], "https://backup:4318/v1/metrics");
+  EXPECT_EQ(fallback.priority, 2u);
+  EXPECT_EQ(fallback.breaker_failures, 3u);
+  EXPECT_EQ(fallback.breaker_open, Seconds(5));
+  EXPECT_EQ(fallback.breaker_failback, Seconds(30));
+  EXPECT_EQ(fallback.guarantee, Guarantee::kAtMostOnce);
+}
+
+TEST(LoadConfig, EightDestinationsAndNoMore) {
+  ConfigWorld world;
+  std::string& text = world.texts["limpet.ini"];
+  for (size_t i = 0; i < kDestinationsMax; ++i) {
+    text += "[destination.d" + std::to_string(i) + "]\nurl = http://d" + std::to_string(i) + "\n";
+  }
+  Config config;
+  ASSERT_TRUE(world.Load(config).ok()) << Joined(world.errors);
+  EXPECT_EQ(config.destination_count, kDestinationsMax);
+  EXPECT_EQ(config.destinations[kDestinationsMax - 1].signal_url[0], "http://d7/v1/metrics");
+  text += "[destination.one-too-many]\nurl = http://d8\nurll = x\n";
+  EXPECT_EQ(world.Load(config).code, Code::kInvalid);
+  EXPECT_EQ(Joined(world.errors),
+            "limpet.ini:17: [destination.one-too-many]: more than 8 destinations\n"
+            "limpet.ini:19: destination.one-too-many.urll: unknown key (did you mean url?)\n");
+}
+
+TEST(LoadConfig, ASignalWithoutAnOrderHasThatOfAll) {
+  struct Case { const char* text; std::array<Order, kSignalCount> orders; };
+  constexpr Order kStrict = Order::kStrict, kLive = Order::kLiveFirst;
+  constexpr Case cases[] = {
+      {"", {kStrict, kStrict, kStrict}},
+      {"order = live_first\n", {kLive, kLive, kLive}},
+      {"order.logs = live_first\n", {kStrict, kLive, kStrict}},
+      {"order.metrics = strict\norder = live_first\norder.traces =\n", {kStrict, kLive, kLive}},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.text);
+    ConfigWorld world;
+    world.texts["limpet.ini"] = std::string(kDestination) + "[queue]\n" + c.text;
+    Config config;
+    ASSERT_TRUE(world.Load(config).ok()) << Joined(world.errors);
+    EXPECT_EQ(config.queue.order_of, c.orders);
   }
 }
 
@@ -456,9 +557,7 @@ TEST(LoadConfig, Settings) {
        "--set: retry.initial: longer than retry.max\n"},
       {"not built", {"receive.otlp.listen=127.0.0.1:4318"},
        "--set: [receive.otlp]: not available in this build\n"},
-      {"another destination", {"destination.b.url=http://b"},
-       "limpet.ini:3: [destination.primary]: more than one destination is not available in this "
-       "build\n"},
+      {"another destination", {"host.interval=2s", "destination.b.url=http://b"}, ""},
   };
   for (const Case& c : cases) {
     SCOPED_TRACE(c.name);

@@ -37,6 +37,9 @@ root = "\"host\""
 exclude_devices =
 exclude_interfaces = lo
 [queue]
+order = live_first
+order.traces = strict
+drain_share = 1%
 batch_items = 10
 batch_bytes = 100000
 batch_delay = 2m
@@ -59,6 +62,7 @@ priority = 3
 signals = metrics, logs
 timeout = 1d
 compression = none
+guarantee = at_most_once
 max_bytes_per_second = 100
 header.X-A_file = /a
 bearer_token_file = /token
@@ -72,15 +76,22 @@ proxy = http://proxy:3128
 failures = 2
 open = 1s
 open_max = 1h
+failback = 15ms
+[destination.other]
+url = http://backup
+priority = 4
+guarantee = exactly_once
 [breaker]
 failures = 7
 open = 3s
 open_max = 4s
+failback = 2m
 [retry]
 initial = 2s
 multiplier = 1.1
 max = 3s
 jitter = 0.125
+max_elapsed = 365d
 [clock]
 step = 1s
 unset_before = 2025-06-30
@@ -108,16 +119,42 @@ TEST(PrintConfig, CanBeLoadedAgain) {
       EXPECT_EQ(back.resource[i].key, config.resource[i].key);
       EXPECT_EQ(back.resource[i].value, config.resource[i].value);
     }
-    ASSERT_EQ(back.destination_count, 1u);
-    EXPECT_EQ(back.destinations[0].name, config.destinations[0].name);
-    for (const Row& row : Rows()) {
-      if (row.place == nullptr) continue;
-      SCOPED_TRACE(std::string(row.section) + "." + row.key);
-      const Place a = row.place(config, config.destinations[0]);
-      const Place b = row.place(back, back.destinations[0]);
-      if (std::holds_alternative<Pairs>(a)) continue;
-      EXPECT_TRUE(SameValue(row.kind, LoadValue(a), LoadValue(b)));
+    ASSERT_EQ(back.destination_count, config.destination_count);
+    for (size_t i = 0; i < config.destination_count; ++i) {
+      EXPECT_EQ(back.destinations[i].name, config.destinations[i].name);
+      for (const Row& row : Rows()) {
+        if (row.place == nullptr) continue;
+        SCOPED_TRACE(std::string(row.section) + "." + row.key);
+        const Place a = row.place(config, config.destinations[i]);
+        const Place b = row.place(back, back.destinations[i]);
+        if (std::holds_alternative<Pairs>(a)) continue;
+        EXPECT_TRUE(SameValue(row.kind, LoadValue(a), LoadValue(b)));
+      }
     }
+  }
+}
+
+// Of each destination what is in effect there, whatever [breaker] says for the others.
+TEST(PrintConfig, EveryDestinationWithItsOwnKeys) {
+  ConfigWorld world;
+  world.texts["limpet.ini"] = kAll;
+  Config config;
+  ASSERT_TRUE(world.Load(config).ok());
+  const std::string printed = Printed(config);
+  const size_t edge = printed.find("[destination.edge]\n"), other = printed.find("[destination.other]\n"),
+               end = printed.find("[breaker]\n");
+  ASSERT_TRUE(edge < other && other < end && end != std::string::npos) << printed;
+  const auto between = [&](size_t from, size_t to, const char* line) {
+    const size_t at = printed.find(line, from);
+    return at != std::string::npos && at < to;
+  };
+  for (const char* const line : {"\nfailures = 2\n", "\nopen = 1s\n", "\nopen_max = 1h\n",
+                                 "\nfailback = 15ms\n", "\nguarantee = at_most_once\n"}) {
+    EXPECT_TRUE(between(edge, other, line)) << line << printed;
+  }
+  for (const char* const line : {"\nfailures = 7\n", "\nopen = 3s\n", "\nopen_max = 4s\n",
+                                 "\nfailback = 2m\n", "\nguarantee = exactly_once\n", "\npriority = 4\n"}) {
+    EXPECT_TRUE(between(other, end, line)) << line << printed;
   }
 }
 

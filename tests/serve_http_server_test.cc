@@ -55,7 +55,7 @@ class HttpServerTest : public ::testing::Test {
     ASSERT_TRUE(listener.ok());
     listener_ = listener.value();
   }
-  void SetUp() override { Start({.connections = 3, .body_bytes = 64}); }
+  void SetUp() override { Start({.connections = 3, .body_bytes = 64, .page_bytes = 32 * kKiB}); }
   void TearDown() override {
     server_->Close();
     EXPECT_EQ(poller_.watched(), 0u);

@@ -16,7 +16,7 @@ namespace {
 
 template <typename Write>
 std::string Text(Write write) {
-  static char page[64 * 1024];
+  static char page[128 * 1024];
   TextWriter out(page);
   write(out);
   EXPECT_FALSE(out.overflowed());
@@ -105,7 +105,8 @@ TEST(StatusJson, HasEveryNameOfTheSpecification) {
         "spool.slowest_commit_seconds", "spool.problem", "spool.oldest_seconds", "spool.syncs",
         "spool.damaged", "destinations[].name", "destinations[].url",
         "destinations[].priority", "destinations[].active", "destinations[].breaker",
-        "destinations[].last_success", "destinations[].last_error", "sources[].name",
+        "destinations[].last_success", "destinations[].last_error", "destinations[].transitions",
+        "destinations[].failback_seconds", "sources[].name",
         "clock.state", "clock.skew_seconds", "clock.steps", "pools[].name", "pools[].bytes",
         "pools[].used", "pools[].peak", "sandbox"}) {
     EXPECT_TRUE(names.has(name)) << name;
@@ -132,7 +133,9 @@ TEST(StatusJson, Text) {
       R"("oldest_seconds":0.000,"written_bytes":0,"syncs":0,"damaged":0,)"
       R"("slowest_commit_seconds":0.000},)"
       R"("destinations":[{"name":"primary","url":"https://gateway.example:4318","priority":1,)"
-      R"("active":["metrics"],"breaker":"open","in_flight":false,"next_attempt_seconds":5.000,)"
+      R"("active":["metrics"],"breaker":"open",)"
+      R"("transitions":{"half_open":{"probe":2},"open":{"misconfigured":2,"timeout":1}},)"
+      R"("in_flight":false,"next_attempt_seconds":5.000,"failback_seconds":0.000,)"
       R"("last_success":"2023-11-14T22:10:20.000Z","last_error":"401 Unauthorized: check the token",)"
       R"("last_error_time":"2023-11-14T22:13:18.000Z"}],)"
       R"("sources":[{"name":"host","cycles":1,"skipped":2,"failed_in_a_row":0,)"
@@ -166,7 +169,7 @@ held         10 open, 80 in memory, 0 in the spool
 queue        3 batches, 2.0 KiB of 700.0 KiB (0 %), oldest 2 min 5 s
 spool        off
 destination  primary  https://gateway.example:4318
-             breaker open, priority 1, takes metrics
+             priority 1, breaker open, active for metrics
              last success 3 min ago, next attempt in 5 s
              last error 2 s ago: 401 Unauthorized: check the token
 source       host  1 cycle, 2 skipped: memory: not found
@@ -176,6 +179,122 @@ pool                bytes        used        peak  peak %   refused
 queue           700.0 KiB     2.0 KiB   683.6 KiB      97         0
 tls                 512 B         0 B         0 B       0         4
 )");
+}
+
+// Which takes what, what is wrong with the others, and when that may change.
+TEST(StatusText, SeveralDestinations) {
+  Sample sample;
+  std::array<DestinationView, 3> destinations{};
+  destinations[0] = sample.destinations[0];
+  destinations[0].active = {};
+  destinations[1].name = "fallback";
+  destinations[1].url = "https://backup.example:4318";
+  destinations[1].priority = 2;
+  destinations[1].active = {true, true, true};
+  destinations[1].in_flight = true;
+  destinations[1].last_success = sample.snapshot.wall;
+  constexpr std::array<TransitionCount, 1> kOnce{{{BreakerState::kOpen, BreakerReason::kConnection, 1}}};
+  destinations[2].name = "again";
+  destinations[2].url = "http://10.0.0.7:4318";
+  destinations[2].transitions = kOnce;
+  destinations[2].quiet_left = Seconds(25);
+  destinations[2].last_error = "connection refused";
+  destinations[2].last_error_time = sample.snapshot.wall - Seconds(70);
+  sample.snapshot.destinations = destinations;
+  const std::string text = Text([&](TextWriter& out) { WriteStatusText(sample.snapshot, false, out); });
+  const size_t at = text.find("destination  ");
+  EXPECT_EQ(text.substr(at, text.find("\nsource") + 1 - at),
+            R"(destination  primary  https://gateway.example:4318
+             priority 1, breaker open, no traffic
+             last success 3 min ago, next attempt in 5 s
+             last error 2 s ago: 401 Unauthorized: check the token
+destination  fallback  https://backup.example:4318
+             priority 2, breaker closed, active for metrics, logs, traces
+             last success 0 s ago, a request in flight
+destination  again  http://10.0.0.7:4318
+             priority 1, breaker closed, no traffic
+             last success never, works again: healthy in 25 s
+             last error 1 min 10 s ago: connection refused
+)");
+}
+
+/// All there can be of eight destinations: names, counts, codes and transitions, an error of nothing
+/// but bytes that JSON writes as six.
+struct Worst {
+  Worst() {
+    for (size_t i = 0; i < codes.size(); ++i) codes[i] = {static_cast<int>(200 + i), UINT64_MAX / 2};
+    for (size_t i = 0; i < transitions.size(); ++i) {
+      transitions[i] = {i % 2 == 0 ? BreakerState::kOpen : BreakerState::kHalfOpen,
+                        static_cast<BreakerReason>(i / 2), UINT64_MAX / 2};
+    }
+    durations.fill(UINT64_MAX / 32);
+    Snapshot& s = sample.snapshot;
+    for (const Signal signal : kSignals) {
+      Account& account = s.ledger[Index(signal)];
+      account.collected = account.delivered = account.rejected = account.dead = UINT64_MAX / 2;
+      account.dropped.fill(UINT64_MAX / 32);
+      s.held[Index(signal)] = {.open = UINT64_MAX / 8, .memory = UINT64_MAX / 8, .spool = UINT64_MAX / 8};
+    }
+    for (size_t i = 0; i < destinations.size(); ++i) {
+      names[i] = std::string(31, 'n') + std::to_string(i);
+      DestinationView& d = destinations[i];
+      d.name = names[i];
+      d.url = url;
+      d.priority = 1000;
+      d.active = {true, true, true};
+      d.breaker = BreakerState::kHalfOpen;
+      d.last_success = d.last_error_time = s.wall;
+      d.last_error = error;
+      d.next_attempt_in = d.quiet_left = Seconds(30 * 86400);
+      d.requests = codes;
+      d.transitions = transitions;
+      d.duration = {bounds, durations, 1234567.12345678};
+      d.delivered.fill(UINT64_MAX / 2);
+      d.rejected.fill(UINT64_MAX / 2);
+    }
+    s.destinations = destinations;
+    s.health.reasons.fill(reason);
+    s.health.reason_count = 4;
+    s.spool = {.state = "unusable", .problem = reason, .max_bytes = UINT64_MAX / 2};
+    s.sources = sources;
+    for (SourceView& source : sources) source = {"source", UINT64_MAX / 2, UINT64_MAX / 2, UINT32_MAX, reason};
+    for (PoolUse& pool : pools) pool = {"delivery", SIZE_MAX / 2, SIZE_MAX / 2, SIZE_MAX / 2, SIZE_MAX / 2};
+    s.pools = pools;
+  }
+
+  Sample sample;
+  std::array<CodeCount, 24> codes{};
+  std::array<TransitionCount, 16> transitions{};
+  std::array<double, 10> bounds{0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60};
+  std::array<uint64_t, 11> durations{};
+  std::array<std::string, kDestinationsMax> names;
+  const std::string url = "https://" + std::string(4000, 'u');
+  const std::string error = std::string(320, '\x01'), reason = std::string(256, '\x01');
+  std::array<DestinationView, kDestinationsMax> destinations{};
+  std::array<SourceView, 2> sources{};
+  std::array<PoolUse, 13> pools{};
+};
+
+TEST(Pages, TheLargestFit) {
+  const Worst worst;
+  constexpr size_t kPage = PageBytes(kDestinationsMax);
+  const Snapshot& s = worst.sample.snapshot;
+  const std::string json = Text([&](TextWriter& out) { WriteStatusJson(s, out); });
+  EXPECT_TRUE(JsonNames(json).good());
+  EXPECT_LE(json.size(), kPage);
+  EXPECT_LE(Text([&](TextWriter& out) { WriteStatusText(s, true, out); }).size(), kPage);
+  EXPECT_LE(MetricsText(s, PrometheusFormat::kText).size(), kPage);
+  EXPECT_LE(MetricsText(s, PrometheusFormat::kOpenMetrics).size(), kPage);
+  // Not far from the truth either.
+  EXPECT_GE(std::max(json.size(), MetricsText(s, PrometheusFormat::kText).size()), kPage / 2);
+}
+
+TEST(Pages, TheLargestOfOneDestinationFit) {
+  Worst worst;
+  Snapshot& s = worst.sample.snapshot;
+  s.destinations = std::span(worst.destinations).first(1);
+  EXPECT_LE(Text([&](TextWriter& out) { WriteStatusJson(s, out); }).size(), PageBytes(1));
+  EXPECT_LE(MetricsText(s, PrometheusFormat::kText).size(), PageBytes(1));
 }
 
 TEST(Spool, IsShownWhereItIsWanted) {
@@ -283,6 +402,12 @@ limpet_request_duration_seconds_sum{destination="primary"} 12.5
 limpet_request_duration_seconds_count{destination="primary"} 31
 # TYPE limpet_breaker_state gauge
 limpet_breaker_state{destination="primary"} 2
+# TYPE limpet_breaker_transitions_total counter
+limpet_breaker_transitions_total{destination="primary",to="open",reason="misconfigured"} 2
+limpet_breaker_transitions_total{destination="primary",to="half_open",reason="probe"} 2
+limpet_breaker_transitions_total{destination="primary",to="open",reason="timeout"} 1
+limpet_breaker_transitions_total{destination="primary",to="open",reason="connection"} 0
+limpet_breaker_transitions_total{destination="primary",to="open",reason="status"} 0
 # TYPE limpet_destination_active gauge
 limpet_destination_active{destination="primary",signal="metrics"} 1
 limpet_destination_active{destination="primary",signal="logs"} 0

@@ -41,6 +41,7 @@ struct Sample {
     d.misconfigured = true;
     d.next_attempt_in = Seconds(5);
     d.requests = codes;
+    d.transitions = transitions;
     d.duration = {bounds, durations, 12.5};
     d.delivered[Index(Signal::kMetrics)] = 900;
     d.rejected[Index(Signal::kMetrics)] = 3;
@@ -59,6 +60,9 @@ struct Sample {
   Sample& operator=(const Sample&) = delete;
 
   std::array<CodeCount, 2> codes{{{0, 4}, {200, 30}}};
+  std::array<TransitionCount, 3> transitions{{{BreakerState::kOpen, BreakerReason::kMisconfigured, 2},
+                                              {BreakerState::kHalfOpen, BreakerReason::kProbe, 2},
+                                              {BreakerState::kOpen, BreakerReason::kTimeout, 1}}};
   std::array<double, 2> bounds{0.25, 1};
   std::array<uint64_t, 3> durations{10, 20, 1};
   std::array<uint64_t, 3> delays{1, 0, 0};

@@ -56,7 +56,7 @@ Result<MemoryPlan> MemoryPlan::Make(const Config& config, const ForeignSizes& fo
   set(Holder::kDelivery, "delivery", destinations * RoundUp(foreign.transport) + Delivery::BytesNeeded(config),
       "destinations, their answers, a batch without gzip");
   set(Holder::kScratch, "scratch", std::max(kProcFileBytes, batch), "a file of /proc, a batch taken apart");
-  set(Holder::kListener, "listener", HttpServer::BytesNeeded({}),
+  set(Holder::kListener, "listener", HttpServer::BytesNeeded({.page_bytes = PageBytes(destinations)}),
       "[health] and the control socket");
   set(Holder::kProgram, "program", foreign.program, "limpet's own objects, tables and buffers");
 

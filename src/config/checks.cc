@@ -144,7 +144,14 @@ void CheckDestination(const DestinationConfig& destination, const Config& config
   }
   if (problems.Sound("breaker") && config.breaker.open <= config.breaker.open_max &&
       destination.breaker_open > destination.breaker_open_max) {
-    problems.Report(section.text(), "open_max", "shorter than open");
+    // The one that is said here, and what it does not go with.
+    const bool own = destination.breaker_open_max != config.breaker.open_max;
+    TextBuffer<64> text;
+    text << (own ? "shorter than open (" : "longer than open_max (");
+    FormatValue(text, Kind::kDuration, "",
+                Value{.integer = (own ? destination.breaker_open : destination.breaker_open_max).ns});
+    text << ')';
+    problems.Report(section.text(), own ? "open_max" : "open", text.text());
   }
   CheckHeaders(destination, section.text(), problems);
   if (destination.tls_cert.empty() != destination.tls_key.empty()) {

@@ -358,6 +358,10 @@ DestinationView Destination::View(MonoTime now) const {
   view.misconfigured = std::any_of(misconfigured_.begin(), misconfigured_.end(), [](bool m) { return m; });
   view.in_flight = in_flight();
   view.next_attempt_in = in_flight() ? Duration{} : std::max(ReadyAt(signal_) - now, Duration{});
+  for (const Signal signal : kSignals) {
+    if (!Takes(signal) || !Sound(signal)) continue;
+    view.quiet_left = std::max(view.quiet_left, GoodAt(signal) - now);
+  }
   view.requests = std::span(codes_).first(code_count_);
   view.transitions = std::span(transitions_).first(transition_count_);
   view.duration = ViewOf(duration_);

@@ -49,6 +49,7 @@ struct DestinationView {
   bool misconfigured = false;     ///< The last answer for some signal was of that class.
   bool in_flight = false;
   Duration next_attempt_in;       ///< 0 = now or in flight.
+  Duration quiet_left;            ///< It works again: until it counts as healthy, if nothing fails.
   std::span<const CodeCount> requests;
   std::span<const TransitionCount> transitions;
   HistogramView duration;

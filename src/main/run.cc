@@ -283,7 +283,7 @@ int Runtime::StartListeners(Carver& carver) {
     routes_->ServeSpool(
         spool_routes_.emplace(agent_->spooler(), clock_, spool_.file_buffer()));
   }
-  server_.emplace(HttpServerLimits{}, carver.Take(plan_.of(Holder::kListener).bytes), clock_,
+  server_.emplace(HttpServerLimits{.page_bytes = PageBytes(config_.destination_count)}, carver.Take(plan_.of(Holder::kListener).bytes), clock_,
                   poller_, sockets_, *routes_);
   if (control) {
     TextBuffer<kPathMax> address;
@@ -380,8 +380,16 @@ void Runtime::LogStatus(bool asked) {
                 {"capacity_bytes", snapshot.queue.capacity_bytes},
                 {"oldest_seconds", snapshot.queue.oldest.ns / 1'000'000'000}});
   for (const DestinationView& destination : snapshot.destinations) {
+    TextBuffer<32> active;
+    for (const Signal signal : kSignals) {
+      if (!destination.active[Index(signal)]) continue;
+      active << (active.size() > 0 ? "," : "") << SignalName(signal);
+    }
     log("destination", {{"name", destination.name},
+                        {"priority", destination.priority},
+                        {"active", active.text()},
                         {"breaker", BreakerStateName(destination.breaker)},
+                        {"next_attempt_seconds", destination.next_attempt_in.ns / 1'000'000'000},
                         {"last_error", destination.last_error}});
   }
   log("health", {{"ok", snapshot.health.ok ? "true" : "false"},

@@ -132,6 +132,22 @@ void WriteStores(const Snapshot& s, Json& json) {
   json.Close('}');
 }
 
+/// {"open": {"timeout": 2}, "closed": {"accepted": 1}}: what has happened.
+void WriteTransitions(const DestinationView& d, Json& json) {
+  json.Key("transitions").Open('{');
+  for (const BreakerState to : {BreakerState::kClosed, BreakerState::kHalfOpen, BreakerState::kOpen}) {
+    bool any = false;
+    for (const TransitionCount& t : d.transitions) {
+      if (t.to != to) continue;
+      if (!any) json.Key(BreakerStateName(to)).Open('{');
+      any = true;
+      json.Key(BreakerReasonName(t.reason)).Number(t.count);
+    }
+    if (any) json.Close('}');
+  }
+  json.Close('}');
+}
+
 void WriteDestination(const DestinationView& d, Json& json) {
   json.Open('{');
   json.Key("name").Text(d.name);
@@ -143,8 +159,10 @@ void WriteDestination(const DestinationView& d, Json& json) {
   }
   json.Close(']');
   json.Key("breaker").Text(BreakerStateName(d.breaker));
+  WriteTransitions(d, json);
   json.Key("in_flight").Bool(d.in_flight);
   json.Key("next_attempt_seconds").Seconds(d.next_attempt_in);
+  json.Key("failback_seconds").Seconds(d.quiet_left);
   json.Key("last_success").Time(d.last_success);
   if (d.last_error.empty()) {
     json.Key("last_error").Null();

@@ -208,19 +208,18 @@ void StatusText::Destinations() {
     Label("destination");
     out_ << d.name << "  " << d.url << '\n';
     Label("");
-    out_ << "breaker ";
+    out_ << "priority " << d.priority << ", breaker ";
     const Tone tone = d.breaker == BreakerState::kClosed     ? Tone::kGood
                       : d.breaker == BreakerState::kHalfOpen ? Tone::kDoubt
                                                              : Tone::kBad;
     Toned(tone, BreakerStateName(d.breaker));
-    out_ << ", priority " << d.priority << ", takes";
-    const char* separator = " ";
+    bool active = false;
     for (const Signal signal : kSignals) {
       if (!d.active[Index(signal)]) continue;
-      out_ << separator << SignalName(signal);
-      separator = ", ";
+      out_ << (active ? ", " : ", active for ") << SignalName(signal);
+      active = true;
     }
-    if (*separator == ' ') out_ << " nothing now";
+    if (!active) out_ << ", no traffic";
     out_ << '\n';
     Label("");
     out_ << "last success ";
@@ -230,6 +229,9 @@ void StatusText::Destinations() {
     } else if (d.next_attempt_in > Duration{}) {
       out_ << ", next attempt in ";
       WriteDuration(out_, d.next_attempt_in);
+    } else if (d.quiet_left > Duration{}) {
+      out_ << ", works again: healthy in ";
+      WriteDuration(out_, d.quiet_left);
     }
     out_ << '\n';
     if (d.last_error.empty()) continue;

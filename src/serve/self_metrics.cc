@@ -1,5 +1,6 @@
 #include "serve/self_metrics.h"
 
+#include <algorithm>
 #include <array>
 
 #include "base/text.h"
@@ -24,6 +25,7 @@ class Emitter {
   Emitter(const Snapshot& snapshot, MetricSink& sink) : s_(snapshot), sink_(sink) {}
 
   void Items();
+  void Transitions(const DestinationView& d);
   void Destinations();
   void Spool();
   void Clock();
@@ -88,6 +90,21 @@ void Emitter::Delivered(const Metric& metric,
   }
 }
 
+/// Those of an outage are shown at zero too, as the reasons of a drop are.
+void Emitter::Transitions(const DestinationView& d) {
+  const auto show = [&](BreakerState to, BreakerReason reason, uint64_t count) {
+    sink_.Int({{"destination", d.name}, {"to", BreakerStateName(to)}, {"reason", BreakerReasonName(reason)}},
+              Signed(count));
+  };
+  for (const TransitionCount& t : d.transitions) show(t.to, t.reason, t.count);
+  for (const auto reason : {BreakerReason::kConnection, BreakerReason::kTimeout, BreakerReason::kStatus}) {
+    const bool shown = std::any_of(d.transitions.begin(), d.transitions.end(), [&](const TransitionCount& t) {
+      return t.to == BreakerState::kOpen && t.reason == reason;
+    });
+    if (!shown) show(BreakerState::kOpen, reason, 0);
+  }
+}
+
 void Emitter::Destinations() {
   sink_.Begin({"limpet.in.flight", "{request}", kUpDown});
   for (const DestinationView& d : s_.destinations) {
@@ -117,6 +134,9 @@ void Emitter::Destinations() {
   for (const DestinationView& d : s_.destinations) {
     sink_.Int({{"destination", d.name}}, static_cast<int64_t>(d.breaker));
   }
+
+  sink_.Begin({"limpet.breaker.transitions", "{transition}", kCounter});
+  for (const DestinationView& d : s_.destinations) Transitions(d);
 
   sink_.Begin({"limpet.destination.active", "1", kGauge});
   for (const DestinationView& d : s_.destinations) {

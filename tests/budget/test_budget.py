@@ -130,7 +130,9 @@ def test_the_plan_fits(folder):
     print("\n" + json.dumps(plan))
     assert plan["total"] <= 3 << 20
     assert plan["queue"] >= 700 << 10, "design.md: an hour of outage at 10 s and more"
-    assert check("1MiB", "spool.durability=never").returncode == 0
+    assert check("3MiB", "destination.b.url=https://localhost", "destination.b.priority=2").returncode == 0
+    least = check("1MiB", "spool.durability=never")
+    assert least.returncode == 0, least.stderr
     refused = check("1MiB")
     assert refused.returncode == 78 and "spool.durability = never" in refused.stderr
     print("with the spool:", re.search(r"[\d.]+ KiB are needed", refused.stderr)[0])
