@@ -109,6 +109,25 @@ TEST(Connection, Knock) {
   }
 }
 
+/// Who goes to a proxy knocks there, and nowhere as long as it is not known.
+TEST(Connection, KnocksAtTheProxy) {
+  char name[] = "/tmp/limpet-knock-XXXXXX";
+  const std::string folder = mkdtemp(name), file = folder + "/proxy";
+  World world("http://127.0.0.1:1");
+  world.config.proxy_file = file;
+  ASSERT_TRUE(world.Start().ok());
+  EXPECT_FALSE(KnockAndWait(world));
+  EXPECT_TRUE(world.Exchange(PiecedBody(10)).answer.misconfigured);
+  Child proxy({"python3", "-B", kScripts + "proxy.py"});
+  std::ofstream(file) << proxy.Line();
+  world.Run([] { return false; }, Milliseconds(1100));
+  EXPECT_TRUE(KnockAndWait(world));
+  Heard heard;
+  ASSERT_TRUE(world.destination().Knock(heard).ok());
+  world.destination().StopKnocking();
+  EXPECT_EQ(std::system(("rm -r " + folder).c_str()), 0);
+}
+
 TEST(Connection, StopKnocking) {
   NameServer names;
   World world("http://silent.test", {.name_server = names.address()});

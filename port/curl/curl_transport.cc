@@ -305,7 +305,11 @@ void CurlDestination::Cancel() {
 
 Status CurlDestination::Knock(KnockHandler& handler) {
   LIMPET_CHECK(texts_.made() && !busy());
-  texts_.Refresh(client_.clock_.Monotonic(), options_.log).ok();
+  unusable_ = !texts_.Refresh(client_.clock_.Monotonic(), options_.log).ok();
+  if (unusable_) {  // No request could be made either.
+    knocker_ = &handler;
+    return {};
+  }
   if (easy_ == nullptr) LIMPET_TRY(Open());
   DropConnection();  // It counts against the limit, and whoever knocks does not believe in it.
   url_set_ = false;
@@ -355,6 +359,7 @@ void CurlDestination::DropConnection() {
 void CurlDestination::Stop() {
   handler_ = nullptr;
   knocker_ = nullptr;
+  unusable_ = false;
   if (easy_ != nullptr) curl_multi_remove_handle(client_.multi_, easy_);
 }
 
@@ -387,11 +392,8 @@ bool CurlDestination::TakeBody(std::span<const uint8_t> bytes) {
 }
 
 MonoTime CurlDestination::OnTime(MonoTime now) {
-  if (handler_ == nullptr) return kNever;
-  if (unusable_) {
-    Refuse();
-    return handler_ == nullptr ? kNever : next_check_;
-  }
+  if (unusable_) Refuse();
+  if (handler_ == nullptr) return unusable_ ? now : kNever;
   if (paused_) {
     checked_ = now;  // It is we who make no progress.
     if (now < rate_.next()) return rate_.next();
@@ -421,11 +423,12 @@ Phase CurlDestination::PhaseNow() const {
   return resolved_us == 0 ? Phase::kResolving : Phase::kConnecting;
 }
 
-/// Ends a request that could not be made.
+/// Ends a request or a knock that could not be made.
 void CurlDestination::Refuse() {
+  unusable_ = false;
+  if (knocker_ != nullptr) return FinishKnock(CURLE_FAILED_INIT);
   AnswerHandler& handler = *handler_;
   handler_ = nullptr;
-  unusable_ = false;
   answer_.sent = Sent::kNotSent;
   answer_.misconfigured = true;
   answer_.round_trip = client_.clock_.Monotonic() - started_;
@@ -438,8 +441,8 @@ void CurlDestination::Refuse() {
 /// Ends the request in flight and tells its handler.
 void CurlDestination::Finish(int curl_code) {
   LIMPET_CHECK(busy());
-  if (knocker_ != nullptr) return FinishKnock(curl_code);
   if (unusable_) return Refuse();
+  if (knocker_ != nullptr) return FinishKnock(curl_code);
   AnswerHandler& handler = *handler_;
   const bool starved = LibraryRefusals() != refusals_;
   long request_bytes = 0;

@@ -121,7 +121,7 @@ class CurlDestination final : public Transport {
   bool told_undated_ = false;       // Once is enough.
   size_t body_bytes_ = 0;           // Of the answer, those thrown away included.
   TextBuffer<64> retry_after_, date_;
-  TextBuffer<192> error_;
+  TextBuffer<384> error_;           // A path may be in it.
   std::array<char, 256> detail_{};  // CURL_ERROR_SIZE.
 };
 
