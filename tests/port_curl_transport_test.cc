@@ -153,14 +153,16 @@ TEST(CurlTransport, FailuresLeaveNothingBehind) {
     SCOPED_TRACE(url);
     World world(url, {.ca = Certificates("rsa") + "/root.pem", .name_server = names.address()});
     ASSERT_TRUE(world.Start().ok());
-    size_t curl_least[2] = {SIZE_MAX, SIZE_MAX}, tls_least[2] = {SIZE_MAX, SIZE_MAX};
-    for (size_t i = 0; i < 60; ++i) {  // A connection that is on its way out may come on top.
+    size_t curl_least[3] = {SIZE_MAX, SIZE_MAX, SIZE_MAX}, tls_least[3] = {SIZE_MAX, SIZE_MAX, SIZE_MAX};
+    for (size_t i = 0; i < 90; ++i) {  // A connection that is on its way out may come on top.
       EXPECT_EQ(world.Exchange(PiecedBody(10)).answer.sent, Sent::kNotSent);
       curl_least[i / 30] = std::min(curl_least[i / 30], world.curl_use().used);
       tls_least[i / 30] = std::min(tls_least[i / 30], world.tls_use().used);
     }
-    EXPECT_LE(curl_least[1], curl_least[0]);
-    EXPECT_LE(tls_least[1], tls_least[0]);
+    // libcurl makes its table of sockets once, when one is waited for first: that is when an answer is late.
+    const auto grows = [](const size_t(&least)[3]) { return least[1] > least[0] && least[2] > least[1]; };
+    EXPECT_FALSE(grows(curl_least)) << curl_least[0] << ' ' << curl_least[1] << ' ' << curl_least[2];
+    EXPECT_FALSE(grows(tls_least)) << tls_least[0] << ' ' << tls_least[1] << ' ' << tls_least[2];
   }
 }
 
