@@ -680,7 +680,10 @@ def test_restore_leaves_nothing_to_salvage(limpet, folder):
 
 def refusing(limpet, endpoint, count, *settings):
     """A process whose first batches were refused, and are dead letters."""
-    endpoint.script(*[Answer(400, body=b"no", headers={"Content-Type": "text/plain"})] * count)
+    no = Answer(400, body=b"no", headers={"Content-Type": "text/plain"})
+    # By the number behind the start of the key: whole or in parts, which are .0, .1, .01, ...
+    endpoint.default = lambda request: (
+        no if int(request.key.rsplit("-", 1)[1].split(".")[0]) <= count else Answer())
     process = limpet(endpoint.url, *SPILL, "host.interval=300ms", *settings)
     # Something is accepted after them: a third refusal in a row would be held as misconfigured.
     process.wait_for(lambda s: s["ledger"]["metrics"]["delivered"] > 0
