@@ -276,8 +276,8 @@ MonoTime Spooler::OnTime(MonoTime now, SignalSet reachable, OpenBatches& open,
 /// When the next transaction is due; kNever: there is nothing to write.
 MonoTime Spooler::CommitDue(MonoTime now) const {
   const MonoTime paced = last_commit_ + options_.commit_interval;
-  if (!marked_ || bury_count_ > 0 || ManyDoneRows() || announced_ || dead_action_ != DeadAction::kNone || stopping_ ||
-      (shrink_ && phase_ == SpoolPhase::kCalm)) {
+  if (!marked_ || bury_count_ > 0 || ManyDoneRows() || announced_ || stopping_ ||
+      dead_action_ != DeadAction::kNone || (shrink_ && phase_ == SpoolPhase::kCalm)) {
     return now;
   }
   if (kept_out_ || recount_) return paced;

@@ -515,9 +515,11 @@ Status SpoolStore::DropOld(SpoolJob& job) {
       statement.Bind(1, static_cast<int64_t>(after));
       const Result<bool> found = statement.Step();
       if (!found.ok()) return found.status();
-      // Only at the front: a clock that went back makes no gap in the line.
-      if (!found.value() || IsKept(job, signal, static_cast<SpoolRow>(statement.Number(0))) || statement.Number(1) >= (job.wall - options_.max_age).ns) break;
+      if (!found.value()) break;
       const auto oldest = static_cast<SpoolRow>(statement.Number(0));
+      // Only at the front: a clock that went back makes no gap in the line.
+      const bool old = statement.Number(1) < (job.wall - options_.max_age).ns;
+      if (!old || IsKept(job, signal, oldest)) break;
       statement.Finish();
       LIMPET_TRY(Lose(job, signal, oldest, DropReason::kMaxAge));
     }
