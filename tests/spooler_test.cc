@@ -11,6 +11,9 @@
 namespace limpet::sim {
 namespace {
 
+/// Without the path of a part.
+std::string BatchOf(const std::string& key) { return key.substr(0, key.find('.')); }
+
 constexpr size_t kShutdown = static_cast<size_t>(DropReason::kShutdown);
 
 // ---- The states ------------------------------------------------------------------------------------
@@ -211,8 +214,11 @@ TEST(Spooler, AStalledSyncStopsNeitherCollectionNorDelivery) {
   world.Drain();
   // In calm a stall is nobody's business: what is refused waits for the worker, the rest does not.
   world.worker.latency = Seconds(30);
-  int refusals = 1;
-  world.respond = [&](const SimRequest&) { return SimAnswer{.status = refusals-- > 0 ? 400 : 200}; };
+  std::string refused;
+  world.respond = [&](const SimRequest& request) {
+    if (refused.empty()) refused = BatchOf(request.key);
+    return SimAnswer{.status = BatchOf(request.key) == refused ? 400 : 200};
+  };
   world.RunFor(Seconds(5));
   EXPECT_TRUE(world.worker.busy());
   const uint64_t before = world.checker.lines();
@@ -724,16 +730,13 @@ TEST(Spooler, RefusedBatchesBecomeDeadLettersInEveryState) {
                                       << static_cast<int>(durability));
       SpoolWorld world;
       world.config.spool.durability = durability;
-      int refusals = 0;
+      bool refusing = false;
       std::set<std::string> refused;
       world.respond = [&](const SimRequest& request) {
         if (!world.up) return SimAnswer{.sent = Sent::kNotSent};
-        if (refused.size() < 2 && refusals > 0) {
-          --refusals;
-          refused.insert(request.key);
-          return SimAnswer{.status = 400, .delay = Milliseconds(200)};
-        }
-        return SimAnswer{.delay = Milliseconds(20)};
+        if (refusing && refused.size() < 2) refused.insert(BatchOf(request.key));
+        const bool refuses = refusing && refused.contains(BatchOf(request.key));
+        return SimAnswer{.status = refuses ? 400 : 200, .delay = Milliseconds(20)};
       };
       world.Start();
       world.RunFor(Seconds(30));
@@ -747,8 +750,7 @@ TEST(Spooler, RefusedBatchesBecomeDeadLettersInEveryState) {
         world.up = false;
         world.RunFor(Seconds(when == When::kDraining ? 300 : 25));
       }
-      refusals = 2;
-      world.up = true;
+      refusing = world.up = true;
       while (refused.size() < 2) world.RunFor(Milliseconds(100));
       world.RunFor(Seconds(5));
       world.flash->read_only = false;
@@ -761,6 +763,7 @@ TEST(Spooler, RefusedBatchesBecomeDeadLettersInEveryState) {
         EXPECT_EQ(world.Total(signal).lost, 0u);
       }
       EXPECT_GT(dead, 0u);
+      refusing = false;
       // A restart finds them, and tried again they go out.
       world.StopAndEnd();
       world.Again();
@@ -786,8 +789,11 @@ TEST(Spooler, RefusedBatchesBecomeDeadLettersInEveryState) {
 
 TEST(Spooler, PurgedLettersAreDropped) {
   SpoolWorld world;
-  int refusals = 1;
-  world.respond = [&](const SimRequest&) { return SimAnswer{.status = refusals-- > 0 ? 400 : 200}; };
+  std::string refused;
+  world.respond = [&](const SimRequest& request) {
+    if (refused.empty()) refused = BatchOf(request.key);
+    return SimAnswer{.status = BatchOf(request.key) == refused ? 400 : 200};
+  };
   world.Start();
   world.RunFor(Seconds(30));
   ASSERT_TRUE(world.agent->spooler().AskDead(DeadAction::kPurge, {}));

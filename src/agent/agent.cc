@@ -322,7 +322,7 @@ Duration Agent::OldestAge(MonoTime now) {
   if (const MonoTime open = batcher_.oldest_open(); open != kNever) age = now - open;
   const UnixTime wall = clock_.Wall();
   for (const Signal signal : kSignals) {
-    for (const Part part : {Part::kSpooled, Part::kNew, Part::kDying}) {
+    for (const Part part : {Part::kSpooled, Part::kLive, Part::kNew, Part::kDying}) {
       const BatchId head = queue_.Head(signal, part);
       if (!head) continue;
       const BatchHeader& header = queue_.header(head);
@@ -417,7 +417,8 @@ void Agent::FillHealth(Snapshot& snapshot) {
     }
     if (!taken || sound) continue;
     facts.delivering = false;
-    facts.misconfigured = facts.misconfigured || misconfigured;
+    if (facts.misconfigured) continue;  // That comes first.
+    facts.misconfigured = misconfigured;
     facts.destination = one->name();
     facts.last_error = one->last_error();
   }

@@ -128,7 +128,7 @@ MonoTime Delivery::Serve(Signal signal, MonoTime now) {
   if (head.bound != nullptr) choice = {head.bound, head.bound->ReadyAt(signal)};
   if (choice.when > now) return choice.when;
   Destination& to = *choice.destination;
-  if (!spooler_.Announce(id, lane, to.name(), to.guarantee() == Guarantee::kAtMostOnce)) return kNever;
+  if (!spooler_.Announce(id, lane, to.name(), to.guarantee() != Guarantee::kAtLeastOnce)) return kNever;
   BatchId part;
   if (head.bisecting && head.bisection.path().length > 0) {
     const Result<BatchId> cut = CutPart(id, head.bisection.path());
@@ -354,7 +354,13 @@ bool Delivery::BuryUncut(Line& line, Lane lane, BatchId id) {
     head.bisecting = false;
     return true;
   }
-  if (!BuryWhole(head, id)) return false;
+  if (!queue_.whole(id)) {  // It could be cut before.
+    const BatchHeader& header = queue_.header(id);
+    ledger_.Drop(header.signal, DropReason::kDamaged, queue_.left(id), header.first_wall, header.last_wall);
+    spooler_.Settle(id);
+  } else if (!BuryWhole(head, id)) {
+    return false;
+  }
   ++line.refused_in_a_row;
   head = {};
   return true;
@@ -362,16 +368,15 @@ bool Delivery::BuryUncut(Line& line, Lane lane, BatchId id) {
 
 bool Delivery::BuryWhole(const Head& head, BatchId id) {
   const BatchHeader header = queue_.header(id);
-  const uint32_t items = queue_.left(id);
   const bool letters = spooler_.has_dead_letters();
   if (letters && !spooler_.Bury(id, head.refused_by, head.answer.text())) return false;
   if (!letters) {
-    ledger_.Drop(header.signal, DropReason::kRefused, items, header.first_wall, header.last_wall);
+    ledger_.Drop(header.signal, DropReason::kRefused, header.items, header.first_wall, header.last_wall);
     spooler_.Settle(id);
   }
   log_.Error(letters ? "a batch was refused: kept as a dead letter" : "a batch was refused and dropped",
              {{"signal", SignalName(header.signal)},
-              {"items", items},
+              {"items", header.items},
               {"sequence", header.sequence},
               {"error", head.answer.text()}});
   return true;

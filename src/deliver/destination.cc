@@ -357,7 +357,9 @@ DestinationView Destination::View(MonoTime now) const {
   view.last_error = last_error_.text();
   view.misconfigured = std::any_of(misconfigured_.begin(), misconfigured_.end(), [](bool m) { return m; });
   view.in_flight = in_flight();
-  view.next_attempt_in = in_flight() ? Duration{} : std::max(ReadyAt(signal_) - now, Duration{});
+  MonoTime next = breaker_.next();
+  for (const Breaker& hold : holds_) next = std::max(next, hold.sound() ? MonoTime{} : hold.next());
+  view.next_attempt_in = in_flight() || !failing() ? Duration{} : std::max(next - now, Duration{});
   for (const Signal signal : kSignals) {
     if (!Takes(signal) || !Sound(signal)) continue;
     view.quiet_left = std::max(view.quiet_left, GoodAt(signal) - now);

@@ -72,8 +72,8 @@ MonoTime Router::ReachableUntil(Signal signal, Duration patience) const {
 
 bool Router::Active(Signal signal, const Destination& destination, MonoTime now) const {
   const Level level = LevelOf(signal, now);
-  // While none is sound, what was last.
-  if (level.kind == Level::kAnybody && current_[Index(signal)] != nullptr) return &destination == current_[Index(signal)];
+  // While none is sound: the one that it went to last.
+  if (level.kind == Level::kAnybody) return &destination == current_[Index(signal)];
   return At(level, signal, destination, now);
 }
 
