@@ -108,6 +108,7 @@ struct CurlDestination::Hooks {
     auto& client = *static_cast<CurlClient*>(self);
     for (CurlDestination* d = client.first_; d != nullptr; d = d->next_) {
       if (d->kept_ == handle) d->kept_ = -1;
+      if (d->guarded_ == handle) d->guarded_ = -1;
     }
     return close(handle);
   }
@@ -265,7 +266,6 @@ Status CurlDestination::Send(const Request& request, AnswerHandler& handler) {
   started_ = checked_ = client_.clock_.Monotonic();
   next_check_ = unusable_ ? MonoTime{} : started_ + config_.timeout / 4;
   if (options_.facts != nullptr) options_.facts->Clear();
-  SetUserTimeout({});
   if (!unusable_) LIMPET_TRY(Add());
   handler_ = &handler;
   return {};
@@ -340,13 +340,15 @@ void CurlDestination::Renew() {
   Close();  // With it goes c-ares, and the addresses that it keeps.
 }
 
-/// An idle connection whose peer has gone is noticed and closed by the kernel. While a request is in
-/// flight our own look at progress does that: the kernel would give up a peer whose window stays small,
+/// An idle connection whose peer has gone is noticed and closed by the kernel. While a request takes its
+/// time our own look at progress does that: the kernel would give up a peer whose window stays small,
 /// however much of it it reads.
-void CurlDestination::SetUserTimeout(Duration timeout) {
-  if (kept_ < 0) return;
-  const auto timeout_ms = static_cast<unsigned>(timeout.ns == 0 ? 0 : InMilliseconds(timeout));
-  setsockopt(kept_, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof timeout_ms);
+void CurlDestination::Guard(bool idle) {
+  const int handle = idle ? kept_ : guarded_;
+  if (handle < 0 || (idle && handle == guarded_)) return;
+  const auto timeout_ms = static_cast<unsigned>(idle ? InMilliseconds(config_.timeout * 2) : 0);
+  setsockopt(handle, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof timeout_ms);
+  guarded_ = idle ? handle : -1;
 }
 
 /// libcurl closes idle connections of its own accord only; it finds this one dead before the next request.
@@ -402,6 +404,7 @@ MonoTime CurlDestination::OnTime(MonoTime now) {
     return paused_ ? rate_.next() : next_check_;
   }
   if (now < next_check_) return next_check_;
+  Guard(false);
   const TcpProgress progress = sockets_.Measure(body_offset_, body_bytes_);
   if (!(progress == progress_)) {
     progress_ = progress;
@@ -456,7 +459,7 @@ void CurlDestination::Finish(int curl_code) {
     answer_.retry_after = retry_after_.text();
     answer_.date = date_.text();
     curl_easy_getinfo(easy_, CURLINFO_ACTIVESOCKET, &kept_);
-    SetUserTimeout(config_.timeout * 2);
+    Guard(true);
     if (answer_.status == 401 || answer_.status == 407) texts_.Distrust();
   } else {
     answer_.sent = body_left_ ? Sent::kUnknown : Sent::kNotSent;

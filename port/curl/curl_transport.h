@@ -74,7 +74,7 @@ class CurlDestination final : public Transport {
   bool busy() const { return handler_ != nullptr || knocker_ != nullptr; }
   Status Add();
   void DropConnection();
-  void SetUserTimeout(Duration timeout);
+  void Guard(bool idle);
   MonoTime OnTime(MonoTime now);
   Phase PhaseNow() const;
   void Stop();
@@ -97,6 +97,7 @@ class CurlDestination final : public Transport {
   Signal url_ = Signal::kMetrics;   // Whose URL the handle has; meaningful once url_set_.
   bool url_set_ = false;
   int kept_ = -1;                   // The socket of the kept-alive connection, -1: none.
+  int guarded_ = -1;                // Which has TCP_USER_TIMEOUT: that one, while it is idle.
   KnockHandler* knocker_ = nullptr;  // nullptr: no knock.
 
   RateLimit rate_;

@@ -41,6 +41,8 @@ class Breaker {
   MonoTime failing_since() const { return failures_ > 0 ? failing_since_ : kNever; }
   /// The last attempt or probe did not fail.
   bool sound() const { return failures_ == 0; }
+  /// Sound, and no outage followed soon upon a return from the one before.
+  bool steady() const { return sound() && relapses_ == 0; }
   /// Sound, and past its time of quiet.
   bool good(MonoTime now) const { return sound() && now >= good_at(); }
   /// When it is past it, if nothing fails until then.

@@ -189,8 +189,8 @@ MonoTime Delivery::Tend(Destination& d, MonoTime now) {
 
 // What became of it
 
-bool Delivery::GoodElsewhere(const Destination& besides, Signal signal) const {
-  return router_.GoodElsewhere(besides, signal, clock_.Monotonic());
+bool Delivery::HealthyElsewhere(const Destination& besides, Signal signal) const {
+  return router_.HealthyElsewhere(besides, signal, clock_.Monotonic());
 }
 
 void Delivery::OnOutcome(Destination& from, const Outcome& outcome) {

@@ -117,7 +117,7 @@ class Delivery final : public CountKeeper, private OutcomeHandler {
   MonoTime Tend(Destination& destination, MonoTime now);
 
   void OnOutcome(Destination& from, const Outcome& outcome) override;
-  bool GoodElsewhere(const Destination& besides, Signal signal) const override;
+  bool HealthyElsewhere(const Destination& besides, Signal signal) const override;
   void Accepted(Line& line, const BatchHeader& sent, Destination& by, uint64_t rejected);
   void Refused(Line& line, Destination& by, Refusal refusal);
   void Faulty(Line& line, Destination& by);

@@ -166,7 +166,7 @@ void Destination::Failed(MonoTime now, const Answer& answer, AnswerClass answer_
   }
   const BreakerState before = breaker();
   if (answer_class == AnswerClass::kRetryable) {
-    breaker_.Fail(now, retry_after, probe || handler_.GoodElsewhere(*this, signal_));
+    breaker_.Fail(now, retry_after, probe || handler_.HealthyElsewhere(*this, signal_));
     if (before != BreakerState::kOpen) SetKnock(now);
   } else {
     if (!breaker_.sound()) breaker_.ProbeSucceeded(now);  // The connection is not what is wrong.

@@ -44,8 +44,8 @@ class OutcomeHandler {
  public:
   /// Called once per Send, from the loop.
   virtual void OnOutcome(Destination& from, const Outcome& outcome) = 0;
-  /// Is another destination good for this signal's traffic?
-  virtual bool GoodElsewhere(const Destination& besides, Signal signal) const = 0;
+  /// Can this signal's traffic go elsewhere at once?
+  virtual bool HealthyElsewhere(const Destination& besides, Signal signal) const = 0;
 
  protected:
   ~OutcomeHandler() = default;
@@ -70,7 +70,9 @@ class Destination final : private AnswerHandler, private KnockHandler {
   bool Closed(Signal signal) const {
     return breaker_.state() == BreakerState::kClosed && Hold(signal).state() == BreakerState::kClosed;
   }
-  /// Sound, and no outage is too near to rely on that.
+  /// Sound, and known to stay so.
+  bool Steady(Signal signal) const { return breaker_.steady() && Hold(signal).steady(); }
+  /// Sound, and no outage is too near for traffic to come back.
   bool Good(Signal signal, MonoTime now) const { return breaker_.good(now) && Hold(signal).good(now); }
   /// When it turns good by time alone; kNever: not without an attempt.
   MonoTime GoodAt(Signal signal) const { return std::max(breaker_.good_at(), Hold(signal).good_at()); }

@@ -5,15 +5,17 @@
 namespace limpet {
 
 Router::Level Router::LevelOf(Signal signal, MonoTime now) const {
-  uint32_t good = UINT32_MAX, sound = UINT32_MAX;
+  uint32_t good = UINT32_MAX, steady = UINT32_MAX, sound = UINT32_MAX;
   for (const Destination& d : destinations_) {
     if (!d.Takes(signal) || !d.Sound(signal)) continue;
     sound = std::min(sound, d.priority());
+    if (d.Steady(signal)) steady = std::min(steady, d.priority());
     if (d.Good(signal, now)) good = std::min(good, d.priority());
   }
   const Destination* const current = current_[Index(signal)];
   if (current != nullptr && current->Sound(signal)) return {Level::kTurns, std::min(good, current->priority())};
   if (good != UINT32_MAX) return {Level::kTurns, good};
+  if (steady != UINT32_MAX) return {Level::kTurns, steady};
   if (current != nullptr && current->Closed(signal)) return {Level::kStay, current->priority()};
   return {sound == UINT32_MAX ? Level::kAnybody : Level::kTurns, sound};
 }
@@ -50,9 +52,9 @@ Router::Choice Router::Choose(Signal signal, MonoTime now) const {
   return choice;
 }
 
-bool Router::GoodElsewhere(const Destination& besides, Signal signal, MonoTime now) const {
+bool Router::HealthyElsewhere(const Destination& besides, Signal signal, MonoTime now) const {
   return std::any_of(destinations_.begin(), destinations_.end(), [&](const Destination& d) {
-    return &d != &besides && d.Takes(signal) && d.Good(signal, now);
+    return &d != &besides && d.Takes(signal) && (d.Good(signal, now) || d.Steady(signal));
   });
 }
 

@@ -25,8 +25,8 @@ class Router {
   };
   Choice Choose(Signal signal, MonoTime now) const;
 
-  /// Is one of the others good, or at least sound?
-  bool GoodElsewhere(const Destination& besides, Signal signal, MonoTime now) const;
+  /// Is one of the others good or steady, so that a failure need not be waited out? Or at least sound?
+  bool HealthyElsewhere(const Destination& besides, Signal signal, MonoTime now) const;
   bool SoundElsewhere(const Destination& besides, Signal signal) const;
 
   /// Until when there is one that the signal can count on, if nothing succeeds (destination.h).
@@ -43,7 +43,7 @@ class Router {
   struct Level {
     enum Kind : uint8_t {
       kTurns,    ///< Those of one priority take turns.
-      kStay,     ///< The last one fails, its breaker is closed yet, and the others are too fresh.
+      kStay,     ///< The last one fails, its breaker is closed yet, and the others are not steady.
       kAnybody,  ///< None is sound: whose pause ends first.
     } kind = kTurns;
     uint32_t priority = 0;
