@@ -2,7 +2,6 @@
 
 import base64
 import fcntl
-import itertools
 import json
 import os
 import re
@@ -679,9 +678,9 @@ def test_restore_leaves_nothing_to_salvage(limpet, folder):
 # Dead letters.
 
 def refusing(limpet, endpoint, count, *settings):
-    """A process whose first batches were refused, and are dead letters."""
+    """A process whose first batches were refused, of one point each, and are dead letters."""
     endpoint.script(*[Answer(400, body=b"no", headers={"Content-Type": "text/plain"})] * count)
-    process = limpet(endpoint.url, *SPILL, "host.interval=300ms", *settings)
+    process = limpet(endpoint.url, *SPILL, "host.interval=300ms", "host.metrics=system", *settings)
     # Something is accepted after them: a third refusal in a row would be held as misconfigured.
     process.wait_for(lambda s: s["ledger"]["metrics"]["delivered"] > 0
                      and len(listed(process, "dead")) == count)
@@ -741,10 +740,11 @@ def test_retry_of_what_dies_again_ends(limpet, endpoint):
 @pytest.mark.parametrize("named", [False, True], ids=["all", "named"])
 def test_retry_of_more_than_a_transaction_takes(limpet, endpoint, named):
     """With 1 MiB a job moves 64 KiB of letters; the command moves all."""
-    turns = itertools.count()
-    # Something is accepted in between: a third refusal in a row would be held as misconfigured.
-    endpoint.default = lambda r: Answer(
-        400 if r.signal == "logs" and next(turns) % 2 == 0 else 200)
+    def every_second(request):
+        """Refused with all its parts, so that it is one letter. A third one in a row would be held."""
+        sequence = int(request.key.partition(".")[0].rsplit("-", 1)[1])
+        return Answer(400 if request.signal == "logs" and sequence % 2 else 200)
+    endpoint.default = every_second
     process = limpet(endpoint.url, *SPILL, "spool.max_size=1MiB", "spool.dead_max_size=512KiB",
                      "queue.batch_bytes=32KiB", "destination.primary.compression=none",
                      program=GENERATOR, env=generating(5000))
