@@ -29,11 +29,11 @@ Config WithSpool(uint64_t memory, uint32_t batch_bytes) {
 }
 
 constexpr ForeignSizes kForeign{.libc = 64 * kKiB,
-                                .config = 34 * kKiB,
+                                .config = 42 * kKiB,
                                 .curl = kCurlPoolBytes,
                                 .tls = kTlsPoolBytes,
                                 .transport = 66 * kKiB,
-                                .program = 91 * kKiB};
+                                .program = 90 * kKiB};
 
 TEST(MemoryPlan, SharesAddUpToTheBudget) {
   for (const uint64_t memory : {kMemoryMin, 3 * kMiB, 64 * kMiB}) {

@@ -107,7 +107,8 @@ TEST(Lanes, WhatIsLiveDoesNotWaitForACommit) {
 void Weather(uint64_t seed, bool kills, bool announces) {
   LanesWorld world(seed);
   world.options.durability = seed % 3 == 0 ? Durability::kAlways : Durability::kOnDemand;
-  world.options.live_first = seed % 4 == 3 ? 0 : static_cast<SignalSet>(seed % 4 == 0 ? kLogsOnly : kAllSignals);
+  constexpr std::array<SignalSet, 4> kLiveFirst = {kLogsOnly, kAllSignals, kAllSignals, 0};
+  world.options.live_first = kLiveFirst[seed % 4];
   if (seed % 5 == 1) world.options.max_bytes = 512 * kKiB;
   world.queue_blocks = 150 + world.below(4) * 150;
   world.percent_refused = announces ? 0 : 15;

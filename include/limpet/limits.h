@@ -12,7 +12,7 @@ inline constexpr size_t kMiB = 1024 * kKiB;
 
 // Memory (spec.md section 3, `memory`).
 inline constexpr size_t kMemoryMin = 1 * kMiB;
-inline constexpr size_t kCurlPoolBytes = 96 * kKiB;  // One destination: libcurl, c-ares; peak 62, with secrets 68.
+inline constexpr size_t kCurlPoolBytes = 92 * kKiB;  // One destination: libcurl, c-ares; peak 62, with secrets 68.
 inline constexpr size_t kTlsPoolBytes = 64 * kKiB;   // Likewise: mbedTLS; peak 38 (RSA-2048), mutual 45.
 
 // Configuration.

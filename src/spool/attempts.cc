@@ -8,11 +8,12 @@ void AttemptBook::TakeOver(const TriedRows& found) {
   for (size_t i = 0; i < kSignalCount; ++i) {
     for (const TriedRow& tried : found[i]) {
       if (tried.row == 0) continue;
+      const bool open = tried.open != 0;
       // This process may have begun some before it could know.
       const auto free = std::find_if(attempts_[i].begin(), attempts_[i].end(), [](const Attempt& a) {
         return a.tried.row == 0 && a.sequence == 0;
       });
-      if (free != attempts_[i].end()) *free = {.tried = tried, .earlier = tried.open != 0};
+      if (free != attempts_[i].end()) *free = {.tried = tried, .earlier = open, .on_flash = open};
     }
   }
 }

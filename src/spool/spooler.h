@@ -147,8 +147,8 @@ class Spooler {
   void Settle(BatchId id);
   /// So many items of the batch were: they are held no more. The batch stays in line until Settle.
   void SettlePart(BatchId id, uint32_t items);
-  /// The batch was refused: it becomes a dead letter. False: no place for it now, or there is no
-  /// spool; the caller decides.
+  /// The batch was refused, all of it: it becomes a dead letter. False: no place for it now, or there is
+  /// no spool; the caller decides.
   bool Bury(BatchId id, std::string_view destination, std::string_view answer);
   /// A part of the batch was: it becomes a letter of its own, and its items leave the batch. False: no
   /// place for it now; it can be asked for again. Not where there are no dead letters.
@@ -159,12 +159,12 @@ class Spooler {
   }
 
   /// An attempt is about to begin there. commit: true only when flash says so, or will say it as soon as
-  /// it has the batch; otherwise it is asked for, and the caller comes again. Without commit it is noted
-  /// with the next transaction.
+  /// it has the batch; otherwise it is asked for, and the caller comes again each turn, with the same
+  /// batch. Without commit it is noted with the next transaction.
   bool Announce(BatchId id, Lane lane, std::string_view destination, bool commit);
   /// After an Announce that was false: when there has to be a turn. The end of a job calls for one anyway.
   MonoTime AnnounceDue(MonoTime now) const;
-  /// The outcome of the lane's attempt is known.
+  /// The outcome of the lane's attempt is known, and the batch still held. Settle and Bury say it, too.
   void Retract(Signal signal, Lane lane);
   /// Where an earlier process began an attempt on this batch, whose outcome was never known; empty:
   /// nowhere.

@@ -92,7 +92,8 @@ uint32_t ChecksumOf(const SpoolState& state) {
   (void)ForEachNumber(state, state, add);
   (void)add("last_commit", static_cast<uint64_t>(state.last_commit), 0);
   (void)ForEachText(state, state, [&sum](std::string_view name, const auto& text, const auto&) {
-    if (name != kInstance && !text.text().empty()) sum += Crc32(Crc32(0, BytesOf(name)), BytesOf(text.text()));
+    if (name == kInstance || text.text().empty()) return Status{};
+    sum += Crc32(Crc32(0, BytesOf(name)), BytesOf(text.text()));
     return Status{};
   });
   return sum + Crc32(0, BytesOf(state.instance.text()));

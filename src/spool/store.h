@@ -16,8 +16,9 @@
 //  S5  All files together stay within max_bytes, at every moment: the database has a bound of pages,
 //      and a transaction changes at most as many as the journal's part of max_bytes has room for.
 //      Batches leave a few pages to what else grows (kOwnPages), and to one letter.
-//  S6  A row up to keep_through of its signal, or from keep_from on, is never dropped. What finds no room because of that, or
-//      because min_free leaves none, stays in memory: only drop_newest refuses what comes.
+//  S6  A row up to keep_through of its signal, or from keep_from on, is never dropped. What finds no
+//      room because of that, or because min_free leaves none, stays in memory: only drop_newest refuses
+//      what comes.
 //  S7  Damage never ends the process and is never met twice: a row that does not match its checksum
 //      is dropped, a file that is no sound database is set aside and what reads is copied. The same
 //      befalls a file that was sound when it was opened, the next time it is.

@@ -153,6 +153,8 @@ SELF_METRICS = {
     "limpet.requests": ("counter", "int", "{request}", DESTINATION | {"code": str}),
     "limpet.request.duration": ("histogram", "histogram", "s", DESTINATION),
     "limpet.breaker.state": ("gauge", "int", "1", DESTINATION),
+    "limpet.breaker.transitions": ("counter", "int", "{transition}",
+                                   DESTINATION | {"to": {"closed", "half_open", "open"}, "reason": str}),
     "limpet.destination.active": ("gauge", "int", "1", DESTINATION | {"signal": SIGNALS}),
     "limpet.spool": ("updown", "int", "By", {}),
     "limpet.spool.written": ("counter", "int", "By", {}),

@@ -2,6 +2,7 @@
 
 import base64
 import fcntl
+import itertools
 import json
 import os
 import re
@@ -678,19 +679,23 @@ def test_restore_leaves_nothing_to_salvage(limpet, folder):
 # Dead letters.
 
 def refusing(limpet, endpoint, count, *settings):
-    """A process whose first batches were refused, of one point each, and are dead letters."""
-    endpoint.script(*[Answer(400, body=b"no", headers={"Content-Type": "text/plain"})] * count)
-    process = limpet(endpoint.url, *SPILL, "host.interval=300ms", "host.metrics=system", *settings)
+    """A process whose first batches were refused, and are dead letters."""
+    no = Answer(400, body=b"no", headers={"Content-Type": "text/plain"})
+    # By the number behind the start of the key: whole or in parts, which are .0, .1, .01, ...
+    endpoint.default = lambda request: (
+        no if int(request.key.rsplit("-", 1)[1].split(".")[0]) <= count else Answer())
+    process = limpet(endpoint.url, *SPILL, "host.interval=300ms", *settings)
     # Something is accepted after them: a third refusal in a row would be held as misconfigured.
     process.wait_for(lambda s: s["ledger"]["metrics"]["delivered"] > 0
                      and len(listed(process, "dead")) == count)
+    endpoint.default = Answer()
     return process
 
 
 def test_dead_letters(limpet, endpoint):
     process = refusing(limpet, endpoint, 2)
     dead = listed(process, "dead")
-    refused = {r.key: r for r in endpoint.requests if r.answer.status == 400}
+    refused = {r.key: r for r in endpoint.requests if r.answer.status == 400 and "." not in r.key}
     assert [r["key"] for r in dead] == list(refused)
     for row in dead:
         assert row["destination"] == "primary" and row["answer"].startswith("400") and row["died"]
@@ -729,7 +734,7 @@ def test_dead_letters(limpet, endpoint):
 def test_retry_of_what_dies_again_ends(limpet, endpoint):
     process = refusing(limpet, endpoint, 2)
     before = listed(process, "dead")
-    endpoint.default = lambda r: Answer(400 if r.key in {b["key"] for b in before} else 200)
+    endpoint.default = lambda r: Answer(400 if r.key.split(".")[0] in {b["key"] for b in before} else 200)
     done = spool(process, "dead", "retry")
     assert done.returncode == 0 and done.stdout.startswith("2 dead letters put back")
     until(lambda: [r["key"] for r in listed(process, "dead")] == [b["key"] for b in before]
@@ -740,11 +745,10 @@ def test_retry_of_what_dies_again_ends(limpet, endpoint):
 @pytest.mark.parametrize("named", [False, True], ids=["all", "named"])
 def test_retry_of_more_than_a_transaction_takes(limpet, endpoint, named):
     """With 1 MiB a job moves 64 KiB of letters; the command moves all."""
-    def every_second(request):
-        """Refused with all its parts, so that it is one letter. A third one in a row would be held."""
-        sequence = int(request.key.partition(".")[0].rsplit("-", 1)[1])
-        return Answer(400 if request.signal == "logs" and sequence % 2 else 200)
-    endpoint.default = every_second
+    turns = itertools.count()
+    # Something is accepted in between: a third refusal in a row would be held as misconfigured.
+    endpoint.default = lambda r: Answer(
+        400 if r.signal == "logs" and next(turns) % 2 == 0 else 200)
     process = limpet(endpoint.url, *SPILL, "spool.max_size=1MiB", "spool.dead_max_size=512KiB",
                      "queue.batch_bytes=32KiB", "destination.primary.compression=none",
                      program=GENERATOR, env=generating(5000))

@@ -82,7 +82,9 @@ struct LanesWorld final : private OpenBatches, private CountKeeper {
     options.boot.bytes[0] = boot;
     ledger = {};
     store = std::make_unique<SpoolStore>(
-        SpoolOptions{.max_bytes = options.max_bytes, .max_age = options.max_age, .batch_bytes = options.batch_bytes},
+        SpoolOptions{.max_bytes = options.max_bytes,
+                     .max_age = options.max_age,
+                     .batch_bytes = options.batch_bytes},
         storage, clock, buffer);
     SpoolOpened opened;
     const Status status = store->Open(opened);
@@ -182,7 +184,9 @@ struct LanesWorld final : private OpenBatches, private CountKeeper {
         batches[KeyOf(queue->header(id))].was_live = true;
       }
     }
-    for (size_t n = 0; n < slots.size(); ++n) Drive(slots[n], kSignals[n / 2], n % 2 == 0 ? Lane::kOldest : Lane::kLive);
+    for (size_t n = 0; n < slots.size(); ++n) {
+      Drive(slots[n], kSignals[n / 2], n % 2 == 0 ? Lane::kOldest : Lane::kLive);
+    }
     clock.mono = clock.mono + kTurn;
   }
 
