@@ -83,9 +83,11 @@ struct CurlDestination::Hooks {
     return done;
   }
 
-  /// libcurl goes back to the start when a kept-alive connection turns out to be dead.
+  /// libcurl goes back to the start, to send all of it again, when a kept-alive connection turns out to be
+  /// dead. What it had may have arrived.
   static int OnSeek(void* self, curl_off_t offset, int origin) {
     CurlDestination& d = Of(self);
+    if (d.body_left_ && d.config_.guarantee == Guarantee::kAtMostOnce) return CURL_SEEKFUNC_FAIL;
     if (origin != SEEK_SET || offset < 0 || static_cast<uint64_t>(offset) > d.body_->size()) {
       return CURL_SEEKFUNC_FAIL;
     }

@@ -49,6 +49,7 @@ class Answer:
     never: bool = False            # Read the request and say nothing until the client goes.
     deaf: bool = False             # Do not read the body, say nothing until the client goes.
     read_rate: int | None = None   # Bytes of the body read per second.
+    judge: object = None           # A function from the whole Request to the Answer to give instead.
 
     def bytes(self):
         if self.raw is not None:
@@ -153,7 +154,8 @@ class Endpoint:
     tls: a certificates.Server for HTTPS. port: 0 takes a free one.
     client_ca: clients need a certificate of this PEM file. tls_versions: the lowest and the highest.
     narrow: a small window and small segments, so that what is not read soon fills the sender's buffer.
-    default: the Answer when the script is empty, or a function from Request to Answer.
+    default: the Answer when the script is empty, or a function from Request, its body still unread, to
+    Answer.
     """
 
     def __init__(self, tls=None, host="127.0.0.1", port=0, default=Answer(), name=None,
@@ -295,6 +297,8 @@ class Endpoint:
             self._record(request)
             return None
         request.body, rest = self._read_body(connection, request, rest, answer.read_rate)
+        if request.complete and answer.judge is not None:
+            answer = request.answer = answer.judge(request)
         self._record(request)
         if not request.complete:
             return None

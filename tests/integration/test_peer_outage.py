@@ -10,73 +10,23 @@ are for comparison: they are held to nothing. limpet's promises are spec.md sect
 """
 
 import os
-import pathlib
 import re
 import subprocess
-import threading
 import time
 from dataclasses import dataclass, field
 
 import pytest
 
 from endpoint import Endpoint
-from limpet import GENERATOR, SOURCE, call, free_port, generating, until
+from limpet import GENERATOR, call, free_port, generating, until
+from peers import LINE_BYTES, Cost, LineWriter, line, peer, report, table
 
 RATE = 200
-LINE_BYTES = 200
 UP, DOWN, CATCH_UP_MAX = 10.0, 30.0, 60.0
 SECOND_LIFE = 1_000_000        # The number at which limpet-generator goes on after the kill.
 
 COMMIT_INTERVAL = 5.0          # limpet's default, at risk by the contract; and the commit that runs.
 COMMIT_MAX = 1.0
-
-
-# The lines, as tests/generator/line_generator.cc makes them.
-
-def phrases():
-    source = (SOURCE / "tests/generator/line_generator.cc").read_text(encoding="utf-8")
-    return re.findall(r'"([^"]+)"', re.search(r"kPhrases = \{(.*?)\};", source, re.S)[1])
-
-
-PHRASES = phrases()
-MASK = 2**64 - 1
-
-
-def line(number):
-    text, state = f"line {number:09}", number
-    while len(text) < LINE_BYTES:
-        state = state + 0x9e3779b97f4a7c15 & MASK
-        z = (state ^ state >> 30) * 0xbf58476d1ce4e5b9 & MASK
-        z = (z ^ z >> 27) * 0x94d049bb133111eb & MASK
-        text += " " + PHRASES[(z ^ z >> 31) % len(PHRASES)]
-    text = text[:LINE_BYTES]
-    return text[:-1] + "." if text[-1] == " " else text
-
-
-class LineWriter:
-    """Appends the lines to a file, from 1 on, until it is stopped."""
-
-    def __init__(self, path):
-        self.path = path
-        self.written = 0
-        self.started = time.time()
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def _run(self):
-        with open(self.path, "a", encoding="ascii", buffering=1 << 20) as file:
-            while not self._stop.wait(0.05):
-                due = int((time.time() - self.started) * RATE) + 1
-                for number in range(self.written + 1, due + 1):
-                    file.write(line(number) + "\n")
-                file.flush()
-                self.written = due
-
-    def stop(self):
-        self._stop.set()
-        self._thread.join()
-        return self.written
 
 
 # What is measured.
@@ -131,31 +81,12 @@ class Arrivals:
         return late
 
 
-@dataclass
-class Cost:
-    """What a program has taken so far, of /proc; its lives add up."""
-
-    write_bytes: int = 0
-    wchar: int = 0
-    peak_kib: int = 0
-    cpu_seconds: float = 0.0
-
-    def add(self, pid):
-        io = dict(re.findall(r"(\w+): (\d+)", pathlib.Path(f"/proc/{pid}/io").read_text()))
-        status = pathlib.Path(f"/proc/{pid}/status").read_text()
-        stat = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-        self.write_bytes += int(io["write_bytes"])
-        self.wchar += int(io["wchar"])
-        self.peak_kib = max(self.peak_kib, int(re.search(r"VmHWM:\s+(\d+)", status)[1]))
-        self.cpu_seconds += (int(stat[11]) + int(stat[12])) / os.sysconf("SC_CLK_TCK")
-
-
 HEADINGS = ("program", "lines", "lost", "duplicated", "out of order", "caught up after", "written",
             "per log byte", "per byte sent", "wchar", "CPU", "peak RSS")
 ROWS = []
 
 
-def report(program, lines, lost, arrivals, cost, caught_up):
+def add_row(program, lines, lost, arrivals, cost, caught_up):
     log_bytes = lines * LINE_BYTES
     ROWS.append((program, lines, lost, arrivals.duplicates, arrivals.out_of_order,
                  f"{caught_up:.1f} s" if caught_up is not None else f"not in {CATCH_UP_MAX:.0f} s",
@@ -165,23 +96,11 @@ def report(program, lines, lost, arrivals, cost, caught_up):
                  f"{cost.peak_kib / 1024:.1f} MiB"))
 
 
-def table():
-    rows = [HEADINGS, ["---"] * len(HEADINGS), *ROWS]
-    return "".join("| " + " | ".join(map(str, row)) + " |\n" for row in rows)
-
-
 @pytest.fixture(scope="module", autouse=True)
 def show(request):
     yield
-    if not ROWS:
-        return
-    capture = request.config.pluginmanager.getplugin("capturemanager")
-    with capture.global_and_fixture_disabled():
-        print("\n\n" + table())
-    if folder := os.environ.get("LIMPET_BINARY_DIR"):
-        reports = pathlib.Path(folder) / "reports"
-        reports.mkdir(exist_ok=True)
-        (reports / "peer_outage.md").write_text(table())
+    if ROWS:
+        report(request.config, "peer_outage", table(HEADINGS, ROWS))
 
 
 def caught_up_after(arrivals, backlog, back):
@@ -262,12 +181,7 @@ COLLECTOR = {
 
 @pytest.fixture(scope="module")
 def collector():
-    """The program. Built by tools/peers, once for a machine."""
-    done = subprocess.run([SOURCE / "tools/peers", "collector"], capture_output=True, text=True)
-    if done.returncode == 69:
-        pytest.skip(f"NOT COMPARED WITH THE COLLECTOR: {done.stderr.strip().splitlines()[-1]}")
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
+    return peer("collector")
 
 
 @pytest.mark.parametrize("variant", COLLECTOR)
@@ -287,7 +201,7 @@ def test_collector(variant, collector, folder):
             process.kill()
             process.wait()
 
-        writer = LineWriter(folder / "lines.log")
+        writer = LineWriter(folder / "lines.log", RATE)
         try:
             start()
             outage.run(kill, start)
@@ -307,8 +221,8 @@ def test_collector(variant, collector, folder):
             print((folder / "log").read_text(errors="replace"))
     arrivals.take(outage.requests)
     backlog = range(1, int((outage.back - writer.started) * RATE) + 1)
-    report(f"Collector, {variant}", lines, lines - len(arrivals.first), arrivals, cost,
-           caught_up_after(arrivals, backlog, outage.back))
+    add_row(f"Collector, {variant}", lines, lines - len(arrivals.first), arrivals, cost,
+            caught_up_after(arrivals, backlog, outage.back))
     assert arrivals.foreign == 0 and len(arrivals.first) > RATE * UP  # The comparison is one.
 
 
@@ -368,8 +282,8 @@ def test_limpet(durability, limpet, folder):
     lost_two = set(range(SECOND_LIFE, SECOND_LIFE + second_life)) - two
     backlog = [number for number, made in arrivals.made.items() if made < outage.back]
     caught_up = caught_up_after(arrivals, backlog, outage.back)
-    report(f"limpet, {durability}" + ("" if spooled else " (NO SPOOL)"), first_life + second_life,
-           len(lost_one) + len(lost_two), arrivals, cost, caught_up)
+    add_row(f"limpet, {durability}" + ("" if spooled else " (NO SPOOL)"), first_life + second_life,
+            len(lost_one) + len(lost_two), arrivals, cost, caught_up)
 
     assert arrivals.foreign == 0
     assert arrivals.out_of_order == 0
