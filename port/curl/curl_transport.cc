@@ -268,6 +268,7 @@ Status CurlDestination::Send(const Request& request, AnswerHandler& handler) {
   started_ = checked_ = client_.clock_.Monotonic();
   next_check_ = unusable_ ? MonoTime{} : started_ + config_.timeout / 4;
   if (options_.facts != nullptr) options_.facts->Clear();
+  Guard(false);
   if (!unusable_) LIMPET_TRY(Add());
   handler_ = &handler;
   return {};
@@ -342,9 +343,9 @@ void CurlDestination::Renew() {
   Close();  // With it goes c-ares, and the addresses that it keeps.
 }
 
-/// An idle connection whose peer has gone is noticed and closed by the kernel. While a request takes its
-/// time our own look at progress does that: the kernel would give up a peer whose window stays small,
-/// however much of it it reads.
+/// An idle connection whose peer has gone is noticed and closed by the kernel. While a request is in
+/// flight our own look at progress does that: the kernel would give up a peer whose window stays small,
+/// however much of it it reads, and remembers since when across requests.
 void CurlDestination::Guard(bool idle) {
   const int handle = idle ? kept_ : guarded_;
   if (handle < 0 || (idle && handle == guarded_)) return;
@@ -406,7 +407,6 @@ MonoTime CurlDestination::OnTime(MonoTime now) {
     return paused_ ? rate_.next() : next_check_;
   }
   if (now < next_check_) return next_check_;
-  Guard(false);
   const TcpProgress progress = sockets_.Measure(body_offset_, body_bytes_);
   if (!(progress == progress_)) {
     progress_ = progress;
