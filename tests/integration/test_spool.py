@@ -2,7 +2,6 @@
 
 import base64
 import fcntl
-import itertools
 import json
 import os
 import re
@@ -745,10 +744,11 @@ def test_retry_of_what_dies_again_ends(limpet, endpoint):
 @pytest.mark.parametrize("named", [False, True], ids=["all", "named"])
 def test_retry_of_more_than_a_transaction_takes(limpet, endpoint, named):
     """With 1 MiB a job moves 64 KiB of letters; the command moves all."""
-    turns = itertools.count()
-    # Something is accepted in between: a third refusal in a row would be held as misconfigured.
-    endpoint.default = lambda r: Answer(
-        400 if r.signal == "logs" and next(turns) % 2 == 0 else 200)
+    def every_second(request):
+        """Refused with all its parts, so that it is one letter. A third one in a row would be held."""
+        sequence = int(request.key.rsplit("-", 1)[1].split(".")[0])
+        return Answer(400 if request.signal == "logs" and sequence % 2 else 200)
+    endpoint.default = every_second
     process = limpet(endpoint.url, *SPILL, "spool.max_size=1MiB", "spool.dead_max_size=512KiB",
                      "queue.batch_bytes=32KiB", "destination.primary.compression=none",
                      program=GENERATOR, env=generating(5000))
