@@ -410,12 +410,13 @@ MonoTime CurlDestination::OnTime(MonoTime now) {
   const TcpProgress progress = sockets_.Measure(body_offset_, body_bytes_);
   if (!(progress == progress_)) {
     progress_ = progress;
-    checked_ = now;
+    checked_ = std::max(checked_, now - progress.ago);
   } else if (now - checked_ >= config_.timeout) {
     Finish(CURLE_OPERATION_TIMEDOUT);  // The handler may have sent anew.
     return handler_ == nullptr ? kNever : next_check_;
   }
   next_check_ = now + config_.timeout / 4;
+  if (checked_ + config_.timeout > now) next_check_ = std::min(next_check_, checked_ + config_.timeout);
   return next_check_;
 }
 

@@ -4,13 +4,16 @@
 #include <array>
 #include <cstdint>
 
+#include "limpet/time.h"
+
 namespace limpet {
 
 /// Sums over sockets in use. They only have a meaning compared with an earlier reading.
 struct TcpProgress {
   uint64_t out = 0;  ///< Bytes that the peer has acknowledged.
   uint64_t in = 0;   ///< Bytes that have arrived.
-  bool operator==(const TcpProgress&) const = default;
+  Duration ago{};    ///< Since the last of either, on the socket where that is shortest.
+  bool operator==(const TcpProgress& other) const { return out == other.out && in == other.in; }
 };
 
 /// The sockets that a destination uses now: to a name server, to the addresses it tries.

@@ -24,7 +24,8 @@ constexpr Row kRows[] = {
     {413, 413, AnswerClass::kRefused, "the request is too large for the destination"},
     {422, 422, AnswerClass::kRefused, "the destination refuses the data"},
     // Deviation: OTLP would drop these too. They speak of the connection, not of the data.
-    {401, 401, AnswerClass::kMisconfigured, "credentials are missing or wrong: check header.*"},
+    {401, 401, AnswerClass::kMisconfigured, "credentials are missing or wrong: check header.* and "
+                                            "bearer_token_file"},
     {403, 403, AnswerClass::kMisconfigured, "the credentials do not permit this"},
     {404, 404, AnswerClass::kMisconfigured, "no such path: check url"},
     {405, 405, AnswerClass::kMisconfigured, "not an OTLP/HTTP endpoint: check url"},

@@ -39,8 +39,8 @@
 namespace limpet {
 namespace {
 
-// Connections, listeners and signals, curl and c-ares, the worker, netlink.
-constexpr size_t kSlots = kConnections + 8 + 8 + 1 + 1;
+// Connections, listeners and signals, the worker and netlink, and curl with c-ares for each destination.
+constexpr size_t kSlots = kConnections + 8 + 2 + 4 * kDestinationsMax;
 constexpr size_t kDetectedBytesMax = Resource::kDetectedMax * (Resource::kValueMax + 48);  // And keys.
 constexpr size_t kResourceBytes = kResourceBytesMax + kDetectedBytesMax;
 constexpr Duration kInsecureReminder = Seconds(3600);  // spec.md section 3, tls_insecure.

@@ -273,5 +273,75 @@ TEST(Encoding, ADestinationWithoutGzipGetsTheSameBytesInflated) {
   ExpectNothingLost(world);
 }
 
+/// After an outage, over a link that takes four requests a second.
+struct DrainWorld : SpoolWorld {
+  DrainWorld(Order order, Durability durability) : SpoolWorld(1, 20) {
+    config.queue.order_of.fill(order);
+    config.spool.durability = durability;
+    checker.may_go_back = order == Order::kLiveFirst;
+    respond = [this](const SimRequest& request) {
+      if (!up) return SimAnswer{.sent = Sent::kNotSent, .error = "connection refused"};
+      if (request.signal == Signal::kLogs) {
+        for (const SeenRecord& record : ReadRecords(Inflate(request.body))) Count(record);
+      }
+      return SimAnswer{.delay = Milliseconds(250)};
+    };
+  }
+  /// All that arrives is one of two lines, each in order.
+  void Count(const SeenRecord& record) {
+    const auto line = record.numbers.find("line");
+    if (line == record.numbers.end()) return;
+    lines.insert(line->second);
+    ++(clock.Wall().ns - record.observed < Seconds(10).ns ? fresh : old);
+    if (line->second > live) {
+      live = line->second;
+    } else if (line->second > backlog) {
+      backlog = line->second;
+    } else {
+      ++backwards;
+    }
+  }
+  std::set<int64_t> lines;
+  int64_t live = 0, backlog = 0;
+  size_t fresh = 0, old = 0, backwards = 0;
+};
+
+TEST(LiveFirst, NewDataFlowsWhileTheBacklogDrainsInItsOwnOrder) {
+  for (const Durability durability : {Durability::kOnDemand, Durability::kAlways}) {
+    SCOPED_TRACE(static_cast<int>(durability));
+    DrainWorld world(Order::kLiveFirst, durability);
+    world.Start();
+    world.RunFor(Seconds(60));
+    world.up = false;
+    world.RunFor(Seconds(3600));
+    world.up = true;
+    world.RunFor(Seconds(300));  // The first attempt, and what was newest then.
+    world.fresh = world.old = 0;
+    world.RunFor(Seconds(60));
+    // Nearly all of a minute's, within seconds of their making.
+    EXPECT_GE(world.fresh, 20u * 55);
+    EXPECT_GE(world.old, 20u * 10);
+    world.Drain(Seconds(7200));
+    EXPECT_EQ(world.backwards, 0u);
+    EXPECT_GE(world.lines.size() + 40, world.generator->next_number() - 1);
+    ExpectNothingLost(world);
+  }
+}
+
+TEST(LiveFirst, StrictSendsTheOldestFirst) {
+  DrainWorld world(Order::kStrict, Durability::kOnDemand);
+  world.Start();
+  world.RunFor(Seconds(60));
+  world.up = false;
+  world.RunFor(Seconds(3600));
+  world.up = true;
+  world.RunFor(Seconds(30));
+  world.fresh = world.old = 0;
+  world.RunFor(Seconds(20));
+  EXPECT_EQ(world.fresh, 0u);
+  world.Drain(Seconds(7200));
+  ExpectNothingLost(world);
+}
+
 }  // namespace
 }  // namespace limpet::sim
