@@ -346,9 +346,10 @@ def test_outage_keeps_order_and_times(limpet):
 
 def test_refused_batches(limpet, endpoint):
     """Two are dropped and counted (there is no spool to keep them in); the third and all after it are
-    held until the endpoint is set right: wrong settings must not eat the queue."""
+    held until the endpoint is set right: wrong settings must not eat the queue. Of one point each: there
+    is nothing to take apart."""
     endpoint.default = Answer(400)
-    process = limpet(endpoint.url, *FAST, "spool.durability=never")
+    process = limpet(endpoint.url, *FAST, "host.metrics=system", "spool.durability=never")
     status = process.wait_for(lambda s: s["queue"]["batches"] >= 5)
     requests = endpoint.requests
     assert sequences(requests) == [1, 2, 3], "what comes after the third waits behind it"

@@ -39,7 +39,7 @@ PAUSE_MAX = 120.0 if FULL else 3.0        # Of a breaker.
 BATCH = 2.0                               # What collects a batch, and a second of a busy machine.
 RISE = 4.0                                # From the start of a site until HAProxy counts on it.
 RETURN_MAX = PAUSE_MAX * 1.5 + TIMEOUT + RISE + BATCH   # Beside the time of quiet.
-WAIT_MAX = 20.0                           # Both were away at one time or another.
+WAIT_MAX = 25.0                           # Five attempts at [retry]'s pace, where both have just failed.
 SHORT = 4.0
 BLOWS = 5                                 # To a site in use, or to HAProxy.
 
