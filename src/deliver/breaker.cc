@@ -32,9 +32,11 @@ void Breaker::Fail(MonoTime now, Duration least, bool at_once) {
   if (failures_++ == 0) {
     failing_since_ = now;
     const bool soon = quiet_.ns > 0 && now - recovered_ < quiet_ * kSoon;
+    // A probe that failed was no return; data that did was one, or was about to be.
+    const bool returned = state_ == BreakerState::kClosed || now >= recovered_ + quiet_;
     if (!soon) {
       relapses_ = 0;
-    } else if (state_ == BreakerState::kClosed) {  // A probe that failed was no return.
+    } else if (returned) {
       relapses_ = std::min(relapses_ + 1, kRelapsesMax);
     }
     quiet_ = options_.failback * (1 << relapses_);
@@ -52,7 +54,6 @@ void Breaker::Fail(MonoTime now, Duration least, bool at_once) {
 void Breaker::Succeed(MonoTime now) {
   if (failures_ > 0) recovered_ = now;
   failures_ = 0;
-  hastened_ = false;
   retry_.Reset();
 }
 
@@ -67,13 +68,17 @@ void Breaker::Accept(MonoTime now) {
   state_ = BreakerState::kClosed;
 }
 
-bool Breaker::EndPause(MonoTime now) {
-  if (state_ != BreakerState::kOpen || hastened_ || next_ <= now) return false;
-  hastened_ = true;
+bool Breaker::CloseIfGood(MonoTime now) {
+  if (state_ != BreakerState::kHalfOpen || !good(now)) return false;
+  state_ = BreakerState::kClosed;
+  return true;
+}
+
+void Breaker::EndPause(MonoTime now) {
+  if (sound() || next_ <= now) return;
   const auto open = static_cast<uint64_t>(options_.open.initial.ns);
   const MonoTime soon = now + Duration{static_cast<int64_t>(random_.Next() % (open + 1))};
   next_ = std::min(next_, std::max(soon, not_before_));
-  return true;
 }
 
 void Breaker::HurryUp(MonoTime deadline) {

@@ -6,6 +6,10 @@
 //       | data accepted                                        an attempt or a probe v    | it failed
 //       +------------------------------------------------------------------------ half open
 //
+// Invariants:
+//  K1  Every failure and every success of a probe moves next() into the future: at most one attempt for a pause.
+//  K2  quiet_ and the first pause double with each outage soon after a return, up to 16 times.
+//
 // After an outage it is `fresh` until it has gone without a failure for `failback`: traffic that flows
 // elsewhere does not come back to it yet. Each outage soon after such a return doubles that time and the first
 // pause, up to 16 times, so that two half-dead destinations cannot toss traffic to and fro.
@@ -62,11 +66,14 @@ class Breaker {
   void ProbeSucceeded(MonoTime now);
   /// Data was accepted.
   void Accept(MonoTime now);
+  /// Half open and quiet for long enough: closed, to be proved by data. Returns whether that is so.
+  bool CloseIfGood(MonoTime now);
+  /// Is a probe needed, for want of data that would tell?
+  bool wants_probe() const { return !sound() || state_ != BreakerState::kClosed; }
 
   /// There is a sign that the outage is over: the pause ends, but for a random part of `open`, so that
-  /// a thousand devices do not return at once. Once per outage; false: not now.
-  bool EndPause(MonoTime now);
-  bool hastened() const { return hastened_; }
+  /// a thousand devices do not return at once.
+  void EndPause(MonoTime now);
   /// Forgets the pause, down to what Retry-After asked for, unless that is later than `deadline`.
   void HurryUp(MonoTime deadline);
 
@@ -79,7 +86,6 @@ class Breaker {
   BreakerState state_ = BreakerState::kClosed;
   uint32_t failures_ = 0;  // In a row.
   uint32_t relapses_ = 0;  // Outages soon after a return.
-  bool hastened_ = false;  // The pause was ended early in this outage.
   MonoTime next_, not_before_;
   MonoTime failing_since_;
   MonoTime recovered_;     // The first success after the last outage.

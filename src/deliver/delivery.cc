@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <new>
+#include <utility>
 
 namespace limpet {
 namespace {
@@ -80,10 +81,12 @@ Lane Delivery::NextLane(Signal signal) const {
 
 MonoTime Delivery::OnTime(MonoTime now) {
   MonoTime next = kNever;
-  const size_t first = turn_;
-  for (size_t i = 0; i < kSignalCount; ++i) {
-    next = std::min(next, Serve(kSignals[(first + i) % kSignalCount], now));
-  }
+  // In turn: first whose last request is longest ago.
+  std::array<Signal, kSignalCount> signals = kSignals;
+  std::sort(signals.begin(), signals.end(), [this](Signal a, Signal b) {
+    return std::pair(LineOf(a).launched, a) < std::pair(LineOf(b).launched, b);
+  });
+  for (const Signal signal : signals) next = std::min(next, Serve(signal, now));
   for (Destination& d : destinations_) next = std::min(next, Tend(d, now));
   return next;
 }
@@ -96,6 +99,12 @@ bool Delivery::Meet(Signal signal, Lane lane, BatchId id) {
   if (head.known && head.start == header.start && head.sequence == header.sequence && head.path == header.path) {
     return true;
   }
+  // When the backlog ends, what was live is the oldest.
+  Head& other = line.heads[1 - static_cast<size_t>(lane)];
+  if (other.known && other.start == header.start && other.sequence == header.sequence && other.path == header.path) {
+    head = std::exchange(other, {});
+    return true;
+  }
   head = {.known = true, .start = header.start, .sequence = header.sequence, .path = header.path};
   const std::string_view name = spooler_.OpenAttempt(id);
   if (name.empty()) return true;
@@ -106,6 +115,7 @@ bool Delivery::Meet(Signal signal, Lane lane, BatchId id) {
     if (d.guarantee() != Guarantee::kAtMostOnce) break;
     line.lane = lane;
     line.batch = id;
+    line.part = {};
     Lose(line, header);
     return false;
   }
@@ -113,9 +123,16 @@ bool Delivery::Meet(Signal signal, Lane lane, BatchId id) {
 }
 
 MonoTime Delivery::Serve(Signal signal, MonoTime now) {
-  Line& line = LineOf(signal);
-  if (line.to != nullptr) return kNever;
+  if (LineOf(signal).to != nullptr) return kNever;
   const Lane lane = NextLane(signal);
+  const MonoTime next = ServeLane(signal, lane, now);
+  if (LineOf(signal).to != nullptr) return kNever;
+  // What one lane waits for need not hold up the other.
+  return std::min(next, ServeLane(signal, lane == Lane::kOldest ? Lane::kLive : Lane::kOldest, now));
+}
+
+MonoTime Delivery::ServeLane(Signal signal, Lane lane, MonoTime now) {
+  Line& line = LineOf(signal);
   if (!Waits(signal, lane)) return kNever;
   const BatchId id = spooler_.Head(signal, lane);
   if (!Meet(signal, lane, id)) return now;
@@ -128,11 +145,19 @@ MonoTime Delivery::Serve(Signal signal, MonoTime now) {
   if (head.bound != nullptr) choice = {head.bound, head.bound->ReadyAt(signal)};
   if (choice.when > now) return choice.when;
   Destination& to = *choice.destination;
+  // What one destination fails on or refuses altogether, another may take: the whole goes there first.
+  if (head.bisecting && head.suspect && !head.bisection.anything_accepted() && to.name() != head.refused_by) {
+    head.bisecting = false;
+  }
   if (!spooler_.Announce(id, lane, to.name(), to.guarantee() != Guarantee::kAtLeastOnce)) return kNever;
   BatchId part;
   if (head.bisecting && head.bisection.path().length > 0) {
     const Result<BatchId> cut = CutPart(id, head.bisection.path());
-    if (cut.status().code == Code::kFull) return now + kRoomAgain;
+    if (cut.status().code == Code::kFull && spooler_.usable()) return now + kRoomAgain;
+    if (cut.status().code == Code::kFull) {
+      DropRest(head, id, DropReason::kOverflow);  // Without a spool there may never be room.
+      return now;
+    }
     if (!cut.ok()) return BuryUncut(line, lane, id) ? now : now + kRoomAgain;
     part = cut.value();
   }
@@ -157,7 +182,7 @@ void Delivery::Launch(Signal signal, Lane lane, BatchId batch, BatchId part, Des
   line.batch = batch;
   line.part = part;
   line.payload = BatchQueue::Payload(queue_, sent);
-  turn_ = (Index(signal) + 1) % kSignalCount;
+  line.launched = ++requests_;
   router_.Sent(signal, to);
 
   BatchHeader header = queue_.header(sent);
@@ -176,15 +201,24 @@ void Delivery::Launch(Signal signal, Lane lane, BatchId batch, BatchId part, Des
 
 /// Outside the line: is a destination that failed there again?
 MonoTime Delivery::Tend(Destination& d, MonoTime now) {
-  const MonoTime probe = d.ProbeAt();
-  if (probe == kNever) return kNever;
-  if (router_.SoundElsewhere(d, d.probe_signal())) {
-    if (probe > now) return probe;
-    d.Probe();
-    return kNever;
+  const MonoTime good = d.CloseWhatIsGood(now);
+  MonoTime probe = kNever;
+  Signal signal = Signal::kMetrics;
+  bool elsewhere = false;
+  for (const Signal s : kSignals) {
+    if (!d.Takes(s) || !router_.SoundElsewhere(d, s)) continue;
+    elsewhere = true;
+    if (d.ProbeAt(s) >= probe) continue;
+    probe = d.ProbeAt(s);
+    signal = s;
   }
+  if (probe <= now) {
+    d.Probe(signal);
+    return good;
+  }
+  if (elsewhere) return std::min(good, probe);
   if (d.KnockAt() <= now) d.Knock();
-  return d.KnockAt();
+  return std::min(good, d.KnockAt());
 }
 
 // What became of it
@@ -204,9 +238,15 @@ void Delivery::OnOutcome(Destination& from, const Outcome& outcome) {
     queue_.Remove(line.part);
   }
   Head& head = line.heads[static_cast<size_t>(line.lane)];
-  if (outcome.verdict != Verdict::kUnknown) spooler_.Retract(sent.signal, line.lane);
+  const bool judged = outcome.verdict == Verdict::kAccepted || outcome.verdict == Verdict::kRefused ||
+                      outcome.verdict == Verdict::kTooLarge;
+  if (judged) {
+    head.bound = nullptr;
+    head.faulty = 0;
+  }
+  // An earlier attempt that may have arrived is not undone by one that has not.
+  if (outcome.verdict != Verdict::kUnknown && head.bound == nullptr) spooler_.Retract(sent.signal, line.lane);
   if (head.failing_since == kNever) head.failing_since = clock_.Monotonic();
-  if (outcome.verdict != Verdict::kFaulty) head.faulty = 0;
 
   switch (outcome.verdict) {
     case Verdict::kAccepted:
@@ -242,7 +282,6 @@ void Delivery::Accepted(Line& line, const BatchHeader& sent, Destination& by, ui
   ledger_.Reject(sent.signal, rejected);
   by.CountDelivered(sent.signal, sent.items - rejected, rejected);
   router_.Accepted(sent.signal, by);
-  if (rejected < sent.items) line.refused_in_a_row = 0;
   Head& head = line.heads[static_cast<size_t>(line.lane)];
   if (!line.part) {
     spooler_.Settle(line.batch);
@@ -261,7 +300,7 @@ void Delivery::Refused(Line& line, Destination& by, Refusal refusal) {
   if (head.bisecting) {
     head.bisection.Refused(refusal);
   } else {
-    head.suspect = line.refused_in_a_row + 1 >= kRefusedInARow;  // D3
+    head.suspect = by.RefusedInARow(queue_.header(line.batch).signal) + 1 >= kRefusedInARow;  // D3
     head.bisecting = true;
     head.bisection.Begin(queue_.header(line.batch).items,
                          head.suspect ? Bisection::Mode::kSuspect : Bisection::Mode::kRefused, refusal);
@@ -317,9 +356,14 @@ void Delivery::Lose(Line& line, const BatchHeader& lost) {
 void Delivery::GiveUpOld(Line& line, const Destination& by) {
   Head& head = line.heads[static_cast<size_t>(line.lane)];
   const Duration most = config_.retry.max_elapsed;
-  if (most.ns == 0 || head.bisecting || clock_.Monotonic() - head.failing_since < most) return;
+  if (most.ns == 0 || clock_.Monotonic() - head.failing_since < most) return;
   head.answer = by.last_error();
   head.refused_by = by.name();
+  if (head.bisecting) {
+    head.bisection.Refused(Refusal::kFault);
+    (void)Bury(line, line.lane, line.batch);
+    return;
+  }
   if (BuryWhole(head, line.batch)) head = {};
 }
 
@@ -328,12 +372,13 @@ void Delivery::GiveUpOld(Line& line, const Destination& by) {
 /// Buries what the bisection has to bury, and ends it. Returns whether the batch is done with.
 bool Delivery::Bury(Line& line, Lane lane, BatchId id) {
   Head& head = line.heads[static_cast<size_t>(lane)];
+  const Signal signal = queue_.header(id).signal;
   while (const std::optional<BisectPath> letter = head.bisection.letter()) {
     const bool whole = letter->length == 0;
     if (!(whole ? BuryWhole(head, id) : BuryPart(head, id, *letter))) return false;
     head.bisection.Buried();
     if (!whole) continue;
-    ++line.refused_in_a_row;
+    CountRefused(head, signal);
     head = {};
     return true;
   }
@@ -355,15 +400,29 @@ bool Delivery::BuryUncut(Line& line, Lane lane, BatchId id) {
     return true;
   }
   if (!queue_.whole(id)) {  // It could be cut before.
-    const BatchHeader& header = queue_.header(id);
-    ledger_.Drop(header.signal, DropReason::kDamaged, queue_.left(id), header.first_wall, header.last_wall);
-    spooler_.Settle(id);
-  } else if (!BuryWhole(head, id)) {
-    return false;
+    DropRest(head, id, DropReason::kDamaged);
+    return true;
   }
-  ++line.refused_in_a_row;
+  const Signal signal = queue_.header(id).signal;
+  if (!BuryWhole(head, id)) return false;
+  CountRefused(head, signal);
   head = {};
   return true;
+}
+
+void Delivery::DropRest(Head& head, BatchId id, DropReason reason) {
+  const BatchHeader& header = queue_.header(id);
+  log_.Error("what is left of a refused batch is dropped",
+             {{"signal", SignalName(header.signal)}, {"items", queue_.left(id)}, {"reason", DropReasonName(reason)}});
+  ledger_.Drop(header.signal, reason, queue_.left(id), header.first_wall, header.last_wall);
+  spooler_.Settle(id);
+  head = {};
+}
+
+void Delivery::CountRefused(const Head& head, Signal signal) {
+  for (Destination& d : destinations_) {
+    if (d.name() == head.refused_by) d.CountRefused(signal);
+  }
 }
 
 bool Delivery::BuryWhole(const Head& head, BatchId id) {
@@ -410,10 +469,12 @@ Result<BatchId> Delivery::CutPart(BatchId id, BisectPath path) {
       cutter_.Cut(queue_.header(id), BatchQueue::Payload(queue_, id), path);
   if (!part.ok()) return Status{Code::kInvalid, 0, part.status().where};
   const PartCutter::Part& cut = part.value();
-  if (!queue_.MakeRoom(cut.bytes.size())) {
-    // A spool makes room in time; without one there may never be any.
-    return Status{spooler_.usable() ? Code::kFull : Code::kInvalid, 0, "queue"};
-  }
+  // The batch itself does not make room for it.
+  const bool pinned = queue_.pinned(id);
+  if (!pinned) queue_.Pin(id);
+  const bool room = queue_.MakeRoom(cut.bytes.size());
+  if (!pinned) LIMPET_CHECK(queue_.Unpin(id));
+  if (!room) return Status{Code::kFull, 0, "queue"};
   return queue_.Push(cut.header, {}, cut.bytes, Part::kCut);
 }
 
@@ -462,6 +523,7 @@ void Delivery::OnNetworkChange() {
 
 void Delivery::HurryUp(MonoTime deadline) {
   for (Destination& d : destinations_) {
+    if (d.probing()) d.Cancel();
     if (!d.in_flight()) d.HurryUp(deadline);
   }
 }

@@ -6,10 +6,11 @@
 //      same bytes under the same key.
 //  D2  An item leaves its batch exactly once, in the event that books it as delivered, rejected, dropped
 //      or dead.
-//  D3  The third refused batch of a signal in a row, and all after it, stay held until something is
-//      accepted: wrong settings must not eat the queue.
+//  D3  The third batch of a signal in a row that a destination refuses, and all after it, stay held until
+//      it accepts something: wrong settings must not eat the queue.
 //  D4  What is not known to have arrived is sent again as the guarantee of its destination has it.
-//  D5  A probe is never data, while another destination takes the signal.
+//  D5  Where another destination takes the signal, a failed one is probed without data, unless the batch
+//      may go nowhere else (D4).
 #pragma once
 
 #include <array>
@@ -95,7 +96,7 @@ class Delivery final : public CountKeeper, private OutcomeHandler {
     Lane lane = Lane::kOldest;
     BatchId batch, part;                   // The batch, and what of it was sent, if not the whole.
     BatchQueue::Payload payload;
-    uint32_t refused_in_a_row = 0;
+    uint64_t launched = 0;                 // The number of its last request among all.
     uint32_t credit = 0;                   // Of the backlog, in percent of a request.
     std::array<Head, 2> heads;
   };
@@ -112,6 +113,7 @@ class Delivery final : public CountKeeper, private OutcomeHandler {
   bool Waits(Signal signal, Lane lane) const;
   Lane NextLane(Signal signal) const;
   MonoTime Serve(Signal signal, MonoTime now);
+  MonoTime ServeLane(Signal signal, Lane lane, MonoTime now);
   bool Meet(Signal signal, Lane lane, BatchId id);
   void Launch(Signal signal, Lane lane, BatchId batch, BatchId part, Destination& to);
   MonoTime Tend(Destination& destination, MonoTime now);
@@ -128,6 +130,8 @@ class Delivery final : public CountKeeper, private OutcomeHandler {
   bool Bury(Line& line, Lane lane, BatchId id);
   bool BuryPart(const Head& head, BatchId id, BisectPath path);
   bool BuryUncut(Line& line, Lane lane, BatchId id);
+  void DropRest(Head& head, BatchId id, DropReason reason);
+  void CountRefused(const Head& head, Signal signal);
   bool BuryWhole(const Head& head, BatchId id);
 
   const Config& config_;
@@ -143,7 +147,7 @@ class Delivery final : public CountKeeper, private OutcomeHandler {
   PartCutter cutter_;
 
   std::array<Line, kSignalCount> lines_;
-  size_t turn_ = 0;  // Index of the signal whose turn it is.
+  uint64_t requests_ = 0;
 };
 
 }  // namespace limpet

@@ -85,8 +85,8 @@ void Destination::Send(const BatchHeader& header, std::string_view instance, con
         Flight::kData);
 }
 
-void Destination::Probe() {
-  signal_ = probe_signal();
+void Destination::Probe(Signal signal) {
+  signal_ = signal;
   Start({.signal = signal_, .encoding = Encoding::kIdentity, .idempotency_key = {}, .body = &kNoBody},
         Flight::kProbe);
 }
@@ -96,10 +96,8 @@ void Destination::Start(const Request& request, Flight flight) {
   if (knocking_) transport_.StopKnocking();
   knocking_ = false;
   flight_ = flight;
-  const BreakerState before = breaker();
-  breaker_.Try();
-  holds_[Index(signal_)].Try();
-  NoteTransition(before, BreakerReason::kProbe);
+  Turn(breaker_, BreakerReason::kProbe, [](Breaker& b) { b.Try(); });
+  Turn(holds_[Index(signal_)], BreakerReason::kProbe, [](Breaker& b) { b.Try(); });
   const Status started = transport_.Send(request, *this);
   if (started.ok()) return;
   // No memory for it: an attempt that certainly did not leave this host.
@@ -164,23 +162,29 @@ void Destination::Failed(MonoTime now, const Answer& answer, AnswerClass answer_
               {{"destination", config_.name}, {"error", last_error_.text()},
                {"class", AnswerClassName(answer_class)}});
   }
-  const BreakerState before = breaker();
+  const BreakerReason reason = ReasonOf(answer, answer_class);
   if (answer_class == AnswerClass::kRetryable) {
-    breaker_.Fail(now, retry_after, probe || handler_.HealthyElsewhere(*this, signal_));
-    if (before != BreakerState::kOpen) SetKnock(now);
-  } else {
-    if (!breaker_.sound()) breaker_.ProbeSucceeded(now);  // The connection is not what is wrong.
-    holds_[Index(signal_)].Fail(now, retry_after, true);
+    if (breaker_.state() == BreakerState::kClosed) {
+      SetKnock(now);
+      knocked_ = false;
+    }
+    const bool at_once = probe || handler_.HealthyElsewhere(*this, signal_);
+    Turn(breaker_, reason, [&](Breaker& b) { b.Fail(now, retry_after, at_once); });
+    return;
   }
-  NoteTransition(before, ReasonOf(answer, answer_class));
+  // The connection is not what is wrong.
+  if (breaker_.wants_probe()) Turn(breaker_, BreakerReason::kProbe, [&](Breaker& b) { b.ProbeSucceeded(now); });
+  Turn(holds_[Index(signal_)], reason, [&](Breaker& b) { b.Fail(now, retry_after, true); });
 }
 
 void Destination::Succeeded(MonoTime now, bool probe) {
-  const BreakerState before = breaker();
   for (Breaker* const breaker : {&breaker_, &holds_[Index(signal_)]}) {
-    probe ? breaker->ProbeSucceeded(now) : breaker->Accept(now);
+    if (probe) {
+      if (breaker->wants_probe()) breaker->ProbeSucceeded(now);
+    } else {
+      Turn(*breaker, BreakerReason::kAccepted, [&](Breaker& b) { b.Accept(now); });
+    }
   }
-  NoteTransition(before, probe ? BreakerReason::kProbe : BreakerReason::kAccepted);
   if (probe) return;
   last_accepted_ = now;
   last_success_ = clock_.Wall();
@@ -198,10 +202,8 @@ void Destination::TellOfRecovery(MonoTime now) {
 void Destination::DropRefused() {
   misconfigured_[Index(signal_)] = false;
   const MonoTime now = clock_.Monotonic();
-  const BreakerState before = breaker();
-  breaker_.Accept(now);
-  holds_[Index(signal_)].Accept(now);
-  NoteTransition(before, BreakerReason::kAccepted);
+  Turn(breaker_, BreakerReason::kAccepted, [&](Breaker& b) { b.Accept(now); });
+  Turn(holds_[Index(signal_)], BreakerReason::kAccepted, [&](Breaker& b) { b.Accept(now); });
   TellOfRecovery(now);
 }
 
@@ -213,44 +215,41 @@ void Destination::HoldRefused() {
                {{"destination", config_.name}, {"error", last_error_.text()}});
   }
   misconfigured_[Index(signal_)] = true;
-  const BreakerState before = breaker();
-  holds_[Index(signal_)].Fail(now, {}, true);
-  NoteTransition(before, BreakerReason::kRefused);
+  Turn(holds_[Index(signal_)], BreakerReason::kRefused, [&](Breaker& b) { b.Fail(now, {}, true); });
 }
 
-bool Destination::Cancel() {
-  const bool data = flight_ == Flight::kData;
+void Destination::Cancel() {
   if (in_flight()) transport_.Cancel();
   if (knocking_) transport_.StopKnocking();
   knocking_ = false;
   flight_ = Flight::kNone;
-  return data;
 }
 
-/// What failed on a signal's path is proved there; what failed on the way, where it last did.
-Signal Destination::probe_signal() const {
-  if (!breaker_.sound() || breaker_.state() != BreakerState::kClosed) return signal_;
-  for (const Signal signal : kSignals) {
-    if (!Hold(signal).sound() || Hold(signal).state() != BreakerState::kClosed) return signal;
-  }
-  return signal_;
-}
-
-MonoTime Destination::ProbeAt() const {
+MonoTime Destination::ProbeAt(Signal signal) const {
   if (in_flight()) return kNever;
-  MonoTime at = kNever;
-  const auto look = [&at](const Breaker& breaker) {
-    const bool wanted = !breaker.sound() || breaker.state() != BreakerState::kClosed;
-    if (wanted) at = std::min(at, breaker.next());
+  MonoTime at{};
+  bool wanted = false;
+  for (const Breaker* const breaker : {&breaker_, &Hold(signal)}) {
+    if (!breaker->wants_probe()) continue;
+    wanted = true;
+    at = std::max(at, breaker->next());
+  }
+  return wanted ? at : kNever;
+}
+
+MonoTime Destination::CloseWhatIsGood(MonoTime now) {
+  MonoTime next = kNever;
+  const auto look = [&](Breaker& breaker) {
+    Turn(breaker, BreakerReason::kProbe, [&](Breaker& b) { (void)b.CloseIfGood(now); });
+    if (breaker.state() == BreakerState::kHalfOpen && breaker.sound()) next = std::min(next, breaker.good_at());
   };
   look(breaker_);
-  // A path cannot be proved while the way to it is closed.
-  if (at == kNever) std::for_each(holds_.begin(), holds_.end(), look);
-  return at;
+  std::for_each(holds_.begin(), holds_.end(), look);
+  return next;
 }
 
 MonoTime Destination::KnockAt() const {
-  const bool wanted = breaker_.state() == BreakerState::kOpen && !breaker_.hastened();
+  const bool wanted = breaker_.state() == BreakerState::kOpen && !knocked_;
   return wanted && !in_flight() && !knocking_ ? next_knock_ : kNever;
 }
 
@@ -266,13 +265,17 @@ void Destination::Knock() {
 
 void Destination::OnKnock(bool connected) {
   knocking_ = false;
-  if (!connected || !breaker_.EndPause(clock_.Monotonic())) return;
+  if (!connected || breaker_.state() != BreakerState::kOpen) return;
+  knocked_ = true;  // Once per outage: it may be a host that accepts connections and nothing else.
+  breaker_.EndPause(clock_.Monotonic());
   log_.Info("the destination can be reached again", {{"destination", config_.name}});
 }
 
 void Destination::Renew() {
   transport_.Renew();
-  (void)breaker_.EndPause(clock_.Monotonic());
+  const MonoTime now = clock_.Monotonic();
+  breaker_.EndPause(now);
+  for (Breaker& hold : holds_) hold.EndPause(now);
 }
 
 void Destination::HurryUp(MonoTime deadline) {
@@ -284,21 +287,29 @@ bool Destination::failing() const {
   return !breaker_.sound() || std::any_of(holds_.begin(), holds_.end(), [](const Breaker& hold) { return !hold.sound(); });
 }
 
-BreakerState Destination::breaker() const {
+BreakerState Destination::shown_state() const {
   BreakerState worst = breaker_.state();
   for (const Breaker& hold : holds_) worst = std::max(worst, hold.state());
   return worst;
 }
 
-void Destination::NoteTransition(BreakerState before, BreakerReason reason) {
-  const BreakerState to = breaker();
+/// Every change of a breaker is counted and told of, with its reason.
+template <typename Event>
+void Destination::Turn(Breaker& breaker, BreakerReason reason, Event event) {
+  const BreakerState before = breaker.state();
+  event(breaker);
+  const BreakerState to = breaker.state();
   if (to == before) return;
+  const bool whole = &breaker == &breaker_;
+  const std::string_view scope = whole ? "all signals" : SignalName(kSignals[static_cast<size_t>(&breaker - holds_.data())]);
   if (before == BreakerState::kClosed) {
     log_.Warn("destination is given a rest", {{"destination", config_.name},
+                                              {"for", scope},
                                               {"reason", BreakerReasonName(reason)},
                                               {"error", last_error_.text()}});
   } else {
     log_.Info("breaker", {{"destination", config_.name},
+                          {"for", scope},
                           {"to", BreakerStateName(to)},
                           {"reason", BreakerReasonName(reason)}});
   }
@@ -344,6 +355,7 @@ void Destination::CountCode(int code) {
 void Destination::CountDelivered(Signal signal, uint64_t delivered, uint64_t rejected) {
   delivered_[Index(signal)] += delivered;
   rejected_[Index(signal)] += rejected;
+  if (delivered > 0) refused_in_a_row_[Index(signal)] = 0;
 }
 
 DestinationView Destination::View(MonoTime now) const {
@@ -351,7 +363,7 @@ DestinationView Destination::View(MonoTime now) const {
   view.name = config_.name;
   view.url = config_.shown_url;
   view.priority = config_.priority;
-  view.breaker = breaker();
+  view.breaker = shown_state();
   view.last_success = last_success_;
   view.last_error_time = last_error_time_;
   view.last_error = last_error_.text();

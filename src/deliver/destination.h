@@ -81,24 +81,31 @@ class Destination final : private AnswerHandler, private KnockHandler {
   /// When data may be sent; kNever while a request is in flight.
   MonoTime ReadyAt(Signal signal) const;
   bool in_flight() const { return flight_ != Flight::kNone; }
+  bool probing() const { return flight_ == Flight::kProbe; }
 
   /// Begins an attempt; only when ready. The body must live until the outcome.
   void Send(const BatchHeader& header, std::string_view instance, const Body& body);
   /// Of the request in flight, or of the last one.
   Signal signal() const { return signal_; }
 
+  /// Refused batches of the signal in a row, without one accepted item between them.
+  uint32_t RefusedInARow(Signal signal) const { return refused_in_a_row_[Index(signal)]; }
+  void CountRefused(Signal signal) { ++refused_in_a_row_[Index(signal)]; }
+
   /// The owner gives a refused batch, or a part of it, up: the next may go at once.
   void DropRefused();
   /// The owner holds a refused batch as misconfigured: pause as for a wrong path.
   void HoldRefused();
 
-  /// Abandons what is in flight; no outcome follows. Returns whether it was data.
-  bool Cancel();
+  /// Abandons what is in flight; no outcome follows.
+  void Cancel();
 
-  /// An empty export outside the line, while the traffic flows elsewhere: when, for which signal.
-  MonoTime ProbeAt() const;
-  Signal probe_signal() const;
-  void Probe();
+  /// An empty export outside the line, while the signal's traffic flows elsewhere: when. kNever: there is
+  /// nothing to find out, or something is in flight.
+  MonoTime ProbeAt(Signal signal) const;
+  void Probe(Signal signal);
+  /// Half open, and quiet for long enough: closed. Returns when that may be so next.
+  MonoTime CloseWhatIsGood(MonoTime now);
 
   /// A bare connection every few seconds, while there is no other: when. kNever: not wanted.
   MonoTime KnockAt() const;
@@ -120,7 +127,7 @@ class Destination final : private AnswerHandler, private KnockHandler {
   MonoTime last_accepted() const { return last_accepted_; }
   std::string_view last_error() const { return last_error_.text(); }
 
-  BreakerState breaker() const;  ///< Of the breaker and the holds, the worst.
+  BreakerState shown_state() const;  ///< Of the breaker and the holds, the worst.
   const std::array<uint64_t, kSignalCount>& delivered() const { return delivered_; }
   const std::array<uint64_t, kSignalCount>& rejected() const { return rejected_; }
   void CountDelivered(Signal signal, uint64_t delivered, uint64_t rejected);
@@ -140,7 +147,8 @@ class Destination final : private AnswerHandler, private KnockHandler {
   void TellOfRecovery(MonoTime now);
   void SetKnock(MonoTime now);
   void Describe(const Answer& answer, AnswerClass answer_class, std::string_view message);
-  void NoteTransition(BreakerState before, BreakerReason reason);
+  template <typename Event>
+  void Turn(Breaker& breaker, BreakerReason reason, Event event);
   void CountCode(int code);
 
   static constexpr size_t kCodesMax = 24;        // Distinct statuses counted apart; the rest as 0.
@@ -158,6 +166,7 @@ class Destination final : private AnswerHandler, private KnockHandler {
 
   Flight flight_ = Flight::kNone;
   bool knocking_ = false;
+  bool knocked_ = false;  // A knock has ended the pause in this outage.
   Signal signal_ = Signal::kMetrics;
   TextBuffer<kIdempotencyKeyMax> key_;
   MonoTime next_knock_;
@@ -165,6 +174,7 @@ class Destination final : private AnswerHandler, private KnockHandler {
   MonoTime last_answer_, last_accepted_;
   UnixTime last_success_, last_error_time_;
   MonoTime failing_since_;
+  std::array<uint32_t, kSignalCount> refused_in_a_row_{};
   uint32_t failed_attempts_ = 0;  // Since then, data and probes.
   std::array<bool, kSignalCount> misconfigured_{};  // By the last answer for each.
   TextBuffer<320> last_error_;

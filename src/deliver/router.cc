@@ -16,7 +16,8 @@ Router::Level Router::LevelOf(Signal signal, MonoTime now) const {
   if (current != nullptr && current->Sound(signal)) return {Level::kTurns, std::min(good, current->priority())};
   if (good != UINT32_MAX) return {Level::kTurns, good};
   if (steady != UINT32_MAX) return {Level::kTurns, steady};
-  if (current != nullptr && current->Closed(signal)) return {Level::kStay, current->priority()};
+  const bool stay = sound != UINT32_MAX && current != nullptr && current->Closed(signal);
+  if (stay) return {Level::kStay, current->priority()};
   return {sound == UINT32_MAX ? Level::kAnybody : Level::kTurns, sound};
 }
 

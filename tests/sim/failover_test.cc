@@ -28,6 +28,7 @@ struct FailoverWorld : AgentWorld {
     extra = generator.get();
     moods.resize(count, Mood::kUp);
     asked.resize(count);
+    vain.resize(count);
     for (size_t n = 0; n < count; ++n) {
       transport_of(n).open = [this, n] { return moods[n] != Mood::kRefused && moods[n] != Mood::kSilent; };
     }
@@ -37,6 +38,7 @@ struct FailoverWorld : AgentWorld {
   SimAnswer Respond(size_t n, const SimRequest& request) {
     asked[n].push_back(clock.mono);
     SimAnswer answer = Mooded(n, request);
+    if (request.probe() || answer.status != 200 || answer.sent != Sent::kAnswered) vain[n].push_back(clock.mono);
     if (request.probe()) return answer;
     const bool takes = answer.sent == Sent::kAnswered ? answer.status == 200 : took_anyway;
     took_anyway = false;
@@ -83,11 +85,14 @@ struct FailoverWorld : AgentWorld {
   }
 
   /// The most requests that a destination was asked in any minute of the time since `from`.
-  size_t BusiestMinute(size_t n, MonoTime from) const {
+  size_t BusiestMinute(size_t n, MonoTime from) const { return Busiest(asked[n], from); }
+  /// Likewise, of probes and of data that it did not take.
+  size_t VainestMinute(size_t n) const { return Busiest(vain[n], {}); }
+  static size_t Busiest(const std::vector<MonoTime>& at, MonoTime from) {
     size_t most = 0;
-    for (size_t a = 0, b = 0; b < asked[n].size(); ++b) {
-      if (asked[n][b] < from) continue;
-      while (asked[n][a] < std::max(from, asked[n][b] - Seconds(60))) ++a;
+    for (size_t a = 0, b = 0; b < at.size(); ++b) {
+      if (at[b] < from) continue;
+      while (at[a] < std::max(from, at[b] - Seconds(60))) ++a;
       most = std::max(most, b - a + 1);
     }
     return most;
@@ -97,7 +102,7 @@ struct FailoverWorld : AgentWorld {
   std::unique_ptr<LineGenerator> generator;
   std::vector<Mood> moods;
   bool took_anyway = false;
-  std::vector<std::vector<MonoTime>> asked;
+  std::vector<std::vector<MonoTime>> asked, vain;
   std::map<size_t, std::array<uint64_t, kSignalCount>> newest;
   std::set<std::string> taken;
   std::map<std::string, bool> unknown;
@@ -147,6 +152,7 @@ TEST(Failover, SeededWeather) {
     most_switches = std::max(most_switches, switches);
     all_switches += switches;
     ++hours;
+    for (size_t n = 0; n < world.moods.size(); ++n) EXPECT_LE(world.VainestMinute(n), 40u) << n;
     EXPECT_LE(switches, 60u);  // In about an hour, of which no minute was like the other.
     // All is well again: everything arrives, and traffic returns to the first.
     world.moods.assign(world.moods.size(), Mood::kUp);
@@ -229,6 +235,60 @@ TEST(Failover, AWrongPathForLogsLeavesMetricsWhereTheyAre) {
   EXPECT_EQ(world.switches[Index(Signal::kLogs)], 0u);
   EXPECT_TRUE(world.Look().health.ok);
   ExpectAllArrived(world);
+}
+
+TEST(Failover, AProbeIsNotRepeatedWithoutAPause) {
+  // Down, then up but failing; and a path that is wrong for everything.
+  for (const int status : {500, 404}) {
+    SCOPED_TRACE(status);
+    FailoverWorld world(1, 2);
+    world.respond_at = [&](size_t n, const SimRequest& request) {
+      if (n == 0 && world.moods[0] == Mood::kFaulty) {
+        world.vain[0].push_back(world.clock.mono);
+        return SimAnswer{.status = status};
+      }
+      return world.Respond(n, request);
+    };
+    world.Start();
+    world.RunFor(Seconds(20));
+    if (status == 500) {
+      world.moods[0] = Mood::kRefused;
+      world.RunFor(Seconds(60));
+    }
+    world.moods[0] = Mood::kFaulty;
+    world.RunFor(Seconds(1200));
+    EXPECT_LE(world.VainestMinute(0), 20u);
+    EXPECT_EQ(world.where[Index(Signal::kMetrics)], 2u);
+    world.moods[0] = Mood::kUp;
+    world.RunFor(Seconds(900));
+    EXPECT_EQ(world.where[Index(Signal::kMetrics)], 1u);
+    EXPECT_EQ(world.where[Index(Signal::kLogs)], 1u);
+  }
+}
+
+TEST(Failover, AnIdleFallbackThatCameBackIsLeftAlone) {
+  FailoverWorld world(1, 2);
+  world.Start();
+  world.RunFor(Seconds(20));
+  world.moods = {Mood::kRefused, Mood::kRefused};
+  world.RunFor(Seconds(120));
+  world.moods = {Mood::kUp, Mood::kUp};
+  world.RunFor(Seconds(900));
+  const size_t requests = world.asked[1].size();
+  world.RunFor(Seconds(3600));
+  EXPECT_EQ(world.asked[1].size(), requests);
+  EXPECT_EQ(world.Look().destinations[1].breaker, BreakerState::kClosed);
+}
+
+TEST(Failover, AReturnThatFailsMakesTheNextOneLater) {
+  FailoverWorld world(1, 2);
+  world.moods[0] = Mood::kLying;
+  world.Start();
+  world.RunFor(Seconds(3600));
+  size_t tried = 0;
+  for (const SimRequest& r : world.transport.requests) tried += r.probe() ? 0 : 1;
+  EXPECT_LE(tried, 14u);
+  EXPECT_GE(tried, 5u);
 }
 
 TEST(Failover, EqualOnesTakeTurns) {
