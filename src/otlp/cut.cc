@@ -202,9 +202,9 @@ Result<Bound> Find(const Shape& shape, WireReader request, const Survey& survey,
   for (int shift = (differing - 1) / 8 * 8; shift >= 0; shift -= 8) {
     DigitCounter digits(bound.time_ns, shift);
     LIMPET_TRY(Walk(shape, digits, nullptr).Level(0, request));
-    uint64_t digit = 0;
+    size_t digit = 0;
     for (; bound.skip >= digits.counts[digit]; ++digit) bound.skip -= digits.counts[digit];
-    bound.time_ns = (bound.time_ns & ~(uint64_t{0xff} << shift)) | digit << shift;
+    bound.time_ns = (bound.time_ns & ~(uint64_t{0xff} << shift)) | uint64_t{digit} << shift;
   }
   return bound;
 }
