@@ -120,8 +120,8 @@ TEST(NetState, SurvivesWhateverComes) {
       seed = seed * 1664525 + 1013904223;
       bytes[(seed >> 8) % bytes.size()] = static_cast<uint8_t>(seed >> 24);
     }
-    bytes.resize(bytes.size() - seed % 8);
-    state.Take(Bytes(bytes));
+    const auto end = bytes.end() - static_cast<std::ptrdiff_t>(seed % 8);
+    state.Take(Bytes(bytes.begin(), end));
   }
 }
 

@@ -6,6 +6,7 @@
 #include <map>
 #include <set>
 
+#include "sim/slow.h"
 #include "sim/spool_world.h"
 
 namespace limpet::sim {
@@ -119,12 +120,12 @@ TEST(Refusal, WhatFailsOnEverythingIsHeldForEver) {
   PickyWorld world;
   world.respond_at = [](size_t, const SimRequest& r) { return SimAnswer{.status = r.probe() ? 200 : 500}; };
   world.Start();
-  world.RunFor(Seconds(4 * 3600));
+  world.RunFor(Seconds(5400));
   const Account& account = world.account(Signal::kMetrics);
   EXPECT_EQ(account.dead, 0u);
   EXPECT_EQ(account.dropped_total(), 0u);
   EXPECT_EQ(account.collected, world.held(Signal::kMetrics));
-  EXPECT_LE(world.transport.requests.size(), 4u * 3600 / 60 + 40);
+  EXPECT_LE(world.transport.requests.size(), 5400u / 60 + 40);
   world.respond_at = nullptr;
   world.RunFor(Seconds(900));
   EXPECT_EQ(account.dead, 0u);
@@ -154,7 +155,7 @@ struct LossyWorld : SpoolWorld {
 };
 
 TEST(Guarantee, AtMostOnceNeverSendsAgain) {
-  for (uint64_t seed = 1; seed <= 5; ++seed) {
+  for (uint64_t seed = 1; seed <= (kSlow ? 1u : 3u); ++seed) {
     LossyWorld world(Guarantee::kAtMostOnce, seed);
     world.Start();
     world.RunFor(Seconds(900));
@@ -172,7 +173,7 @@ TEST(Guarantee, AtMostOnceNeverSendsAgain) {
 }
 
 TEST(Guarantee, ExactlyOnceGoesBackToTheSameOnly) {
-  for (uint64_t seed = 1; seed <= 5; ++seed) {
+  for (uint64_t seed = 1; seed <= (kSlow ? 1u : 3u); ++seed) {
     LossyWorld world(Guarantee::kExactlyOnce, seed);
     world.Start();
     world.RunFor(Seconds(900));
@@ -216,7 +217,7 @@ TEST(Guarantee, ACrashInTheMiddleIsAnUnknownOutcome) {
         return answer;
       };
       world.Start();
-      for (int n = 0; n < 20; ++n) {
+      for (int n = 0; n < (kSlow ? 3 : 8); ++n) {
         world.up = false;  // So that something lies on flash.
         world.RunFor(Seconds(40));
         world.up = slow = true;
@@ -313,7 +314,7 @@ TEST(Refusal, WhatOneRefusesAltogetherTheOtherTakesForGood) {
     return SimAnswer{.status = 400};
   };
   world.Start();
-  world.RunFor(Seconds(4 * 3600));
+  world.RunFor(Seconds(3600));
   // Two batches were given up before it was known; however often it seems to be well again, no more.
   EXPECT_EQ(world.log.Count("kept as a dead letter"), 2u);
   const Account& account = world.account(Signal::kMetrics);
@@ -321,7 +322,7 @@ TEST(Refusal, WhatOneRefusesAltogetherTheOtherTakesForGood) {
 }
 
 TEST(Refusal, LiveDataIsTakenApartToo) {
-  for (uint64_t seed = 1; seed <= 8; ++seed) {
+  for (uint64_t seed = 1; seed <= (kSlow ? 1u : 3u); ++seed) {
     SCOPED_TRACE(seed);
     PickyWorld world(seed);
     world.config.host.interval = Seconds(10);
@@ -390,7 +391,7 @@ TEST(LiveFirst, NewDataFlowsWhileTheBacklogDrainsInItsOwnOrder) {
     world.Start();
     world.RunFor(Seconds(60));
     world.up = false;
-    world.RunFor(Seconds(3600));
+    world.RunFor(Seconds(kSlow ? 900 : 3600));
     world.up = true;
     world.RunFor(Seconds(300));  // The first attempt, and what was newest then.
     world.fresh = world.old = 0;
@@ -410,7 +411,7 @@ TEST(LiveFirst, StrictSendsTheOldestFirst) {
   world.Start();
   world.RunFor(Seconds(60));
   world.up = false;
-  world.RunFor(Seconds(3600));
+  world.RunFor(Seconds(kSlow ? 900 : 3600));
   world.up = true;
   world.RunFor(Seconds(30));
   world.fresh = world.old = 0;
