@@ -68,10 +68,8 @@ void Breaker::Accept(MonoTime now) {
   state_ = BreakerState::kClosed;
 }
 
-bool Breaker::CloseIfGood(MonoTime now) {
-  if (state_ != BreakerState::kHalfOpen || !good(now)) return false;
-  state_ = BreakerState::kClosed;
-  return true;
+void Breaker::CloseIfGood(MonoTime now) {
+  if (state_ == BreakerState::kHalfOpen && good(now)) state_ = BreakerState::kClosed;
 }
 
 void Breaker::EndPause(MonoTime now) {

@@ -3,7 +3,7 @@
 //            `failures` in a row; one is enough while another destination is healthy
 //     closed ----------------------------------------------------------------------> open
 //       ^                                                                          |    ^
-//       | data accepted                                        an attempt or a probe v    | it failed
+//       | data accepted, or quiet for `failback`               an attempt or a probe v    | it failed
 //       +------------------------------------------------------------------------ half open
 //
 // Invariants:
@@ -66,8 +66,8 @@ class Breaker {
   void ProbeSucceeded(MonoTime now);
   /// Data was accepted.
   void Accept(MonoTime now);
-  /// Half open and quiet for long enough: closed, to be proved by data. Returns whether that is so.
-  bool CloseIfGood(MonoTime now);
+  /// Half open and quiet for long enough: closed, to be proved by data.
+  void CloseIfGood(MonoTime now);
   /// Is a probe needed, for want of data that would tell?
   bool wants_probe() const { return !sound() || state_ != BreakerState::kClosed; }
 

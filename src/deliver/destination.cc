@@ -62,7 +62,8 @@ Destination::Destination(const DestinationConfig& config, const Backoff::Options
 MonoTime Destination::ReachableUntil(Signal signal, Duration patience) const {
   MonoTime until = kNever;
   for (const Breaker* const breaker : {&breaker_, &Hold(signal)}) {
-    if (breaker->state() == BreakerState::kOpen) return MonoTime{};
+    // Half open and not sound: an attempt is on its way, of which nothing is known yet.
+    if (!breaker->sound() && breaker->state() != BreakerState::kClosed) return MonoTime{};
     const MonoTime since = breaker->failing_since();
     if (since != kNever) until = std::min(until, since + patience);
   }
@@ -240,7 +241,7 @@ MonoTime Destination::ProbeAt(Signal signal) const {
 MonoTime Destination::CloseWhatIsGood(MonoTime now) {
   MonoTime next = kNever;
   const auto look = [&](Breaker& breaker) {
-    Turn(breaker, BreakerReason::kProbe, [&](Breaker& b) { (void)b.CloseIfGood(now); });
+    Turn(breaker, BreakerReason::kQuiet, [&](Breaker& b) { b.CloseIfGood(now); });
     if (breaker.state() == BreakerState::kHalfOpen && breaker.sound()) next = std::min(next, breaker.good_at());
   };
   look(breaker_);

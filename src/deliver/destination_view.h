@@ -27,9 +27,10 @@ enum class BreakerReason : uint8_t {
   kFaulty,
   kRefused,        ///< Three batches in a row without one accepted item.
   kProbe,          ///< A probe, or the first attempt after the pause.
+  kQuiet,          ///< Half open for `failback` without a failure.
   kAccepted,
 };
-inline constexpr size_t kBreakerReasonCount = 8;
+inline constexpr size_t kBreakerReasonCount = 9;
 std::string_view BreakerReasonName(BreakerReason reason);  // "connection", …
 
 struct TransitionCount {

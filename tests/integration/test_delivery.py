@@ -447,7 +447,9 @@ def test_breaker_paces(limpet, endpoint):
     requests = endpoint.wait(7, timeout=15)
     gaps = [b.arrived - a.arrived for a, b in zip(requests, requests[1:])]
     assert max(gaps[:2]) < 0.9, "closed: [retry] paces"
-    assert min(gaps[2:]) > 0.98 and min(gaps[4:]) > 1.9, "open: [breaker] paces, doubling"
+    # Once in an outage, a connection that can be made ends the pause.
+    assert min(gaps[2:]) > 0.1 and sorted(gaps[2:])[1] > 0.98, "open: [breaker] paces"
+    assert sorted(gaps[4:])[1] > 1.9, "doubling"
     assert {r.key for r in requests} == {requests[0].key}
     line = process.wait_for_log("destination is given a rest")
     assert len(line) == 1 and "503" in line[0]["error"]
