@@ -110,7 +110,7 @@ void Weather(uint64_t seed, bool kills, bool announces) {
   constexpr std::array<SignalSet, 4> kLiveFirst = {kLogsOnly, kAllSignals, kAllSignals, 0};
   world.options.live_first = kLiveFirst[seed % 4];
   if (seed % 5 == 1) world.options.max_bytes = 512 * kKiB;
-  world.queue_blocks = 150 + world.below(4) * 150;
+  world.queue_blocks = 150 + static_cast<size_t>(world.below(4)) * 150;
   world.percent_refused = announces ? 0 : 15;
   world.percent_failed = 10;
   world.announces = announces;

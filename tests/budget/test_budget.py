@@ -22,8 +22,9 @@ THUMB2_BYTES_MAX = 1_300_000
 RSS_KIB_MAX = 4096
 FIRST_DELIVERY_MS_MAX = 100
 # Per cycle of all groups, delivered over a kept connection: 10 files read in two calls each, the size
-# of a disk, a send, its answer, TCP_USER_TIMEOUT off and on, and the waits between them. 39 are measured.
-CALLS_PER_CYCLE_MAX = 40
+# of a disk, a send, its answer, two for the time-out of the idle connection, and the waits between them.
+# 39 are measured, and one or two more where the machine is loaded and a wait is cut in two.
+CALLS_PER_CYCLE_MAX = 42
 CALLS_AT_START_MAX = 200
 
 static_release = pytest.mark.skipif(

@@ -442,7 +442,8 @@ def test_failover(limpet, folder, request):
     for entries in (arrivals.requests, arrivals.cycles):
         batches = {}
         for items, _, _ in entries:
-            assert all(batches.setdefault(item, items) == items for item in items)
+            for item in items:
+                assert batches.setdefault(item, items) == items, (item, batches[item], items)
         assert len(entries) - len(set(batches.values())) <= BLOWS
 
     assert arrivals.after("B", moments["A is killed"]) <= TIMEOUT

@@ -260,7 +260,7 @@ struct LanesWorld final : private OpenBatches, private CountKeeper {
   static Key KeyOf(const BatchHeader& header) { return {header.start, header.sequence}; }
 
   void Push() {
-    std::vector<uint8_t> bytes(100 + below(options.batch_bytes - 200));
+    std::vector<uint8_t> bytes(static_cast<size_t>(100 + below(options.batch_bytes - 200)));
     for (uint8_t& byte : bytes) byte = static_cast<uint8_t>(random());
     BatchHeader header;
     header.signal = below(3) == 0 ? Signal::kMetrics : Signal::kLogs;

@@ -54,7 +54,7 @@ TEST(Refusal, OneBadPointIsBuriedAndTheRestArrives) {
     world.Start();
     world.RunFor(Seconds(605));
     const Account& account = world.account(Signal::kMetrics);
-    const size_t cycles = world.Look().sources[0].cycles;
+    const uint64_t cycles = world.Look().sources[0].cycles;
     EXPECT_EQ(account.dead, cycles);
     EXPECT_EQ(account.dropped_total(), 0u);
     EXPECT_EQ(account.collected, account.delivered + account.dead);
