@@ -96,12 +96,10 @@ bool Delivery::Meet(Signal signal, Lane lane, BatchId id) {
   Line& line = LineOf(signal);
   Head& head = line.heads[static_cast<size_t>(lane)];
   const BatchHeader& header = queue_.header(id);
-  if (head.known && head.start == header.start && head.sequence == header.sequence && head.path == header.path) {
-    return true;
-  }
+  if (head.Is(header)) return true;
   // When the backlog ends, what was live is the oldest.
   Head& other = line.heads[1 - static_cast<size_t>(lane)];
-  if (other.known && other.start == header.start && other.sequence == header.sequence && other.path == header.path) {
+  if (other.Is(header)) {
     head = std::exchange(other, {});
     return true;
   }
@@ -230,13 +228,7 @@ bool Delivery::HealthyElsewhere(const Destination& besides, Signal signal) const
 void Delivery::OnOutcome(Destination& from, const Outcome& outcome) {
   Line& line = LineOf(from.signal());
   LIMPET_CHECK(line.to == &from);
-  line.to = nullptr;
-  queue_.Land(line.batch);
-  const BatchHeader sent = queue_.header(line.part ? line.part : line.batch);
-  if (line.part) {
-    queue_.Land(line.part);
-    queue_.Remove(line.part);
-  }
+  const BatchHeader sent = Land(line);
   Head& head = line.heads[static_cast<size_t>(line.lane)];
   const bool judged = outcome.verdict == Verdict::kAccepted || outcome.verdict == Verdict::kRefused ||
                       outcome.verdict == Verdict::kTooLarge;
@@ -275,13 +267,19 @@ void Delivery::OnOutcome(Destination& from, const Outcome& outcome) {
   }
 }
 
-void Delivery::Accepted(Line& line, const BatchHeader& sent, Destination& by, uint64_t rejected) {
-  // What a destination says cannot break the account: it can reject no more than it was sent.
-  rejected = std::min<uint64_t>(rejected, sent.items);
-  ledger_.Deliver(sent.signal, sent.items - rejected);
-  ledger_.Reject(sent.signal, rejected);
-  by.CountDelivered(sent.signal, sent.items - rejected, rejected);
-  router_.Accepted(sent.signal, by);
+/// What was in flight is so no more. Returns what it was.
+BatchHeader Delivery::Land(Line& line) {
+  line.to = nullptr;
+  queue_.Land(line.batch);
+  if (!line.part) return queue_.header(line.batch);
+  const BatchHeader part = queue_.header(line.part);
+  queue_.Land(line.part);
+  queue_.Remove(line.part);
+  return part;
+}
+
+/// What was sent is held no more: the batch, or a part of it.
+void Delivery::Leave(Line& line, const BatchHeader& sent) {
   Head& head = line.heads[static_cast<size_t>(line.lane)];
   if (!line.part) {
     spooler_.Settle(line.batch);
@@ -293,10 +291,19 @@ void Delivery::Accepted(Line& line, const BatchHeader& sent, Destination& by, ui
   (void)Bury(line, line.lane, line.batch);
 }
 
+void Delivery::Accepted(Line& line, const BatchHeader& sent, Destination& by, uint64_t rejected) {
+  // What a destination says cannot break the account: it can reject no more than it was sent.
+  rejected = std::min<uint64_t>(rejected, sent.items);
+  ledger_.Deliver(sent.signal, sent.items - rejected);
+  ledger_.Reject(sent.signal, rejected);
+  by.CountDelivered(sent.signal, sent.items - rejected, rejected);
+  router_.Accepted(sent.signal, by);
+  Leave(line, sent);
+}
+
 void Delivery::Refused(Line& line, Destination& by, Refusal refusal) {
   Head& head = line.heads[static_cast<size_t>(line.lane)];
-  head.answer = by.last_error();
-  head.refused_by = by.name();
+  head.Blame(by);
   if (head.bisecting) {
     head.bisection.Refused(refusal);
   } else {
@@ -319,8 +326,7 @@ void Delivery::Faulty(Line& line, Destination& by) {
   Head& head = line.heads[static_cast<size_t>(line.lane)];
   const MonoTime now = clock_.Monotonic();
   if (head.faulty++ == 0) head.faulty_since = now;
-  head.answer = by.last_error();
-  head.refused_by = by.name();
+  head.Blame(by);
   const bool long_enough = head.faulty >= kFaultyAttempts && now - head.faulty_since >= kFaultyFor;
   if (head.bisecting && (head.suspect || long_enough)) {
     head.suspect = true;
@@ -337,19 +343,11 @@ void Delivery::Faulty(Line& line, Destination& by) {
 
 /// It may have arrived, and must not arrive twice.
 void Delivery::Lose(Line& line, const BatchHeader& lost) {
-  Head& head = line.heads[static_cast<size_t>(line.lane)];
   log_.Warn("dropped: it may have arrived, and is not sent twice",
             {{"signal", SignalName(lost.signal)}, {"items", lost.items}, {"sequence", lost.sequence}});
   ledger_.Drop(lost.signal, DropReason::kUnknown, lost.items, lost.first_wall, lost.last_wall);
   spooler_.Retract(lost.signal, line.lane);
-  if (!line.part) {
-    spooler_.Settle(line.batch);
-    head = {};
-    return;
-  }
-  spooler_.SettlePart(line.batch, lost.items);
-  head.bisection.Accepted();
-  (void)Bury(line, line.lane, line.batch);
+  Leave(line, lost);
 }
 
 /// retry.max_elapsed.
@@ -357,8 +355,7 @@ void Delivery::GiveUpOld(Line& line, const Destination& by) {
   Head& head = line.heads[static_cast<size_t>(line.lane)];
   const Duration most = config_.retry.max_elapsed;
   if (most.ns == 0 || clock_.Monotonic() - head.failing_since < most) return;
-  head.answer = by.last_error();
-  head.refused_by = by.name();
+  head.Blame(by);
   if (head.bisecting) {
     head.bisection.Refused(Refusal::kFault);
     (void)Bury(line, line.lane, line.batch);
@@ -490,13 +487,7 @@ void Delivery::Abandon() {
     if (line.to == nullptr) continue;
     Destination& to = *line.to;
     to.Cancel();
-    line.to = nullptr;
-    queue_.Land(line.batch);
-    const BatchHeader sent = queue_.header(line.part ? line.part : line.batch);
-    if (line.part) {
-      queue_.Land(line.part);
-      queue_.Remove(line.part);
-    }
+    const BatchHeader sent = Land(line);
     if (to.guarantee() == Guarantee::kAtMostOnce) Lose(line, sent);
   }
   for (Destination& d : destinations_) d.Cancel();  // Probes.

@@ -89,6 +89,11 @@ class Delivery final : public CountKeeper, private OutcomeHandler {
     Bisection bisection;
     std::string_view refused_by;
     ShortText<200> answer;                 // Of the last refusal.
+
+    bool Is(const BatchHeader& header) const {
+      return known && start == header.start && sequence == header.sequence && path == header.path;
+    }
+    void Blame(const Destination& by) { refused_by = by.name(), answer = by.last_error(); }
   };
   /// Of a signal: what is in flight, and what came before.
   struct Line {
@@ -120,6 +125,8 @@ class Delivery final : public CountKeeper, private OutcomeHandler {
 
   void OnOutcome(Destination& from, const Outcome& outcome) override;
   bool HealthyElsewhere(const Destination& besides, Signal signal) const override;
+  BatchHeader Land(Line& line);
+  void Leave(Line& line, const BatchHeader& sent);
   void Accepted(Line& line, const BatchHeader& sent, Destination& by, uint64_t rejected);
   void Refused(Line& line, Destination& by, Refusal refusal);
   void Faulty(Line& line, Destination& by);
