@@ -118,6 +118,7 @@ class SpoolStore final : public Task {
   Status DropLetter(Statement& letter, std::array<uint64_t, kSignalCount>& counted);
   Status BoundDead(SpoolJob& job);
   Status ActOnDead(SpoolJob& job);
+  Result<SpoolTotals> SumRows(Signal signal, SpoolRow after, SpoolRow through);
   Status AdvanceDone(SpoolJob& job, Signal signal, SpoolRow through);
   Status FinishBuried(SpoolJob& job, const SpoolBury& bury);
   Status RemoveDoneRows(SpoolJob& job);

@@ -19,26 +19,32 @@ bool IsKept(const SpoolJob& job, Signal signal, SpoolRow row) {
 
 }  // namespace
 
-/// S3, S4: everything up to `through` is finished.
-Status SpoolStore::AdvanceDone(SpoolJob& job, Signal signal, SpoolRow through) {
-  const size_t i = Index(signal);
-  if (through <= state_.done[i]) return {};
+/// What the rows of a signal behind `after`, up to `through`, say of themselves.
+Result<SpoolTotals> SpoolStore::SumRows(Signal signal, SpoolRow after, SpoolRow through) {
   Sql sql;
   sql << "SELECT count(*),coalesce(sum(items),0),coalesce(sum(stored_bytes+checkpoint_bytes),0) FROM "
       << SpoolTable(signal) << " WHERE row>?1 AND row<=?2";
   Statement statement;
   LIMPET_TRY(statement.Prepare(db_, sql.text()));
-  statement.Bind(1, static_cast<int64_t>(state_.done[i]));
+  statement.Bind(1, static_cast<int64_t>(after));
   statement.Bind(2, static_cast<int64_t>(through));
   const Result<bool> row = statement.Step();
   if (!row.ok()) return row.status();
+  return SpoolTotals{.batches = static_cast<uint64_t>(statement.Number(0)),
+                     .items = static_cast<uint64_t>(statement.Number(1)),
+                     .bytes = static_cast<uint64_t>(statement.Number(2))};
+}
+
+/// S3, S4: everything up to `through` is finished.
+Status SpoolStore::AdvanceDone(SpoolJob& job, Signal signal, SpoolRow through) {
+  const size_t i = Index(signal);
+  if (through <= state_.done[i]) return {};
+  const Result<SpoolTotals> finished = SumRows(signal, state_.done[i], through);
+  if (!finished.ok()) return finished.status();
   SpoolTotals& totals = state_.totals[i];
-  const auto take = [](uint64_t& from, int64_t count) {
-    from -= std::min(from, static_cast<uint64_t>(count));
-  };
-  take(totals.batches, statement.Number(0));
-  take(totals.items, statement.Number(1));
-  take(totals.bytes, statement.Number(2));
+  totals.batches -= std::min(totals.batches, finished.value().batches);
+  totals.items -= std::min(totals.items, finished.value().items);
+  totals.bytes -= std::min(totals.bytes, finished.value().bytes);
   state_.done[i] = through;
   LoseRest(job, signal);
   return {};
@@ -150,20 +156,11 @@ Status SpoolStore::LoseDamaged(SpoolJob& job, Signal signal, SpoolRow row) {
   SpoolJob::Lost& lost = job.lost[i][At(DropReason::kDamaged)];
   const uint64_t lost_before = lost.items;
   LIMPET_TRY(Lose(job, signal, row, DropReason::kDamaged));
-  Sql sql;
-  sql << "SELECT count(*),coalesce(sum(items),0),coalesce(sum(stored_bytes+checkpoint_bytes),0) FROM "
-      << SpoolTable(signal) << " WHERE row>?1";
-  Statement statement;
-  LIMPET_TRY(statement.Prepare(db_, sql.text()));
-  statement.Bind(1, static_cast<int64_t>(state_.done[i]));
-  const Result<bool> there = statement.Step();
+  const Result<SpoolTotals> there = SumRows(signal, state_.done[i], INT64_MAX);
   if (!there.ok()) return there.status();
-  const auto least = [&](int column, uint64_t most) {
-    return std::min(static_cast<uint64_t>(statement.Number(column)), most);
-  };
-  state_.totals[i] = {.batches = least(0, before.batches),
-                      .items = least(1, before.items),
-                      .bytes = least(2, before.bytes)};
+  state_.totals[i] = {.batches = std::min(there.value().batches, before.batches),
+                      .items = std::min(there.value().items, before.items),
+                      .bytes = std::min(there.value().bytes, before.bytes)};
   lost.items = lost_before + before.items - state_.totals[i].items;
   return {};
 }
