@@ -83,12 +83,13 @@ Agent::Agent(const Config& config, const AgentIdentity& identity, const AgentMem
                  .packed = memory.packed,
                  .gzip = memory.gzip},
                 ports.transports, queue_, spooler_, ledger_, ports.clock, ports.random, ports.log),
+      cycle_clock_(ports.clock),
       host_({.groups = config.host.groups,
              .root = config.host.root,
              .exclude_devices = config.host.exclude_devices,
              .exclude_interfaces = config.host.exclude_interfaces,
              .user_hz = identity.user_hz},
-            ports.files, ports.clock, ports.log, memory.read_buffer),
+            ports.files, cycle_clock_, ports.log, memory.read_buffer),
       encoder_(batcher_, identity.resource, identity.version),
       logs_(batcher_, identity.version),
       extra_(ports.extra),
@@ -262,7 +263,7 @@ void Agent::WatchClock(const ClockReading& reading, bool cycle) {
   }
   if (!cycle && reading.mono < next_clock_check_) return;
   next_clock_check_ = reading.mono + kClockCheck;
-  const Result<ClockDiscipline> discipline = clock_.Discipline();
+  const Result<ClockDiscipline>& discipline = cycle_clock_.Ask();
   synchronized_ = discipline.ok() && discipline.value().synchronized;
   const ClockTrust trust = JudgeClock(reading.wall, config_.clock.unset_before, discipline);
   if (trust != trust_) {

@@ -12,6 +12,7 @@
 #include "agent/loss_watch.h"
 #include "batch/batcher.h"
 #include "batch/log_encoder.h"
+#include "clock/reading.h"
 #include "clock/step_detector.h"
 #include "clock/ticker.h"
 #include "collect/host_collector.h"
@@ -130,6 +131,7 @@ class Agent final : public SnapshotSource, private OpenBatches {
   Batcher batcher_;
   Spooler spooler_;
   Delivery delivery_;
+  CycleClock cycle_clock_;
   HostCollector host_;
   MetricEncoder encoder_;
   LogEncoder logs_;
