@@ -192,6 +192,7 @@ struct SpoolJob {
   std::array<uint64_t, kSignalCount> dead_overflow_items{}, purged_items{}, retried_items{};
   uint64_t dead_changed = 0;                          ///< Letters that retry or purge moved.
   bool full = false;   ///< There is hardly room left, or none: `max_size` or `min_free`.
+  uint64_t room_bytes = 0;  ///< After a transaction: what more batches may take before anything is dropped.
   SignalTotals totals;
   std::array<uint64_t, kSignalCount> dead_items{};
   std::array<SpoolRead, kSpoolReadsMax> reads;

@@ -218,6 +218,7 @@ MonoTime Spooler::CommitDue(MonoTime now) const {
     return now;
   }
   if (kept_out_ || recount_) return paced;
+  if (hurried_ && CommitsFirst()) return now;
   const bool fresh = AnyNew();
   const bool settled = done_ != done_kept_ || done_row_count_ > 0;
   const bool always = options_.durability == Durability::kAlways;
@@ -259,6 +260,20 @@ bool Spooler::TakeFileAnswer(FileAnswer& answer) {
   file_into_ = {};
   answer = file_answer_;
   return true;
+}
+
+// For receivers
+
+bool Spooler::HasRoom(size_t bytes) const {
+  // The others' next batches have their place besides.
+  if (!queue_.CouldHold(bytes + 2 * options_.batch_bytes)) return false;
+  if (!CommitsFirst()) return true;
+  return !was_full_ && queue_.own_bytes() + bytes <= room_bytes_;
+}
+
+bool Spooler::Kept(Signal signal, uint64_t sequence) const {
+  const BatchId head = queue_.Head(signal);
+  return !head || queue_.header(head).sequence > sequence;
 }
 
 Held Spooler::held(Signal signal) const {
