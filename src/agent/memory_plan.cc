@@ -1,11 +1,14 @@
 #include "agent/memory_plan.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "batch/batcher.h"
 #include "batch/gzip.h"
+#include "config/destination.h"
 #include "deliver/delivery.h"
 #include "limpet/limits.h"
+#include "receive/otlp_receiver.h"
 #include "serve/http_server.h"
 #include "spool/spool_memory.h"
 
@@ -25,11 +28,48 @@ bool AnyGzip(const Config& config) {
                      [](const DestinationConfig& d) { return d.gzip; });
 }
 
+/// Own metrics need a batch of metrics always, events a small one of logs.
+std::array<size_t, kSignalCount> SlabSizes(const Config& config, const ForeignSizes& foreign) {
+  const size_t whole = RoundUp(Batcher::SlabBytes(config.queue.batch_bytes));
+  std::array<size_t, kSignalCount> sizes = {whole, std::max(kEventSlabBytes, foreign.logs_slab), 0};
+  for (const Signal signal : kSignals) {
+    const bool received = config.receive.present && (TakenSignals(config) >> Index(signal) & 1) != 0;
+    if (received) sizes[Index(signal)] = std::max(sizes[Index(signal)], whole);
+  }
+  return sizes;
+}
+
+size_t ReceiverScratch(const Config& config) {
+  if (!config.receive.present) return 0;
+  return OtlpReceiver::ScratchBytes(config.receive.max_body_bytes, config.queue.batch_bytes, config.receive.merge);
+}
+
+/// Its server and itself.
+size_t ReceiverBytes(const Config& config) {
+  if (!config.receive.present) return 0;
+  return RoundUp(HttpServer::BytesNeeded(ReceiverLimits(config))) +
+         RoundUp(OtlpReceiver::BytesNeeded(config.receive.max_connections));
+}
+
+/// One of the largest. The heap finds a block of at least the next size class, a sixteenth larger.
+size_t BodyPoolBytes(const Config& config) {
+  if (!config.receive.present) return 0;
+  const size_t body = config.receive.max_body_bytes;
+  return body + body / 8 + 4 * kKiB;
+}
+
 void WriteKiB(TextWriter& out, size_t bytes) {
   out.Fixed(static_cast<double>(bytes) / 1024, 1) << " KiB";
 }
 
 }  // namespace
+
+HttpServerLimits ReceiverLimits(const Config& config) {
+  return {.connections = config.receive.max_connections,
+          .body_max = config.receive.max_body_bytes,
+          .page_bytes = kKiB,
+          .idle_timeout = config.receive.idle_timeout};
+}
 
 Result<MemoryPlan> MemoryPlan::Make(const Config& config, const ForeignSizes& foreign,
                                     TextWriter& error) {
@@ -49,15 +89,18 @@ Result<MemoryPlan> MemoryPlan::Make(const Config& config, const ForeignSizes& fo
   set(Holder::kTls, "tls", foreign.tls * destinations, "mbedTLS");
   set(Holder::kSpool, "spool", spool ? SpoolMemory::Bytes(batch) : 0,
       "SQLite, its worker's stack, a record on its way");
-  set(Holder::kSlab, "slab", RoundUp(Batcher::SlabBytes(batch)) + std::max(kEventSlabBytes, foreign.logs_slab),
-      "the open batches");
+  plan.slabs_ = SlabSizes(config, foreign);
+  set(Holder::kSlab, "slab", std::accumulate(plan.slabs_.begin(), plan.slabs_.end(), size_t{0}), "the open batches");
   set(Holder::kGzip, "gzip", gzip ? GzipCompressor::BytesNeeded() + kAlignment + batch : 0,
       "the compressor and its output");
   set(Holder::kDelivery, "delivery", destinations * RoundUp(foreign.transport) + Delivery::BytesNeeded(config),
       "destinations, their answers, a batch without gzip");
-  set(Holder::kScratch, "scratch", std::max(kProcFileBytes, batch), "a file of /proc, a batch taken apart");
-  set(Holder::kListener, "listener", HttpServer::BytesNeeded({.page_bytes = PageBytes(destinations)}),
-      "[health] and the control socket");
+  set(Holder::kScratch, "scratch", std::max({kProcFileBytes, batch, ReceiverScratch(config)}),
+      "a file of /proc, a batch taken apart, a request inflated");
+  set(Holder::kListener, "listener",
+      RoundUp(HttpServer::BytesNeeded({.page_bytes = PageBytes(destinations)})) + ReceiverBytes(config),
+      "[health], the control socket, [receive.otlp]");
+  set(Holder::kBodies, "bodies", BodyPoolBytes(config), "requests to [receive.otlp], until they are whole");
   set(Holder::kProgram, "program", foreign.program, "limpet's own objects, tables and buffers");
 
   size_t fixed = 0;
@@ -80,6 +123,11 @@ Result<MemoryPlan> MemoryPlan::Make(const Config& config, const ForeignSizes& fo
       error << ", or set spool.durability = never (the spool takes ";
       WriteKiB(error, spool_bytes);
       error << ')';
+    }
+    if (config.receive.present) {
+      error << ", or lower receive.otlp.max_body (now ";
+      WriteKiB(error, config.receive.max_body_bytes);
+      error << ", taken twice)";
     }
     return {Code::kFull, 0, "memory plan"};
   }

@@ -16,6 +16,12 @@ Batcher::Batcher(const BatcherOptions& options,
   }
 }
 
+Batcher::Room Batcher::room(Signal signal) const {
+  const Open& open = open_[Index(signal)];
+  const Room all = capacity(signal);
+  return {all.bytes - std::min(all.bytes, open.writer.size()), all.items - std::min(all.items, open.items)};
+}
+
 bool Batcher::Fits(Signal signal, uint32_t items) const {
   const Open& open = open_[Index(signal)];
   return open.writer.ok() && open.writer.size() <= open.bytes_max &&

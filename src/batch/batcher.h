@@ -55,6 +55,17 @@ class Batcher {
   /// Where a source writes whole messages of the signal (B1).
   WireWriter& writer(Signal signal) { return open_[Index(signal)].writer; }
 
+  /// What the open batch still takes, and what one takes that is empty; nothing where there is no slab.
+  struct Room {
+    size_t bytes = 0;
+    uint32_t items = 0;
+  };
+  Room room(Signal signal) const;
+  Room capacity(Signal signal) const {
+    const size_t bytes = open_[Index(signal)].bytes_max;
+    return {bytes, bytes > 0 ? options_.items_max : 0};
+  }
+
   /// May `items` more enter the open batch, whose writer has just taken their bytes?
   bool Fits(Signal signal, uint32_t items) const;
 

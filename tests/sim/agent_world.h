@@ -128,8 +128,7 @@ struct AgentWorld : private PoolReporter {
     if (extra != nullptr) logs_slab.resize(slab.size());
     if (flash != nullptr && extra == nullptr) logs_slab.resize(kEventSlabBytes);
     delivery_memory.resize(Delivery::BytesNeeded(config) / sizeof(std::max_align_t) + 1);
-    const AgentMemory memory{.slab = slab,
-                             .logs_slab = logs_slab,
+    const AgentMemory memory{.slabs = {slab, logs_slab, {}},
                              .gzip = config.destinations[0].gzip ? gzip.get() : nullptr,
                              .packed = packed,
                              .queue = std::as_writable_bytes(std::span(arena)),
