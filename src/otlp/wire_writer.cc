@@ -14,11 +14,6 @@ constexpr uint32_t kWireVarint = 0;
 constexpr uint32_t kWireFixed64 = 1;
 constexpr uint32_t kWireLength = 2;
 
-/// Bytes of `value` as a varint.
-size_t VarintSize(uint64_t value) {
-  return (static_cast<size_t>(std::bit_width(value | 1)) + 6) / 7;
-}
-
 }  // namespace
 
 // Runs one of nanopb's primitives over what is left of the buffer.

@@ -3,12 +3,18 @@
 // moves the contents only when they are 128 bytes or longer. The output is what protoc would write.
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string_view>
 
 namespace limpet {
+
+/// Bytes of `value` as a varint.
+constexpr size_t VarintSize(uint64_t value) {
+  return (static_cast<size_t>(std::bit_width(value | 1)) + 6) / 7;
+}
 
 /// When the buffer is full, ok() turns false and stays so until Rewind; nothing is written past it.
 class WireWriter {

@@ -66,8 +66,8 @@ void Sink::Export(Signal signal, const HttpRequest& request, HttpResponse& respo
   } else if (!request.content_encoding.empty() && !IsToken(request.content_encoding, "identity")) {
     return Refuse(signal, 415, "content encoding is neither gzip nor identity", response);
   }
-  if (const Status valid = ValidateExportRequest(signal, body); !valid.ok()) {
-    return Refuse(signal, 400, valid.where, response);
+  if (const auto valid = ValidateExportRequest(signal, body); !valid.ok()) {
+    return Refuse(signal, 400, valid.status().where, response);
   }
   Print(signal, body);
   AnswerExport(OtlpForm::kProtobuf, signal, 0, {}, response);
