@@ -51,13 +51,6 @@ size_t ReceiverBytes(const Config& config) {
          RoundUp(OtlpReceiver::BytesNeeded(config.receive.max_connections));
 }
 
-/// One of the largest. The heap finds a block of at least the next size class, a sixteenth larger.
-size_t BodyPoolBytes(const Config& config) {
-  if (!config.receive.present) return 0;
-  const size_t body = config.receive.max_body_bytes;
-  return body + body / 8 + 4 * kKiB;
-}
-
 void WriteKiB(TextWriter& out, size_t bytes) {
   out.Fixed(static_cast<double>(bytes) / 1024, 1) << " KiB";
 }
@@ -100,7 +93,7 @@ Result<MemoryPlan> MemoryPlan::Make(const Config& config, const ForeignSizes& fo
   set(Holder::kListener, "listener",
       RoundUp(HttpServer::BytesNeeded({.page_bytes = PageBytes(destinations)})) + ReceiverBytes(config),
       "[health], the control socket, [receive.otlp]");
-  set(Holder::kBodies, "bodies", BodyPoolBytes(config), "requests to [receive.otlp], until they are whole");
+  set(Holder::kBodies, "bodies", config.receive.present ? HttpServer::PoolBytes(config.receive.max_body_bytes, 1) : 0, "requests to [receive.otlp], until they are whole");
   set(Holder::kProgram, "program", foreign.program, "limpet's own objects, tables and buffers");
 
   size_t fixed = 0;
