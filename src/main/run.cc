@@ -295,8 +295,9 @@ int Runtime::StartListeners(Carver& carver) {
     routes_->ServeSpool(
         spool_routes_.emplace(agent_->spooler(), clock_, spool_.file_buffer()));
   }
-  server_.emplace(HttpServerLimits{.page_bytes = PageBytes(config_.destination_count)}, carver.Take(plan_.of(Holder::kListener).bytes), clock_,
-                  poller_, sockets_, *routes_);
+  server_.emplace(HttpServerLimits{.page_bytes = PageBytes(config_.destination_count)},
+                  carver.Take(plan_.of(Holder::kListener).bytes), nullptr, clock_, poller_, sockets_,
+                  *routes_);
   if (control) {
     TextBuffer<kPathMax> address;
     WriteControlAddress(run_dir_.path(), address);
