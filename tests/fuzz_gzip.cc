@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <span>
 #include <vector>
 
@@ -35,16 +36,14 @@ Code Unpack(Gzip& gzip, std::span<const uint8_t> in, size_t room, Bytes& out) {
   return Code::kOk;
 }
 
-void PutLe32(Bytes& out, uint32_t value) {
-  for (int shift = 0; shift < 32; shift += 8) out.push_back(static_cast<uint8_t>(value >> shift));
-}
-
 /// A member made by hand around a stream that inflates to `plain`.
 Bytes Framed(std::span<const uint8_t> stream, std::span<const uint8_t> plain) {
-  Bytes member = {0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255};
-  member.insert(member.end(), stream.begin(), stream.end());
-  PutLe32(member, Crc32(0, plain));
-  PutLe32(member, static_cast<uint32_t>(plain.size()));
+  constexpr uint8_t kHead[] = {0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255};
+  const uint64_t tail = Crc32(0, plain) | uint64_t{plain.size()} << 32;
+  Bytes member(std::size(kHead) + stream.size() + sizeof tail);
+  auto next = std::copy(std::begin(kHead), std::end(kHead), member.begin());
+  next = std::copy(stream.begin(), stream.end(), next);
+  for (unsigned shift = 0; shift < 64; shift += 8) *next++ = static_cast<uint8_t>(tail >> shift);
   return member;
 }
 
