@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "otlp/answer_body.h"
 #include "otlp_points.h"
 #include "sim/receive_world.h"
 
@@ -327,9 +328,10 @@ TEST(OtlpReceiver, AlwaysAnswersAfterTheCommit) {
 TEST(OtlpReceiver, AlwaysTakesNothingWithoutASpool) {
   ReceiveWorld world;
   world.config.spool.durability = Durability::kAlways;
+  world.up = false;
   world.Start();
   world.RunFor(Seconds(2));
-  world.flash->FailWrite(1, Fault::kFromThenOn);
+  world.flash->FailAfter(SimFlash::kWrite, 1, Fault::kFromThenOn);
   ASSERT_FALSE(world.Post(LogsRequest(1, 5)));
   std::optional<Reply> reply;
   for (int wait = 0; !reply && wait < 100; ++wait) {
@@ -352,7 +354,7 @@ TEST(OtlpReceiver, OnDemandGoesOnInMemory) {
   world.Start();
   ASSERT_EQ(world.Post(LogsRequest(1, 5))->status, 200);
   world.RunFor(Seconds(60));
-  world.flash->FailWrite(1, Fault::kFromThenOn);
+  world.flash->FailAfter(SimFlash::kWrite, 1, Fault::kFromThenOn);
   ASSERT_FALSE(world.Post(LogsRequest(6, 5)));
   std::optional<Reply> reply;
   for (int wait = 0; !reply && wait < 100; ++wait) {

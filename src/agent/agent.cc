@@ -57,6 +57,10 @@ OtlpReceiverOptions MakeReceiverOptions(const Config& config, std::span<const ui
           .merged = merge ? resource : std::span<const uint8_t>()};
 }
 
+std::span<uint8_t> Scratch(const AgentMemory& memory) {
+  return {reinterpret_cast<uint8_t*>(memory.read_buffer.data()), memory.read_buffer.size()};
+}
+
 /// A resource that leaves no room in the open batch is left out: better a record without than none.
 std::span<const uint8_t> ResourceOfEvents(const AgentIdentity& identity, const AgentMemory& memory) {
   constexpr size_t kEventBytes = 512;
@@ -86,7 +90,7 @@ Agent::Agent(const Config& config, const AgentIdentity& identity, const AgentMem
                ports.clock, ports.log),
       delivery_(config,
                 {.own = memory.delivery,
-                 .raw = {reinterpret_cast<uint8_t*>(memory.read_buffer.data()), memory.read_buffer.size()},
+                 .raw = Scratch(memory),
                  .packed = memory.packed,
                  .gzip = memory.gzip},
                 ports.transports, queue_, spooler_, ledger_, ports.clock, ports.random, ports.log),
@@ -105,7 +109,7 @@ Agent::Agent(const Config& config, const AgentIdentity& identity, const AgentMem
               ResourceOfEvents(identity, memory), ports.log) {
   if (config.receive.present) {
     const OtlpReceiverOptions options = MakeReceiverOptions(config, identity.resource);
-    receiver_.emplace(options, memory.receiver, std::as_writable_bytes(memory.read_buffer), ports.tokens, batcher_,
+    receiver_.emplace(options, memory.receiver, Scratch(memory), ports.tokens, batcher_,
                       spooler_, clock_, trust_, log_);
     if (config.receive.merge && options.merged.empty()) {
       log_.Warn("receive.otlp.resource = merge: the host's resource leaves no room in a batch, it is not added",

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
+#include <memory>
 #include <new>
 #include <optional>
 
@@ -295,9 +296,8 @@ int Runtime::StartListeners(Carver& carver) {
     routes_->ServeSpool(
         spool_routes_.emplace(agent_->spooler(), clock_, spool_.file_buffer()));
   }
-  server_.emplace(HttpServerLimits{.page_bytes = PageBytes(config_.destination_count)},
-                  carver.Take(plan_.of(Holder::kListener).bytes), nullptr, clock_, poller_, sockets_,
-                  *routes_);
+  const HttpServerLimits limits{.page_bytes = PageBytes(config_.destination_count)};
+  server_.emplace(limits, carver.Take(HttpServer::BytesNeeded(limits)), nullptr, clock_, poller_, sockets_, *routes_);
   if (control) {
     TextBuffer<kPathMax> address;
     WriteControlAddress(run_dir_.path(), address);
@@ -322,8 +322,7 @@ int Runtime::StartReceiver(Carver& carver) {
                     *agent_->receiver());
   if (const Result<int> listening = receiver_->Listen(config_.receive.listen); !listening.ok()) {
     Fail(log_, "cannot listen", config_.receive.listen, listening.status());
-    return listening.status().code == Code::kExists || !IsUnixListener(config_.receive.listen) ? kExitUnavailable
-                                                                                              : kExitCannotCreate;
+    return kExitUnavailable;
   }
   return kExitOk;
 }

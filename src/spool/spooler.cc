@@ -267,8 +267,9 @@ bool Spooler::TakeFileAnswer(FileAnswer& answer) {
 bool Spooler::HasRoom(size_t bytes) const {
   // The others' next batches have their place besides.
   if (!queue_.CouldHold(bytes + 2 * options_.batch_bytes)) return false;
-  if (!CommitsFirst()) return true;
-  return !was_full_ && queue_.own_bytes() + bytes <= room_bytes_;
+  if (!Usable()) return true;
+  // All of it may have to go there.
+  return !(was_full_ && CommitsFirst()) && queue_.own_bytes() + bytes <= room_bytes_;
 }
 
 bool Spooler::Kept(Signal signal, uint64_t sequence) const {

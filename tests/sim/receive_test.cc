@@ -129,7 +129,7 @@ void Weather(uint64_t seed) {
   };
 
   world.Start();
-  bool crashed = false;
+  bool crashed = false, unsure = false;
   for (int spell = 0; spell < 6; ++spell) {
     world.up = below(2) == 0;
     const uint64_t end = below(6);
@@ -149,6 +149,7 @@ void Weather(uint64_t seed) {
     }
     // Nobody answers those that wait: they come again. Of what was only in memory nobody knows.
     for (Client& client : clients) {
+      unsure = unsure || client.waits;
       client.waits = false;
       client.next = world.clock.mono;
       if (client.taken > client.safe) checker.may_skip[client.name] = true;
@@ -171,7 +172,7 @@ void Weather(uint64_t seed) {
     const Seen& seen = checker.seen[client.name];
     EXPECT_GE(seen.last, crashed ? client.safe : client.taken);
     EXPECT_LE(seen.last, client.given);
-    if (!crashed) { EXPECT_EQ(seen.repeats, 0u) << "nobody had to send again what was taken"; }
+    if (!crashed && !unsure) { EXPECT_EQ(seen.repeats, 0u) << "nobody had to send again what was taken"; }
   }
   EXPECT_EQ(world.Total(Signal::kLogs).dropped_total(), 0u);
 }
