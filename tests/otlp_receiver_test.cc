@@ -149,9 +149,9 @@ TEST(OtlpReceiver, LargeRequestsAreSplitInOrder) {
   world.config.queue.batch_items = 50;
   Arrived arrived(world);
   world.Start();
-  ASSERT_EQ(world.Post(LogsRequest(1, 7))->status, 200);
-  ASSERT_EQ(world.Post(LogsRequest(8, 493))->status, 200);
-  ASSERT_EQ(world.Post(LogsRequest(501, 20))->status, 200);
+  ASSERT_EQ(world.Post(world.Logs(1, 7))->status, 200);
+  ASSERT_EQ(world.Post(world.Logs(8, 493))->status, 200);
+  ASSERT_EQ(world.Post(world.Logs(501, 20))->status, 200);
   world.RunFor(Seconds(5));
   EXPECT_EQ(arrived.numbers, Range(1, 520));
   EXPECT_GE(arrived.bodies.size(), 520u / 50);
@@ -216,7 +216,7 @@ TEST(OtlpReceiver, FullMemoryAsksToComeAgain) {
   int64_t next = 1;
   std::optional<Reply> reply;
   for (int n = 0; n < 200; ++n) {
-    reply = world.Post(LogsRequest(static_cast<uint64_t>(next), 20));
+    reply = world.Post(world.Logs(static_cast<uint64_t>(next), 20));
     ASSERT_TRUE(reply);
     if (reply->status != 200) break;
     next += 20;
@@ -230,7 +230,7 @@ TEST(OtlpReceiver, FullMemoryAsksToComeAgain) {
   EXPECT_GT(world.Look().sources[0].received->full, 0u);
   world.up = true;
   world.RunFor(Seconds(120));
-  EXPECT_EQ(world.Post(LogsRequest(static_cast<uint64_t>(next), 20))->status, 200);
+  EXPECT_EQ(world.Post(world.Logs(static_cast<uint64_t>(next), 20))->status, 200);
   world.RunFor(Seconds(5));
   EXPECT_EQ(arrived.numbers, Range(1, next + 19));
 }
@@ -249,7 +249,8 @@ TEST(OtlpReceiver, FullSpoolAsksToComeAgain) {
     int64_t next = 1;
     int full = 0;
     for (int n = 0; n < 3000 && full < 20; ++n) {
-      std::optional<Reply> reply = world.Post(LogsRequest(static_cast<uint64_t>(next), 20, "app", 200));
+      std::optional<Reply> reply = world.Post(world.Logs(static_cast<uint64_t>(next), 20, "app", 200));
+      world.RunFor(Milliseconds(1));
       for (int wait = 0; !reply && wait < 100; ++wait) {
         world.RunFor(Milliseconds(100));
         reply = world.Deferred();
@@ -278,13 +279,13 @@ TEST(OtlpReceiver, AnswersAfterTheCommitWhileSpilling) {
   world.up = false;
   world.worker.latency = Milliseconds(30);
   world.Start();
-  ASSERT_EQ(world.Post(LogsRequest(1, 5))->status, 200) << "calm: once it is queued";
+  ASSERT_EQ(world.Post(world.Logs(1, 5))->status, 200) << "calm: once it is queued";
   world.RunFor(Seconds(60));
   ASSERT_EQ(world.phase(), SpoolPhase::kSpilling);
   const size_t commits = world.commits;
   const MonoTime begin = world.clock.mono;
-  EXPECT_FALSE(world.Post(LogsRequest(6, 5), "/v1/logs", 0));
-  EXPECT_FALSE(world.Post(LogsRequest(11, 5), "/v1/logs", 1)) << "they share a commit";
+  EXPECT_FALSE(world.Post(world.Logs(6, 5), "/v1/logs", 0));
+  EXPECT_FALSE(world.Post(world.Logs(11, 5), "/v1/logs", 1)) << "they share a commit";
   EXPECT_FALSE(world.Deferred(0));
   std::optional<Reply> first, second;
   while (!(first && second) && world.clock.mono - begin < Seconds(5)) {
@@ -310,7 +311,7 @@ TEST(OtlpReceiver, AlwaysAnswersAfterTheCommit) {
   Arrived arrived(world);
   world.Start();
   for (int64_t n = 0; n < 20; ++n) {
-    ASSERT_FALSE(world.Post(LogsRequest(static_cast<uint64_t>(n * 10 + 1), 10)));
+    ASSERT_FALSE(world.Post(world.Logs(static_cast<uint64_t>(n * 10 + 1), 10)));
     std::optional<Reply> reply;
     for (int wait = 0; !reply && wait < 20; ++wait) {
       world.RunFor(Milliseconds(10));
@@ -332,7 +333,7 @@ TEST(OtlpReceiver, AlwaysTakesNothingWithoutASpool) {
   world.Start();
   world.RunFor(Seconds(2));
   world.flash->FailAfter(SimFlash::kWrite, 1, Fault::kFromThenOn);
-  ASSERT_FALSE(world.Post(LogsRequest(1, 5)));
+  ASSERT_FALSE(world.Post(world.Logs(1, 5)));
   std::optional<Reply> reply;
   for (int wait = 0; !reply && wait < 100; ++wait) {
     world.RunFor(Milliseconds(10));
@@ -340,11 +341,11 @@ TEST(OtlpReceiver, AlwaysTakesNothingWithoutASpool) {
   }
   ASSERT_TRUE(reply);
   EXPECT_EQ(reply->status, 503);
-  EXPECT_EQ(world.Post(LogsRequest(6, 5))->status, 503);
-  EXPECT_GT(world.Post(LogsRequest(6, 5))->retry_after, 0);
+  EXPECT_EQ(world.Post(world.Logs(6, 5))->status, 503);
+  EXPECT_GT(world.Post(world.Logs(6, 5))->retry_after, 0);
   world.flash->Heal();
   world.RunFor(Seconds(70));
-  EXPECT_FALSE(world.Post(LogsRequest(6, 5)));
+  EXPECT_FALSE(world.Post(world.Logs(6, 5)));
 }
 
 // on_demand degrades to memory, and says so elsewhere (health).
@@ -352,10 +353,10 @@ TEST(OtlpReceiver, OnDemandGoesOnInMemory) {
   ReceiveWorld world;
   world.up = false;
   world.Start();
-  ASSERT_EQ(world.Post(LogsRequest(1, 5))->status, 200);
+  ASSERT_EQ(world.Post(world.Logs(1, 5))->status, 200);
   world.RunFor(Seconds(60));
   world.flash->FailAfter(SimFlash::kWrite, 1, Fault::kFromThenOn);
-  ASSERT_FALSE(world.Post(LogsRequest(6, 5)));
+  ASSERT_FALSE(world.Post(world.Logs(6, 5)));
   std::optional<Reply> reply;
   for (int wait = 0; !reply && wait < 100; ++wait) {
     world.RunFor(Milliseconds(10));
@@ -377,16 +378,16 @@ TEST(OtlpReceiver, WhatDoesNotFitWholeIsNotTaken) {
   world.up = false;
   Arrived arrived(world);
   world.Start();
-  ASSERT_EQ(world.Post(LogsRequest(1, 10))->status, 200);
-  const std::optional<Reply> reply = world.Post(LogsRequest(11, 400));
+  ASSERT_EQ(world.Post(world.Logs(1, 10))->status, 200);
+  const std::optional<Reply> reply = world.Post(world.Logs(11, 400));
   ASSERT_TRUE(reply);
   EXPECT_EQ(reply->status, 429);
   EXPECT_EQ(world.account(Signal::kLogs).collected, 10u);
-  ASSERT_EQ(world.Post(LogsRequest(11, 10))->status, 200);
+  ASSERT_EQ(world.Post(world.Logs(11, 10))->status, 200);
   world.up = true;
   world.RunFor(Seconds(120));
   EXPECT_EQ(arrived.numbers, Range(1, 20));
-  EXPECT_EQ(world.Post(LogsRequest(21, 400))->status, 413) << "it would never fit";
+  EXPECT_EQ(world.Post(world.Logs(21, 400))->status, 413) << "it would never fit";
   ExpectNothingBroken(world);
 }
 
@@ -397,8 +398,8 @@ TEST(OtlpReceiver, TheHostsResourceIsMerged) {
   const ResourceAttribute host[] = {{"service.name", "limpet"}, {"host.name", "edge-7"}, {"site", "plant-7"}};
   world.host_resource = host;
   world.Start();
-  ASSERT_EQ(world.Post(LogsRequest(1, 2))->status, 200);
-  ASSERT_EQ(world.Post(LogsRequest(3, 200, "other", 100))->status, 200);
+  ASSERT_EQ(world.Post(world.Logs(1, 2))->status, 200);
+  ASSERT_EQ(world.Post(world.Logs(3, 200, "other", 100))->status, 200);
   world.RunFor(Seconds(3));
   EXPECT_EQ(arrived.numbers, Range(1, 202));
   for (const Bytes& body : arrived.bodies) {
@@ -423,9 +424,9 @@ TEST(OtlpReceiver, TheHostsResourceIsMerged) {
 TEST(OtlpReceiver, StoppingSendsAway) {
   ReceiveWorld world;
   world.Start();
-  ASSERT_EQ(world.Post(LogsRequest(1, 5))->status, 200);
+  ASSERT_EQ(world.Post(world.Logs(1, 5))->status, 200);
   world.agent->Stop(world.clock.mono);
-  const std::optional<Reply> reply = world.Post(LogsRequest(6, 5));
+  const std::optional<Reply> reply = world.Post(world.Logs(6, 5));
   ASSERT_TRUE(reply);
   EXPECT_EQ(reply->status, 503);
   EXPECT_GT(reply->retry_after, 0);

@@ -128,6 +128,7 @@ struct SpoolOpened {
   std::array<SpoolRow, kSignalCount> done_through{};
   TriedRows tried{};
   SpoolRow next_row = 1;
+  uint64_t room_bytes = 0;    ///< As SpoolJob::room_bytes.
   UnixTime last_commit;       ///< Of the process before.
 };
 

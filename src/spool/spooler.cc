@@ -53,6 +53,7 @@ void Spooler::TakeOver(const SpoolOpened& opened) {
   if (!opened.instance.text().empty()) instance_ = opened.instance;
   done_ = done_kept_ = opened.done_through;
   next_row_ = std::max(next_row_, opened.next_row);
+  room_bytes_ = opened.room_bytes;
   attempts_.TakeOver(opened.tried);
   for (const Signal signal : kSignals) {
     const size_t i = Index(signal);

@@ -113,7 +113,7 @@ void Weather(uint64_t seed) {
       if (client.next > world.clock.mono) continue;
       if (client.count == 0) client.count = static_cast<uint32_t>(1 + below(below(10) == 0 ? 500 : 40));
       client.given = client.taken + client.count;
-      const Bytes request = LogsRequest(client.taken + 1, client.count, client.name, 20 + below(100));
+      const Bytes request = world.Logs(client.taken + 1, client.count, client.name, 20 + below(100));
       const std::optional<Reply> reply = world.Post(request, "/v1/logs", slot);
       client.waits = !reply;
       if (reply) told(client, *reply, false);

@@ -13,7 +13,7 @@ namespace limpet::sim {
 
 using Bytes = std::vector<uint8_t>;
 
-/// Log records with the attribute `line`, numbered from `first`, of a client that names itself.
+/// Log records with the attribute `n`, numbered from `first`, of a client that names itself.
 inline Bytes LogsRequest(uint64_t first, uint32_t count, std::string_view client = "app", size_t text_bytes = 40,
                          UnixTime time = {}) {
   Bytes buffer(count * (text_bytes + 128) + 512);
@@ -33,7 +33,7 @@ inline Bytes LogsRequest(uint64_t first, uint32_t count, std::string_view client
   const size_t scope = out.Open(otlp_ResourceLogs_scope_logs_tag);
   for (uint64_t n = first; n < first + count; ++n) {
     const size_t record = out.Open(otlp_ScopeLogs_log_records_tag);
-    if (time.ns != 0) out.SignedFixed64(otlp_LogRecord_time_unix_nano_tag, time.ns);
+    if (time.ns != 0) out.SignedFixed64(otlp_LogRecord_observed_time_unix_nano_tag, time.ns);
     text(otlp_LogRecord_body_tag, std::string(text_bytes, static_cast<char>('a' + n % 26)));
     const size_t attribute = out.Open(otlp_LogRecord_attributes_tag);
     out.String(otlp_KeyValue_key_tag, "n");
@@ -63,6 +63,11 @@ struct ReceiveWorld : SpoolWorld {
     config.receive.present = true;
     config.receive.max_body_bytes = 128 * 1024;
     config.receive.max_connections = 4;
+  }
+
+  /// A request of now.
+  Bytes Logs(uint64_t first, uint32_t count, std::string_view client = "app", size_t text_bytes = 40) {
+    return LogsRequest(first, count, client, text_bytes, clock.Wall());
   }
 
   /// Hands over a request on a connection. Nothing: the answer is deferred (Deferred asks for it).
