@@ -16,8 +16,9 @@ namespace limpet {
 namespace {
 
 constexpr size_t kAlignment = 64;
-// Batches of full size that the queue holds at least: one in flight, one that waits.
-constexpr size_t kQueueBatchesMin = 2;
+// Batches of full size that the queue holds at least: one in flight, one that waits; and one of each
+// signal, so that what is open never keeps a receiver from taking more.
+size_t QueueBatchesMin(const Config& config) { return config.receive.present ? 2 + kSignalCount : 2; }
 
 constexpr size_t RoundUp(size_t bytes) { return (bytes + kAlignment - 1) & ~(kAlignment - 1); }
 
@@ -98,7 +99,7 @@ Result<MemoryPlan> MemoryPlan::Make(const Config& config, const ForeignSizes& fo
 
   size_t fixed = 0;
   for (const Share& share : plan.shares_) fixed += share.bytes;
-  const size_t queue_min = kQueueBatchesMin * BatchQueue::BytesFor(batch);
+  const size_t queue_min = QueueBatchesMin(config) * BatchQueue::BytesFor(batch);
   if (fixed + queue_min > memory) {
     error << "agent.memory: ";
     WriteKiB(error, memory);
@@ -110,7 +111,7 @@ Result<MemoryPlan> MemoryPlan::Make(const Config& config, const ForeignSizes& fo
           << "lower queue.batch_bytes (now ";
     WriteKiB(error, batch);
     error << ", taken "
-          << 1 + (gzip ? 1 : 0) + (spool ? SpoolMemory::kBatches : 0) + kQueueBatchesMin
+          << 1 + (gzip ? 1 : 0) + (spool ? SpoolMemory::kBatches : 0) + QueueBatchesMin(config)
           << " times over)";
     if (without_spool) {
       error << ", or set spool.durability = never (the spool takes ";

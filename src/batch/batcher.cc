@@ -162,6 +162,12 @@ bool Batcher::Paused() const {
   return options_.overflow == Overflow::kPauseSources && !queue_.CouldHold(2 * options_.bytes_max);
 }
 
+size_t Batcher::open_bytes() const {
+  size_t bytes = 0;
+  for (const Open& open : open_) bytes += open.writer.size();
+  return bytes;
+}
+
 MonoTime Batcher::oldest_open() const {
   MonoTime oldest = kNever;
   for (const Open& open : open_) {

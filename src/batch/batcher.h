@@ -99,6 +99,8 @@ class Batcher {
   /// Items that could not be written at all (one larger than a batch): counted, never silent.
   void DropUnwritable(Signal signal, uint32_t items, const Stamp& stamp);
 
+  /// Of all open batches, before compression.
+  size_t open_bytes() const;
   uint64_t open_items(Signal signal) const { return open_[Index(signal)].items; }
   /// Collection time of the oldest open item (kNever when there is none).
   MonoTime oldest_open() const;

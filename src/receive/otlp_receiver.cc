@@ -82,7 +82,7 @@ bool OtlpReceiver::Admits(const HttpRequest& request, HttpResponse& response) {
   }
   if (stopping_) return refuse(503, "stopping");
   if (options_.commits_first && !spooler_.usable()) return refuse(503, kSpoolUnusable);
-  if (!spooler_.HasRoom(0)) return refuse(429, kFull);
+  if (!HasRoom(0)) return refuse(429, kFull);
   return true;
 }
 
@@ -163,7 +163,7 @@ OtlpReceiver::Taken OtlpReceiver::Append(Signal signal, std::span<const uint8_t>
                         .first = Believed(facts.first, reading.wall),
                         .last = Believed(facts.last, reading.wall)};
   const size_t batch_bytes = batcher_.capacity(signal).bytes;
-  if (!spooler_.HasRoom(std::min(request.size(), batch_bytes))) return {.status = 429, .why = kFull};
+  if (!HasRoom(std::min(request.size(), batch_bytes))) return {.status = 429, .why = kFull};
   RequestSplitter parts(signal, request, batch_bytes - merger_.growth());
   const Batcher::Room room = batcher_.room(signal);
   if (request.size() + merger_.growth() > room.bytes || facts.items > room.items) {
@@ -192,7 +192,7 @@ OtlpReceiver::Taken OtlpReceiver::AppendParts(Signal signal, RequestSplitter& pa
     items += step.items;
     rejected += step.rejected;
     if (step.done) break;
-    if (batcher_.TryClose(signal) && spooler_.HasRoom(0)) continue;
+    if (batcher_.TryClose(signal) && HasRoom(0)) continue;
     batcher_.Withdraw(signal, begin);
     // Nobody else is in the way: coming again would not help.
     if (spooler_.empty()) return {.status = 413, .why = "larger than the queue"};

@@ -75,6 +75,7 @@ class OtlpReceiver final : public HttpHandler {
     uint64_t rejected = 0;
   };
 
+  bool HasRoom(size_t bytes) const { return spooler_.HasRoom(batcher_.open_bytes() + bytes); }
   bool Admits(const HttpRequest& request, HttpResponse& response);
   Taken Take(Signal signal, OtlpForm form, const HttpRequest& request);
   /// When a request came, and the times of its items.

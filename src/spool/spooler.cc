@@ -266,11 +266,14 @@ bool Spooler::TakeFileAnswer(FileAnswer& answer) {
 // For receivers
 
 bool Spooler::HasRoom(size_t bytes) const {
-  // The others' next batches have their place besides.
-  if (!queue_.CouldHold(bytes + 2 * options_.batch_bytes)) return false;
+  // The next batch of others has its place besides.
+  if (!queue_.CouldHold(bytes + options_.batch_bytes)) return false;
   if (!Usable()) return true;
-  // All of it may have to go there.
-  return !(was_full_ && CommitsFirst()) && queue_.own_bytes() + bytes <= room_bytes_;
+  // All of it may have to go there, where a batch takes up to two pages more than its bytes.
+  size_t batches = kSignalCount;
+  for (const Signal signal : kSignals) batches += queue_.batches(signal, Part::kNew);
+  const uint64_t needed = queue_.own_bytes() + bytes + batches * 2 * kSpoolPageBytes;
+  return !(was_full_ && CommitsFirst()) && needed <= room_bytes_;
 }
 
 bool Spooler::Kept(Signal signal, uint64_t sequence) const {
