@@ -13,6 +13,8 @@ namespace {
 Status Malformed(const char* what) { return {Code::kInvalid, 0, what}; }
 
 bool IsPacked(std::span<const uint8_t> bytes, WireType type) {
+  if (type == WireType::kFixed64) return bytes.size() % sizeof(uint64_t) == 0;
+  if (type == WireType::kFixed32) return bytes.size() % sizeof(uint32_t) == 0;
   PackedReader values(bytes, type);
   for (uint64_t value = 0; values.Next(value);) {
   }
