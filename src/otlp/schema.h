@@ -16,7 +16,8 @@ enum class FieldKind : uint8_t {
   kId,        ///< Bytes; in JSON hex.
   kBytes,     ///< In JSON base64.
   kBool,
-  kNumber,    ///< A varint: uint32 or an enum.
+  kNumber,    ///< uint32.
+  kEnum,      ///< In JSON a number, never a name.
   kFlags,     ///< fixed32.
   kSint,      ///< sint32.
   kInt,       ///< int64; in JSON in quotes, as the next three.
@@ -28,19 +29,28 @@ enum class FieldKind : uint8_t {
 };
 WireType WireTypeOf(FieldKind kind);
 
+/// How often a field is there, and what it means when it is not.
+enum class FieldRule : uint8_t {
+  kSingle,    ///< As absent as when it is zero or empty, but for messages.
+  kOptional,  ///< Zero and absent differ.
+  kOneof,     ///< Likewise; of the fields of a message that have this rule the last one counts.
+  kMany,      ///< Repeated; scalars are packed.
+};
+
 struct MessageSchema;
 
 struct FieldSchema {
-  uint32_t number;        ///< Below 32.
-  const char* name;       ///< In JSON: lowerCamelCase.
+  uint32_t number;   ///< Below 32.
+  const char* name;  ///< In JSON: lowerCamelCase.
   FieldKind kind;
-  bool repeated = false;  ///< Scalars of such a field are packed.
+  FieldRule rule = FieldRule::kSingle;
   const MessageSchema* message = nullptr;
+
+  bool repeated() const { return rule == FieldRule::kMany; }
 };
 
 struct MessageSchema {
   std::span<const FieldSchema> fields;
-  bool alternatives = false;  ///< All its fields are of one oneof: the last one counts.
 };
 
 /// Export{Metrics,Logs,Trace}ServiceRequest.
