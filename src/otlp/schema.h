@@ -18,7 +18,8 @@ enum class FieldKind : uint8_t {
   kId,        ///< Bytes; in JSON hex.
   kBytes,     ///< In JSON base64.
   kBool,
-  kNumber,    ///< A varint: uint32 or an enum.
+  kNumber,    ///< uint32.
+  kEnum,      ///< In JSON a number, never a name.
   kFlags,     ///< fixed32.
   kSint,      ///< sint32.
   kInt,       ///< int64; in JSON in quotes, as the next three.
@@ -42,6 +43,14 @@ constexpr WireType WireTypeOf(FieldKind kind) {
   }
 }
 
+/// How often a field is there, and what it means when it is not.
+enum class FieldRule : uint8_t {
+  kSingle,    ///< As absent as when it is zero or empty, but for messages.
+  kOptional,  ///< Zero and absent differ.
+  kOneof,     ///< Likewise; of the fields of a message that have this rule the last one counts.
+  kMany,      ///< Repeated; scalars are packed.
+};
+
 struct MessageSchema;
 
 inline constexpr uint32_t kFieldNumberEnd = 17;  ///< Span.flags is 16.
@@ -50,8 +59,10 @@ struct FieldSchema {
   uint32_t number;        ///< Below kFieldNumberEnd.
   const char* name;       ///< In JSON: lowerCamelCase.
   FieldKind kind;
-  bool repeated = false;  ///< Scalars of such a field are packed.
+  FieldRule rule = FieldRule::kSingle;
   const MessageSchema* message = nullptr;
+
+  bool repeated() const { return rule == FieldRule::kMany; }
 };
 
 /// What a message has to do with the items of a request: its data points, log records or spans.
@@ -59,7 +70,6 @@ enum class ItemRole : uint8_t { kNone, kAround, kItem };
 
 struct MessageSchema {
   std::span<const FieldSchema> fields;
-  bool alternatives = false;  ///< All its fields are of one oneof: the last one counts.
   ItemRole role = ItemRole::kNone;
   uint8_t time = 0;       ///< Of an item: the number of the field, fixed64, that has its time,
   uint8_t time_else = 0;  ///< and of the one that counts where the first is 0.
