@@ -75,6 +75,12 @@ TEST(HttpParser, Accepts) {
        "POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n258\r\n" + large +
            "\r\n0\r\n\r\n",
        "POST", "/x", "", large, true},
+      {"chunked by an old client",
+       "POST /x HTTP/1.0\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n"
+       "1\r\na\r\n0\r\n\r\n",
+       "POST", "/x", "", "a", false},
+      {"no chunks", "POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+       "POST", "/x", "", "", true},
       {"empty lines before", "\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", "GET", "/", "", "", true},
       {"upgrade is passed over",
        "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n", "GET", "/", "", "",
@@ -114,6 +120,11 @@ TEST(HttpParser, Refuses) {
       {"both lengths, other order",
        post + "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n", 400},
       {"two lengths", post + "Content-Length: 5\r\nContent-Length: 5\r\n\r\n", 400},
+      {"different lengths", post + "Content-Length: 5\r\nContent-Length: 6\r\n\r\n", 400},
+      {"list of lengths", post + "Content-Length: 5, 5\r\n\r\n", 400},
+      {"no length", post + "Content-Length:\r\n\r\n", 400},
+      {"chunked twice",
+       post + "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n", 501},
       {"signed length", post + "Content-Length: +5\r\n\r\n", 400},
       {"endless length", post + "Content-Length: 99999999999999999999999\r\n\r\n", 400},
       {"large length", post + "Content-Length: 601\r\n\r\n", 413},
@@ -227,6 +238,39 @@ TEST(HttpParser, ReadsNoFurtherThanTheLength) {
   Feed(parser, b, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 500\r\n\r\nab", 1000);
   EXPECT_EQ(parser.Space().size(), 498u);
   EXPECT_EQ(parser.Space().data(), b.body + 2);
+}
+
+TEST(HttpParser, WantsBlocks) {
+  std::string head(kHeadBytes, 0), small(4096, 0), large(8192, 0);
+  HttpParser parser(head, 9000);
+  const auto feed = [&parser](const std::string& text) {
+    std::memcpy(parser.Space().data(), text.data(), text.size());
+    return parser.Take(text.size());
+  };
+  EXPECT_EQ(feed("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nfff\r\n01"),
+            State::kWantsBody);
+  EXPECT_EQ(parser.body_wanted(), 4096u);
+  EXPECT_EQ(parser.request().path, "/");
+  EXPECT_EQ(parser.GiveBody(small), State::kBody);
+  EXPECT_TRUE(small.starts_with("01"));
+  size_t sent = 2;
+  while (sent + 500 <= 4095) {
+    EXPECT_EQ(feed(std::string(500, 'x')), State::kBody);
+    sent += 500;
+  }
+  EXPECT_EQ(feed(std::string(4095 - sent, 'x')), State::kBody);
+  EXPECT_EQ(feed("\r\n3\r\n"), State::kWantsBody);  // R4: it may all be body.
+  EXPECT_EQ(parser.body_wanted(), 8192u);
+  large.replace(0, 4096, small);
+  EXPECT_EQ(parser.GiveBody(large), State::kBody);
+  EXPECT_EQ(feed("abc\r\n0\r\n\r\n"), State::kComplete);
+  EXPECT_EQ(BodyOf(parser), "01" + std::string(4093, 'x') + "abc");
+  parser.DropBody();
+  EXPECT_TRUE(parser.request().body.empty());
+  EXPECT_EQ(parser.request().path, "/");
+  EXPECT_EQ(parser.Next(), State::kHead);
+  EXPECT_EQ(feed("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9000\r\n\r\n"), State::kWantsBody);
+  EXPECT_EQ(parser.body_wanted(), 9000u);
 }
 
 /// What became of `text`, as one comparable line for each request in it.

@@ -93,7 +93,8 @@ class HttpParser {
   size_t body_length_ = 0;  // As announced; 0 when chunked.
   State state_ = State::kHead;
   bool chunked_ = false;
-  bool coded_ = false;      // In another transfer coding than chunked.
+  bool coded_ = false;      // In another transfer coding than chunked, or chunked twice.
+  bool unsized_ = false;    // Its length is announced as nothing.
   bool expects_ = false;    // The client waits for "100 Continue".
   bool in_value_ = false;   // The header at hand has come as far as its value.
   bool is_head_ = false, keep_alive_ = false, http_1_0_ = false;

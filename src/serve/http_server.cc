@@ -339,14 +339,15 @@ bool HttpServer::Feed(Connection& connection) {
   const bool in_turn = oldest == nullptr || oldest == &connection;
   void* const block = in_turn ? bodies_->Resize(connection.block, wanted) : nullptr;
   if (block == nullptr) {
-    const bool alone = use_.bodies == (has_one ? 1 : 0);  // By H7 all that can come back is its own.
-    if ((in_turn && alone) || wanted > bodies_->use().bytes) {
+    // By H7 whatever may come back is the server's own.
+    const bool empty = in_turn && use_.bodies == 0;
+    if (empty || wanted > bodies_->use().bytes) {
       Refuse(connection, 413, "the body is larger than the memory for bodies");
-      return false;
+    } else if (connection.state != State::kStarved) {
+      Enter(connection, State::kStarved);
+      due_ = now_;  // Bodies that stand still are due earlier now.
+      Watch(connection, 0);
     }
-    if (connection.state != State::kStarved) Enter(connection, State::kStarved);
-    due_ = now_;  // Bodies that stand still are due earlier now.
-    Watch(connection, 0);
     return false;
   }
   if (!has_one) ++use_.bodies;
@@ -369,7 +370,7 @@ void HttpServer::FreeBody(Connection& connection) {
 HttpRequest HttpServer::RequestOf(const Connection& connection) const {
   HttpRequest request = connection.parser.request();
   request.listener = static_cast<int>(connection.listener);
-  request.slot = static_cast<size_t>(&connection - connections_.data());
+  request.slot = SlotOf(connection);
   return request;
 }
 

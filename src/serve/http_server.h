@@ -116,7 +116,8 @@ class HttpServer final {
   Result<int> Listen(std::string_view address);
 
   /// Closes what took too long and asks for what is deferred. Returns when it wants to be called
-  /// next at the latest (kNever: no connection); ask again after each event.
+  /// next (kNever: no connection), which may be earlier than there is something to do; ask again
+  /// after each event.
   MonoTime OnTime(MonoTime now);
 
   /// Closes every connection and listener.
