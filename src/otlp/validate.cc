@@ -72,7 +72,7 @@ Result<ItemSummary> ValidateExportRequest(Signal signal, std::span<const uint8_t
         case FieldKind::kBytes: break;
         default:
           // A repeated scalar may be packed or not, whatever the .proto says.
-          if (!field->repeated || !IsPacked({value, length}, WireTypeOf(field->kind))) {
+          if (!field->repeated() || !IsPacked({value, length}, WireTypeOf(field->kind))) {
             return Malformed("protobuf wire type");
           }
       }
