@@ -434,6 +434,7 @@ std::span<const PoolUse> Runtime::Report() {
   if (config_.spool.durability != Durability::kMemoryOnly) {
     pools_[count++] = agent_->spooler().View().heap;
   }
+  if (bodies_.ready()) pools_[count++] = bodies_.use();
   if (const PoolUse libc = LibcPoolUse(); libc.bytes > 0) pools_[count++] = libc;
   // The others are handed out whole at start.
   for (const Holder holder : {Holder::kConfig, Holder::kSlab, Holder::kGzip, Holder::kDelivery, Holder::kScratch, Holder::kListener,
