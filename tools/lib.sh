@@ -28,12 +28,34 @@ python3_path() {
   if [ -x /usr/bin/python3 ]; then echo /usr/bin/python3; else command -v python3; fi
 }
 
-# preset -> the target its libraries are built for: a sanitizer needs no libraries of its own.
+# preset -> the target its libraries are built for: a sanitizer needs no libraries of its own, but a
+# fuzzer is to see into those that parse what comes from outside.
 deps_target() {
   case $1 in
     host | host-*) echo host ;;
     *) echo "$1" ;;
   esac
+}
+
+fuzzers() {  # NAME of each tests/fuzz_NAME.cc.
+  (cd "$LIMPET_ROOT/tests" && ls fuzz_*.cc) | sed 's/^fuzz_//; s/\.cc$//'
+}
+
+# The C compiler of a clang that comes with libFuzzer and sanitizers; the C++ one has ++ after `clang`.
+fuzz_compiler() {
+  local name work status=1
+  work=$(mktemp -d)
+  echo 'int LLVMFuzzerTestOneInput(const char* text, long size) { return size < 0 && *text; }' >"$work/a.c"
+  for name in clang-{22..15} clang clang-14; do
+    if command -v "$name" >/dev/null && command -v "${name/clang/clang++}" >/dev/null &&
+      "$name" -fsanitize=fuzzer,address,undefined "$work/a.c" -o "$work/a" 2>/dev/null; then
+      command -v "$name"
+      status=0
+      break
+    fi
+  done
+  rm -rf "$work"
+  return "$status"
 }
 
 # The hash of standard input, short enough for a file name.
@@ -45,9 +67,13 @@ presets() {  # The names that CMakePresets.json offers.
 
 # Configures build/PRESET with its libraries; the sources have to be there.
 configure() {  # preset
-  local prefix options=()
+  local prefix compiler options=()
   prefix=$("$LIMPET_ROOT/tools/build-deps" "$1") || return 1
   options=("-DLIMPET_DEPS_PREFIX=$prefix")
+  if [ "$1" = fuzz ]; then
+    compiler=$(fuzz_compiler) || return 1
+    options+=("-DCMAKE_C_COMPILER=$compiler" "-DCMAKE_CXX_COMPILER=$(sed 's/clang\([^/]*\)$/clang++\1/' <<<"$compiler")")
+  fi
   if [ -d /usr/src/googletest ]; then
     options+=(-DLIMPET_TESTS=ON)
     if [ -x "$LIMPET_VENV/bin/python" ]; then

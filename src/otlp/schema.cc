@@ -84,7 +84,8 @@ constexpr FieldSchema kNumberPointFields[] = {
     {otlp_NumberDataPoint_exemplars_tag, "exemplars", FieldKind::kMessage, kMany, &kExemplar},
     {otlp_NumberDataPoint_flags_tag, "flags", FieldKind::kNumber},
 };
-constexpr MessageSchema kNumberPoint{kNumberPointFields};
+constexpr MessageSchema kNumberPoint{.fields = kNumberPointFields, .role = ItemRole::kItem,
+    .time = otlp_NumberDataPoint_time_unix_nano_tag};
 
 constexpr FieldSchema kHistogramPointFields[] = {
     {otlp_HistogramDataPoint_attributes_tag, "attributes", FieldKind::kMessage, kMany, &kKeyValue},
@@ -99,7 +100,8 @@ constexpr FieldSchema kHistogramPointFields[] = {
     {otlp_HistogramDataPoint_min_tag, "min", FieldKind::kDouble, kOptional},
     {otlp_HistogramDataPoint_max_tag, "max", FieldKind::kDouble, kOptional},
 };
-constexpr MessageSchema kHistogramPoint{kHistogramPointFields};
+constexpr MessageSchema kHistogramPoint{.fields = kHistogramPointFields, .role = ItemRole::kItem,
+    .time = otlp_HistogramDataPoint_time_unix_nano_tag};
 
 constexpr FieldSchema kBucketsFields[] = {
     {otlp_ExponentialHistogramDataPoint_Buckets_offset_tag, "offset", FieldKind::kSint},
@@ -127,7 +129,8 @@ constexpr FieldSchema kExponentialPointFields[] = {
     {otlp_ExponentialHistogramDataPoint_max_tag, "max", FieldKind::kDouble, kOptional},
     {otlp_ExponentialHistogramDataPoint_zero_threshold_tag, "zeroThreshold", FieldKind::kDouble},
 };
-constexpr MessageSchema kExponentialPoint{kExponentialPointFields};
+constexpr MessageSchema kExponentialPoint{.fields = kExponentialPointFields, .role = ItemRole::kItem,
+    .time = otlp_ExponentialHistogramDataPoint_time_unix_nano_tag};
 
 constexpr FieldSchema kQuantileFields[] = {
     {otlp_SummaryDataPoint_ValueAtQuantile_quantile_tag, "quantile", FieldKind::kDouble},
@@ -144,25 +147,26 @@ constexpr FieldSchema kSummaryPointFields[] = {
     {otlp_SummaryDataPoint_quantile_values_tag, "quantileValues", FieldKind::kMessage, kMany, &kQuantile},
     {otlp_SummaryDataPoint_flags_tag, "flags", FieldKind::kNumber},
 };
-constexpr MessageSchema kSummaryPoint{kSummaryPointFields};
+constexpr MessageSchema kSummaryPoint{.fields = kSummaryPointFields, .role = ItemRole::kItem,
+    .time = otlp_SummaryDataPoint_time_unix_nano_tag};
 
 constexpr FieldSchema kGaugeFields[] = {
     {otlp_Gauge_data_points_tag, "dataPoints", FieldKind::kMessage, kMany, &kNumberPoint},
 };
-constexpr MessageSchema kGauge{kGaugeFields};
+constexpr MessageSchema kGauge{.fields = kGaugeFields, .role = ItemRole::kAround};
 
 constexpr FieldSchema kSumFields[] = {
     {otlp_Sum_data_points_tag, "dataPoints", FieldKind::kMessage, kMany, &kNumberPoint},
     {otlp_Sum_aggregation_temporality_tag, "aggregationTemporality", FieldKind::kEnum},
     {otlp_Sum_is_monotonic_tag, "isMonotonic", FieldKind::kBool},
 };
-constexpr MessageSchema kSum{kSumFields};
+constexpr MessageSchema kSum{.fields = kSumFields, .role = ItemRole::kAround};
 
 constexpr FieldSchema kHistogramFields[] = {
     {otlp_Histogram_data_points_tag, "dataPoints", FieldKind::kMessage, kMany, &kHistogramPoint},
     {otlp_Histogram_aggregation_temporality_tag, "aggregationTemporality", FieldKind::kEnum},
 };
-constexpr MessageSchema kHistogram{kHistogramFields};
+constexpr MessageSchema kHistogram{.fields = kHistogramFields, .role = ItemRole::kAround};
 
 constexpr FieldSchema kExponentialFields[] = {
     {otlp_ExponentialHistogram_data_points_tag, "dataPoints", FieldKind::kMessage, kMany,
@@ -170,12 +174,12 @@ constexpr FieldSchema kExponentialFields[] = {
     {otlp_ExponentialHistogram_aggregation_temporality_tag, "aggregationTemporality",
      FieldKind::kEnum},
 };
-constexpr MessageSchema kExponential{kExponentialFields};
+constexpr MessageSchema kExponential{.fields = kExponentialFields, .role = ItemRole::kAround};
 
 constexpr FieldSchema kSummaryFields[] = {
     {otlp_Summary_data_points_tag, "dataPoints", FieldKind::kMessage, kMany, &kSummaryPoint},
 };
-constexpr MessageSchema kSummary{kSummaryFields};
+constexpr MessageSchema kSummary{.fields = kSummaryFields, .role = ItemRole::kAround};
 
 constexpr FieldSchema kMetricFields[] = {
     {otlp_Metric_name_tag, "name", FieldKind::kText},
@@ -189,27 +193,27 @@ constexpr FieldSchema kMetricFields[] = {
     {otlp_Metric_summary_tag, "summary", FieldKind::kMessage, kOneof, &kSummary},
     {otlp_Metric_metadata_tag, "metadata", FieldKind::kMessage, kMany, &kKeyValue},
 };
-constexpr MessageSchema kMetric{kMetricFields};
+constexpr MessageSchema kMetric{.fields = kMetricFields, .role = ItemRole::kAround};
 
 constexpr FieldSchema kScopeMetricsFields[] = {
     {otlp_ScopeMetrics_scope_tag, "scope", FieldKind::kMessage, kSingle, &kScope},
     {otlp_ScopeMetrics_metrics_tag, "metrics", FieldKind::kMessage, kMany, &kMetric},
     {otlp_ScopeMetrics_schema_url_tag, "schemaUrl", FieldKind::kText},
 };
-constexpr MessageSchema kScopeMetrics{kScopeMetricsFields};
+constexpr MessageSchema kScopeMetrics{.fields = kScopeMetricsFields, .role = ItemRole::kAround};
 
 constexpr FieldSchema kResourceMetricsFields[] = {
     {otlp_ResourceMetrics_resource_tag, "resource", FieldKind::kMessage, kSingle, &kResource},
     {otlp_ResourceMetrics_scope_metrics_tag, "scopeMetrics", FieldKind::kMessage, kMany, &kScopeMetrics},
     {otlp_ResourceMetrics_schema_url_tag, "schemaUrl", FieldKind::kText},
 };
-constexpr MessageSchema kResourceMetrics{kResourceMetricsFields};
+constexpr MessageSchema kResourceMetrics{.fields = kResourceMetricsFields, .role = ItemRole::kAround};
 
 constexpr FieldSchema kMetricsRequestFields[] = {
     {otlp_ExportMetricsServiceRequest_resource_metrics_tag, "resourceMetrics", FieldKind::kMessage, kMany,
      &kResourceMetrics},
 };
-constexpr MessageSchema kMetricsRequest{kMetricsRequestFields};
+constexpr MessageSchema kMetricsRequest{.fields = kMetricsRequestFields, .role = ItemRole::kAround};
 
 // Logs
 
@@ -226,27 +230,29 @@ constexpr FieldSchema kLogFields[] = {
     {otlp_LogRecord_span_id_tag, "spanId", FieldKind::kId},
     {otlp_LogRecord_event_name_tag, "eventName", FieldKind::kText},
 };
-constexpr MessageSchema kLog{kLogFields};
+constexpr MessageSchema kLog{.fields = kLogFields, .role = ItemRole::kItem,
+                             .time = otlp_LogRecord_time_unix_nano_tag,
+                             .time_else = otlp_LogRecord_observed_time_unix_nano_tag};
 
 constexpr FieldSchema kScopeLogsFields[] = {
     {otlp_ScopeLogs_scope_tag, "scope", FieldKind::kMessage, kSingle, &kScope},
     {otlp_ScopeLogs_log_records_tag, "logRecords", FieldKind::kMessage, kMany, &kLog},
     {otlp_ScopeLogs_schema_url_tag, "schemaUrl", FieldKind::kText},
 };
-constexpr MessageSchema kScopeLogs{kScopeLogsFields};
+constexpr MessageSchema kScopeLogs{.fields = kScopeLogsFields, .role = ItemRole::kAround};
 
 constexpr FieldSchema kResourceLogsFields[] = {
     {otlp_ResourceLogs_resource_tag, "resource", FieldKind::kMessage, kSingle, &kResource},
     {otlp_ResourceLogs_scope_logs_tag, "scopeLogs", FieldKind::kMessage, kMany, &kScopeLogs},
     {otlp_ResourceLogs_schema_url_tag, "schemaUrl", FieldKind::kText},
 };
-constexpr MessageSchema kResourceLogs{kResourceLogsFields};
+constexpr MessageSchema kResourceLogs{.fields = kResourceLogsFields, .role = ItemRole::kAround};
 
 constexpr FieldSchema kLogsRequestFields[] = {
     {otlp_ExportLogsServiceRequest_resource_logs_tag, "resourceLogs", FieldKind::kMessage, kMany,
      &kResourceLogs},
 };
-constexpr MessageSchema kLogsRequest{kLogsRequestFields};
+constexpr MessageSchema kLogsRequest{.fields = kLogsRequestFields, .role = ItemRole::kAround};
 
 // Traces
 
@@ -292,27 +298,28 @@ constexpr FieldSchema kSpanFields[] = {
     {otlp_Span_dropped_links_count_tag, "droppedLinksCount", FieldKind::kNumber},
     {otlp_Span_status_tag, "status", FieldKind::kMessage, kSingle, &kStatus},
 };
-constexpr MessageSchema kSpan{kSpanFields};
+constexpr MessageSchema kSpan{.fields = kSpanFields, .role = ItemRole::kItem,
+                              .time = otlp_Span_start_time_unix_nano_tag};
 
 constexpr FieldSchema kScopeSpansFields[] = {
     {otlp_ScopeSpans_scope_tag, "scope", FieldKind::kMessage, kSingle, &kScope},
     {otlp_ScopeSpans_spans_tag, "spans", FieldKind::kMessage, kMany, &kSpan},
     {otlp_ScopeSpans_schema_url_tag, "schemaUrl", FieldKind::kText},
 };
-constexpr MessageSchema kScopeSpans{kScopeSpansFields};
+constexpr MessageSchema kScopeSpans{.fields = kScopeSpansFields, .role = ItemRole::kAround};
 
 constexpr FieldSchema kResourceSpansFields[] = {
     {otlp_ResourceSpans_resource_tag, "resource", FieldKind::kMessage, kSingle, &kResource},
     {otlp_ResourceSpans_scope_spans_tag, "scopeSpans", FieldKind::kMessage, kMany, &kScopeSpans},
     {otlp_ResourceSpans_schema_url_tag, "schemaUrl", FieldKind::kText},
 };
-constexpr MessageSchema kResourceSpans{kResourceSpansFields};
+constexpr MessageSchema kResourceSpans{.fields = kResourceSpansFields, .role = ItemRole::kAround};
 
 constexpr FieldSchema kTracesRequestFields[] = {
     {otlp_ExportTraceServiceRequest_resource_spans_tag, "resourceSpans", FieldKind::kMessage, kMany,
      &kResourceSpans},
 };
-constexpr MessageSchema kTracesRequest{kTracesRequestFields};
+constexpr MessageSchema kTracesRequest{.fields = kTracesRequestFields, .role = ItemRole::kAround};
 
 }  // namespace
 
@@ -320,20 +327,6 @@ const MessageSchema& RequestSchema(Signal signal) {
   static constexpr std::array<const MessageSchema*, kSignalCount> kRequests = {
       &kMetricsRequest, &kLogsRequest, &kTracesRequest};
   return *kRequests[Index(signal)];
-}
-
-WireType WireTypeOf(FieldKind kind) {
-  switch (kind) {
-    case FieldKind::kFlags: return WireType::kFixed32;
-    case FieldKind::kFixed:
-    case FieldKind::kSfixed:
-    case FieldKind::kDouble: return WireType::kFixed64;
-    case FieldKind::kText:
-    case FieldKind::kId:
-    case FieldKind::kBytes:
-    case FieldKind::kMessage: return WireType::kLength;
-    default: return WireType::kVarint;
-  }
 }
 
 }  // namespace limpet

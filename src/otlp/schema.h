@@ -3,6 +3,8 @@
 // parser, the walk that validates.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 
@@ -27,7 +29,19 @@ enum class FieldKind : uint8_t {
   kDouble,
   kMessage,
 };
-WireType WireTypeOf(FieldKind kind);
+constexpr WireType WireTypeOf(FieldKind kind) {
+  switch (kind) {
+    case FieldKind::kFlags: return WireType::kFixed32;
+    case FieldKind::kFixed:
+    case FieldKind::kSfixed:
+    case FieldKind::kDouble: return WireType::kFixed64;
+    case FieldKind::kText:
+    case FieldKind::kId:
+    case FieldKind::kBytes:
+    case FieldKind::kMessage: return WireType::kLength;
+    default: return WireType::kVarint;
+  }
+}
 
 /// How often a field is there, and what it means when it is not.
 enum class FieldRule : uint8_t {
@@ -39,9 +53,11 @@ enum class FieldRule : uint8_t {
 
 struct MessageSchema;
 
+inline constexpr uint32_t kFieldNumberEnd = 17;  ///< Span.flags is 16.
+
 struct FieldSchema {
-  uint32_t number;   ///< Below 32.
-  const char* name;  ///< In JSON: lowerCamelCase.
+  uint32_t number;        ///< Below kFieldNumberEnd.
+  const char* name;       ///< In JSON: lowerCamelCase.
   FieldKind kind;
   FieldRule rule = FieldRule::kSingle;
   const MessageSchema* message = nullptr;
@@ -49,8 +65,35 @@ struct FieldSchema {
   bool repeated() const { return rule == FieldRule::kMany; }
 };
 
+/// What a message has to do with the items of a request: its data points, log records or spans.
+enum class ItemRole : uint8_t { kNone, kAround, kItem };
+
 struct MessageSchema {
   std::span<const FieldSchema> fields;
+  ItemRole role = ItemRole::kNone;
+  uint8_t time = 0;       ///< Of an item: the number of the field, fixed64, that has its time,
+  uint8_t time_else = 0;  ///< and of the one that counts where the first is 0.
+  /// By field number: its place in `fields`, from 1; 0: not known.
+  std::array<uint8_t, kFieldNumberEnd> places = PlacesOf(fields);
+
+  /// nullptr: not known.
+  const FieldSchema* Find(uint32_t number) const {
+    const uint8_t place = number < kFieldNumberEnd ? places[number] : 0;
+    return place != 0 ? &fields[place - 1u] : nullptr;
+  }
+  /// The message in the field, if it is an item or has some; else nullptr.
+  const MessageSchema* Inner(uint32_t number) const {
+    const FieldSchema* const field = Find(number);
+    if (field == nullptr || field->message == nullptr) return nullptr;
+    return field->message->role != ItemRole::kNone ? field->message : nullptr;
+  }
+
+ private:
+  static constexpr std::array<uint8_t, kFieldNumberEnd> PlacesOf(std::span<const FieldSchema> fields) {
+    std::array<uint8_t, kFieldNumberEnd> places{};
+    for (size_t i = 0; i < fields.size(); ++i) places[fields[i].number] = static_cast<uint8_t>(i + 1);
+    return places;
+  }
 };
 
 /// Export{Metrics,Logs,Trace}ServiceRequest.

@@ -11,11 +11,6 @@
 namespace limpet {
 namespace {
 
-/// Bytes of `value` as a varint.
-size_t VarintSize(uint64_t value) {
-  return (static_cast<size_t>(std::bit_width(value | 1)) + 6) / 7;
-}
-
 bool EncodeTag(pb_ostream_t* stream, uint32_t field, WireType type) {
   return pb_encode_varint(stream, (field << 3) | static_cast<uint32_t>(type));
 }

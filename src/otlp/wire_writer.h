@@ -3,12 +3,18 @@
 // moves the contents only when they are 128 bytes or longer. The output is what protoc would write.
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string_view>
 
 namespace limpet {
+
+/// Bytes of `value` as a varint.
+constexpr size_t VarintSize(uint64_t value) {
+  return (static_cast<size_t>(std::bit_width(value | 1)) + 6) / 7;
+}
 
 enum class WireType : uint8_t;
 

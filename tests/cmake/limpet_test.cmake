@@ -78,6 +78,26 @@ function(limpet_pytest file)
     set_tests_properties(${name} PROPERTIES RUN_SERIAL ON)  # What it measures is not to be shared.
   endif()
 endfunction()
+# limpet_fuzzer(NAME [LIBS target...]): the entry point NAME.cc. Compiled in every build, so that it
+# stays true; a program, and a test of the label fuzz, where LIMPET_FUZZ is on.
+function(limpet_fuzzer name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "LIBS")
+  if(LIMPET_FUZZ)
+    add_executable(${name} EXCLUDE_FROM_ALL ${name}.cc)
+    target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+    add_test(NAME ${name} COMMAND "${CMAKE_CURRENT_FUNCTION_LIST_DIR}/run_fuzzer"
+      $<TARGET_FILE:${name}> "${PROJECT_SOURCE_DIR}")
+    set_tests_properties(${name} PROPERTIES LABELS fuzz)
+    if(NOT TARGET fuzzers)
+      add_custom_target(fuzzers)
+    endif()
+    add_dependencies(fuzzers ${name})
+  else()
+    add_library(${name} OBJECT ${name}.cc)
+  endif()
+  target_link_libraries(${name} PRIVATE limpet_core limpet_options ${arg_LIBS})
+endfunction()
+
 set(LIMPET_TEST_PYTHON "" CACHE FILEPATH "The Python that has pytest and the OTLP messages")
 
 # One test that compares the folder with what was listed.

@@ -1,0 +1,142 @@
+"""Writes the inputs that a fuzzer begins with: small and valid, each of another kind.
+
+usage: fuzz_seeds.py NAME FOLDER    for tests/fuzz_NAME.cc, into FOLDER
+"""
+
+import gzip
+import json
+import pathlib
+import struct
+import sys
+import zlib
+
+from google.protobuf import json_format
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+ROOT = pathlib.Path(__file__).parents[1]
+T = 1_700_000_000_000_000_000
+
+ATTRIBUTES = [
+    {"key": "s", "value": {"stringValue": "text \u00e9\U0001f41a"}},
+    {"key": "b", "value": {"boolValue": True}},
+    {"key": "i", "value": {"intValue": "-9223372036854775808"}},
+    {"key": "d", "value": {"doubleValue": -1.5e-7}},
+    {"key": "y", "value": {"bytesValue": "AAH/"}},
+    {"key": "a", "value": {"arrayValue": {"values": [{"intValue": "1"}, {"stringValue": "2"}]}}},
+    {"key": "k", "value": {"kvlistValue": {"values": [{"key": "n", "value": {"kvlistValue": {}}}]}}},
+]
+SCOPE = {"name": "scope", "version": "1", "attributes": ATTRIBUTES[:2], "droppedAttributesCount": 1}
+RESOURCE = {"attributes": ATTRIBUTES, "droppedAttributesCount": 2}
+POINT = {"attributes": ATTRIBUTES[:3], "startTimeUnixNano": str(T), "timeUnixNano": str(T + 10**9)}
+EXEMPLARS = [{"filteredAttributes": ATTRIBUTES[:1], "timeUnixNano": str(T), "asInt": "7",
+              "spanId": "0102030405060708", "traceId": "0102030405060708090a0b0c0d0e0f10"}]
+
+LOGS = {"resourceLogs": [{"resource": RESOURCE, "schemaUrl": "https://r", "scopeLogs": [
+    {"scope": SCOPE, "schemaUrl": "https://s", "logRecords": [
+        {"timeUnixNano": str(T), "observedTimeUnixNano": str(T + 1), "severityNumber": 9,
+         "severityText": "INFO", "body": {"stringValue": "started"}, "attributes": ATTRIBUTES,
+         "droppedAttributesCount": 3, "flags": 1, "traceId": "0102030405060708090a0b0c0d0e0f10",
+         "spanId": "0102030405060708", "eventName": "event"},
+        {"body": {"kvlistValue": {"values": ATTRIBUTES}}}]}]}]}
+TRACES = {"resourceSpans": [{"resource": RESOURCE, "scopeSpans": [{"scope": SCOPE, "spans": [
+    {"traceId": "0102030405060708090a0b0c0d0e0f10", "spanId": "0102030405060708", "traceState": "a=b",
+     "parentSpanId": "0807060504030201", "flags": 257, "name": "GET /", "kind": 2,
+     "startTimeUnixNano": str(T), "endTimeUnixNano": str(T + 5), "attributes": ATTRIBUTES,
+     "events": [{"timeUnixNano": str(T + 1), "name": "e", "attributes": ATTRIBUTES[:1]}],
+     "links": [{"traceId": "100f0e0d0c0b0a090807060504030201", "spanId": "0807060504030201",
+                "traceState": "c=d", "attributes": ATTRIBUTES[1:2], "flags": 1}],
+     "status": {"code": 2, "message": "failed"}}]}]}]}
+
+
+def metrics():
+    kinds = {
+        "gauge": {"dataPoints": [{**POINT, "asDouble": 0.5, "exemplars": EXEMPLARS}, {**POINT, "flags": 1}]},
+        "sum": {"dataPoints": [{**POINT, "asInt": "12"}], "aggregationTemporality": 2, "isMonotonic": True},
+        "histogram": {"aggregationTemporality": 1, "dataPoints": [
+            {**POINT, "count": "3", "sum": 4.5, "bucketCounts": ["1", "2", "0"], "min": 1.0, "max": 2.0,
+             "explicitBounds": [1.0, 2.5], "exemplars": EXEMPLARS}]},
+        "exponentialHistogram": {"aggregationTemporality": 2, "dataPoints": [
+            {**POINT, "count": "4", "sum": 1.0, "scale": -2, "zeroCount": "1", "zeroThreshold": 0.1,
+             "positive": {"offset": -3, "bucketCounts": ["1", "0", "300"]},
+             "negative": {"offset": 2, "bucketCounts": ["2"]}}]},
+        "summary": {"dataPoints": [{**POINT, "count": "2", "sum": 3.0, "quantileValues": [
+            {"quantile": 0.0, "value": 1.0}, {"quantile": 1.0, "value": 2.0}]}]},
+    }
+    for kind, data in kinds.items():
+        yield {"resourceMetrics": [{"resource": RESOURCE, "scopeMetrics": [{"scope": SCOPE, "metrics": [
+            {"name": kind, "description": "d", "unit": "1", kind: data, "metadata": ATTRIBUTES[:1]}]}]}]}
+
+
+def requests():
+    """(signal, OTLP JSON, protobuf) of each; ids are hex in the first."""
+    kinds = [("logs", ExportLogsServiceRequest, LOGS), ("traces", ExportTraceServiceRequest, TRACES),
+             *(("metrics", ExportMetricsServiceRequest, one) for one in metrics())]
+    for signal, kind, one in kinds:
+        yield signal, json.dumps(one), json_format.ParseDict(base64_ids(one), kind()).SerializeToString()
+
+
+def base64_ids(value):
+    """The same, ids as the JSON of protobuf has them."""
+    if isinstance(value, list):
+        return [base64_ids(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    ids = {"traceId", "spanId", "parentSpanId"}
+    return {key: json_format.base64.b64encode(bytes.fromhex(one)).decode() if key in ids
+            else base64_ids(one) for key, one in value.items()}
+
+
+def config():
+    for path in [*ROOT.glob("config/*.ini"), *ROOT.glob("examples/**/*.ini")]:
+        yield path.read_bytes()
+    yield b"[destination.a]\nurl = http://127.0.0.1:1\n"
+
+
+def walk():
+    """A byte that chooses the signal, and the request."""
+    for signal, _, message in requests():
+        yield bytes([["metrics", "logs", "traces"].index(signal)]) + message
+
+
+def json_():
+    for signal, text, _ in requests():
+        yield bytes([["metrics", "logs", "traces"].index(signal)]) + text.encode()
+        yield bytes([["metrics", "logs", "traces"].index(signal)]) + json.dumps(json.loads(text), indent=1).encode()
+
+
+def http():
+    for signal, text, message in requests():
+        head = f"POST /v1/{signal} HTTP/1.1\r\nHost: a\r\nContent-Type: application/"
+        for kind, body in ("x-protobuf", message), ("json", text.encode()):
+            yield f"{head}{kind}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+        packed = gzip.compress(message, mtime=0)
+        half = len(packed) // 2
+        yield (f"{head}x-protobuf\r\nContent-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+               + b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (packed[:half], packed[half:]))
+               + b"0\r\n\r\n")
+    yield b"POST /v1/logs HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 0\r\n\r\n" * 2
+    yield b"POST /v1/logs HTTP/1.0\r\nAuthorization: Bearer x\r\nConnection: keep-alive\r\n\r\n"
+    yield b"GET /health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+
+
+def gzip_():
+    """Two bytes that choose the room; then a member, a bare stream, or what is to be packed."""
+    for text in [b"", b"a", b"limpet " * 40, bytes(range(256)), *(message for _, _, message in requests())]:
+        room = struct.pack("<H", min(4 * len(text) + 64, 60000))
+        yield room + gzip.compress(text, mtime=0)
+        yield room + gzip.compress(text, 1, mtime=0) + gzip.compress(text, 0, mtime=0)
+        packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+        yield room + packer.compress(text) + packer.flush()
+        yield room + text
+
+
+def main():
+    name, folder = sys.argv[1], pathlib.Path(sys.argv[2])
+    for number, seed in enumerate({"config": config, "gzip": gzip_, "http": http, "json": json_,
+                                   "walk": walk}.get(name, lambda: [])()):
+        (folder / str(number)).write_bytes(seed)
+
+
+main()
