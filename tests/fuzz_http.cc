@@ -144,7 +144,8 @@ class Run {
   void Pass(Duration time) {
     LIMPET_CHECK(poller_.Settle());  // No busy loop.
     clock_.now = clock_.now + time;
-    LIMPET_CHECK(server_.OnTime(clock_.now) > clock_.now || server_.OnTime(clock_.now) > clock_.now);
+    server_.OnTime(clock_.now);
+    LIMPET_CHECK(server_.OnTime(clock_.now) > clock_.now);  // All that was due is done.
   }
   void Check() {
     const HttpServer::Use& use = server_.use();

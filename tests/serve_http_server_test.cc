@@ -756,9 +756,16 @@ TEST_F(HttpServerTest, DeferredAnswersEnd) {
   EXPECT_EQ(handler_.gone, 2);
   EXPECT_EQ(StatusOf(late), "HTTP/1.1 503");  // H1.
   EXPECT_NE(late.to_client.find("\r\nRetry-After: 1\r\n"), std::string::npos);
+  Far& stuffed = sockets_.Dial(listener_);
+  stuffed.room = 0;
+  stuffed.to_server = Get("/later");
+  Settle();
+  Pass(Seconds(30));
+  EXPECT_TRUE(stuffed.server_closed);
+  EXPECT_EQ(handler_.gone, 3);
   Send(Get("/later"));
   server_->Close();
-  EXPECT_EQ(handler_.gone, 3);
+  EXPECT_EQ(handler_.gone, 4);
   EXPECT_TRUE(handler_.deferred.empty());
 }
 
