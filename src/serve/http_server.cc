@@ -456,6 +456,7 @@ void HttpServer::RefuseWith(Connection& connection, const HttpResponse& response
   char buffer[kAnswerHeadBytes + kRefusalBytes];
   TextWriter text(buffer);
   WriteWhole(text, response);
+  LIMPET_CHECK(!text.overflowed());  // Likewise.
   const Result<size_t> put = sockets_.Write(connection.handle, Bytes(text.text()));
   if (!put.ok() || put.value() < text.size()) return Drop(connection);
   sockets_.FinishWriting(connection.handle);
