@@ -29,6 +29,7 @@ class PemText {
   }
 
   const uint8_t* bytes() const { return bytes_; }
+  std::string_view text() const { return {reinterpret_cast<const char*>(bytes_), room_}; }
   size_t size() const { return room_; }
 
  private:
@@ -45,8 +46,9 @@ bool NoMemory(int error) {
   return error == MBEDTLS_ERR_X509_ALLOC_FAILED || error == MBEDTLS_ERR_PK_ALLOC_FAILED;
 }
 
-const char* KeyFault(int error) {
-  if (error == MBEDTLS_ERR_PK_PASSWORD_REQUIRED) return "it is encrypted: a key without a password is needed";
+const char* KeyFault(int error, std::string_view text) {
+  // PKCS #8 and OpenSSL's own form.
+  if (text.find("ENCRYPTED") != std::string_view::npos) return "it is encrypted: a key without a password is needed";
   return NoMemory(error) ? "no memory for it" : "no private key in PEM, or one of an unsupported kind";
 }
 
@@ -123,9 +125,15 @@ Status ClientCertificate::Refresh() {
     return give_up(certificate_file_, error,
                    NoMemory(error) ? "no memory for it" : "no certificate in PEM, or one of an unsupported kind");
   }
+  // mbedTLS sends it in one record.
+  size_t bytes = 8;
+  for (const mbedtls_x509_crt* c = &pair->chain; c != nullptr; c = c->next) bytes += c->raw.len + 5;
+  if (bytes > MBEDTLS_SSL_OUT_CONTENT_LEN) {
+    return give_up(certificate_file_, 0, "its chain is longer than 4KiB in DER: leave the root out");
+  }
   error = mbedtls_pk_parse_key(&pair->key, key_text.bytes(), key_text.size(), nullptr, 0,
                                Random, nullptr);
-  if (error != 0) return give_up(key_file_, error, KeyFault(error));
+  if (error != 0) return give_up(key_file_, error, KeyFault(error, key_text.text()));
   error = mbedtls_pk_check_pair(&pair->chain.pk, &pair->key, Random, nullptr);
   if (error != 0) return give_up(key_file_, error, "not the key of the certificate in tls_cert");
   Pair::Free(pair_);

@@ -46,6 +46,8 @@ class TlsTrust {
   const Status& status() const { return status_; }
   /// What is wrong with them: "tls_ca /x: not found".
   void WriteProblem(TextWriter& out) const;
+  /// The certificate that is shown, another pointer when another one is in force; nullptr: none.
+  const void* chain() const { return client_.loaded() ? client_.chain() : nullptr; }
   /// A certificate was not valid yet by a clock that is not set, and was taken.
   bool undated() const { return undated_; }
 
