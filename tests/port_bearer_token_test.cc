@@ -91,8 +91,8 @@ TEST_F(BearerTokenTest, FilesComeAndGo) {
   EXPECT_EQ(unlink(path_.c_str()), 0);
   EXPECT_TRUE(AllowsLater("Bearer two"));
   EXPECT_EQ(log_.lines.size(), 3u);
-  Write(std::string(1024, 'x'));
-  EXPECT_TRUE(AllowsLater("Bearer " + std::string(1024, 'x')));
+  Write(std::string(4096, 'x'));
+  EXPECT_TRUE(AllowsLater("Bearer " + std::string(4096, 'x')));
   EXPECT_FALSE(AllowsLater("Bearer two"));
   EXPECT_EQ(log_.lines.size(), 4u);
 }

@@ -43,7 +43,7 @@ class TlsSockets final : public Sockets {
   TlsSockets(const TlsSockets&) = delete;
   TlsSockets& operator=(const TlsSockets&) = delete;
 
-  /// Reads certificate and key. The errors of ClientCertificate, told by WriteProblem.
+  /// Reads certificate and key. The errors of OwnCertificate, told by WriteProblem.
   Status Start();
   void WriteProblem(TextWriter& out) const { trust_.WriteProblem(out); }
 

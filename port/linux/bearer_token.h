@@ -26,14 +26,12 @@ class BearerToken final : public TokenCheck {
   bool Allows(std::string_view authorization) override;
 
  private:
-  static constexpr size_t kBytesMax = 1 * kKiB;
-
   void Refresh();
 
   Clock& clock_;
   Log& log_;
   SecretFile file_;
-  std::array<char, kBytesMax + 1> room_{};
+  std::array<char, SecretFile::kBytesMax + 1> room_{};
   bool good_ = true;
 };
 
