@@ -3,7 +3,7 @@
 // that cannot be spared: one epoll_wait, recv and send for a request, one send and recv for a batch.
 //
 // usage: otlp_floor LOAD   the file that otlp_load.py made. Prints, for each kind, separated by tabs:
-//                          what, CPU seconds, peak RSS in MiB, batches, bytes out
+//                          what, CPU seconds, batches, bytes out
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
@@ -73,10 +73,8 @@ double CpuSeconds() {
 }
 
 void Report(const char* what, double cpu, uint64_t batches, uint64_t bytes_out) {
-  rusage usage{};
-  getrusage(RUSAGE_SELF, &usage);
-  std::printf("%s\t%.3f\t%.1f\t%llu\t%llu\n", what, cpu, static_cast<double>(usage.ru_maxrss) / 1024,
-              static_cast<unsigned long long>(batches), static_cast<unsigned long long>(bytes_out));
+  std::printf("%s\t%.3f\t%llu\t%llu\n", what, cpu, static_cast<unsigned long long>(batches),
+              static_cast<unsigned long long>(bytes_out));
 }
 
 /// Requests in, batches out; `compress` false: as they are.
@@ -218,8 +216,12 @@ void OverSockets(const char* what, std::span<const Request> requests, bool compr
     const pid_t child = fork();
     Must(child >= 0, "fork");
     if (child == 0) {
+      // What is left open here would hide from the other side that it was closed there.
       close(destination.ours);
-      for (const Pair& pair : clients) close(pair.ours);
+      for (uint32_t k = 0; k < kConnections; ++k) {
+        close(clients[k].ours);
+        if (k != i) close(clients[k].theirs);
+      }
       if (i < kConnections) PlayClient(requests, i, clients[i].theirs);
       else PlayDestination(destination.theirs);
       _exit(0);

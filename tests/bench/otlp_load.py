@@ -497,14 +497,14 @@ def measure(name, command, signal, path, total, count):
 
 
 def floor(signal, path):
-    """[(what, CPU seconds, MiB, requests, bytes out)] of otlp_floor."""
+    """[(what, CPU seconds, requests, bytes out)] of otlp_floor."""
     program = LIMPET.parent / "tests/otlp_floor"
     if not program.exists():
         say(f"no floor: build the target otlp_floor in {LIMPET.parent}")
         return []
     lines = subprocess.run([program, path], capture_output=True, text=True, check=True).stdout.splitlines()
-    return [(what, float(cpu), float(rss), int(requests), int(size))
-            for what, cpu, rss, requests, size in (line.split("\t") for line in lines)]
+    return [(what, float(cpu), int(requests), int(size))
+            for what, cpu, requests, size in (line.split("\t") for line in lines)]
 
 
 def verdict(found):
@@ -543,9 +543,9 @@ def main():
             ratio = f"{one['cpu'] / base:.2f} ×" if base else ""
             print(f"| {name} | {total / one['cpu']:,.0f} | {one['cpu']:.2f} | {ratio} | {one['rss']:.1f} | {verdict(one)} "
                   f"| {one['requests']:,} | {one['bytes'] / 1e6:.1f} | {one['seconds']:.1f} | {one['again']} |")
-        for what, cpu, rss, requests, size in lowest:
+        for what, cpu, requests, size in lowest:
             ratio = f"{cpu / base:.2f} ×" if base else ""
-            print(f"| floor: {what} | {total / cpu:,.0f} | {cpu:.2f} | {ratio} | {rss:.1f} | | {requests:,} | {size / 1e6:.1f} | | |")
+            print(f"| floor: {what} | {total / cpu:,.0f} | {cpu:.2f} | {ratio} | | | {requests:,} | {size / 1e6:.1f} | | |")
         sys.stdout.flush()
 
 
