@@ -37,6 +37,15 @@ TEST(LoadConfig, Defaults) {
   EXPECT_EQ(config.host.root, "/");
   EXPECT_EQ(config.host.exclude_devices, "loop*, ram*, zram*");
   EXPECT_EQ(config.host.exclude_interfaces, "lo, veth*");
+  EXPECT_FALSE(config.receive.present);
+  EXPECT_EQ(config.receive.listen, "127.0.0.1:4318");
+  EXPECT_EQ(config.receive.max_body_bytes, 512u << 10);
+  EXPECT_EQ(config.receive.max_connections, 16u);
+  EXPECT_EQ(config.receive.idle_timeout, Seconds(10));
+  EXPECT_FALSE(config.receive.merge);
+  EXPECT_EQ(config.receive.tls_cert, "");
+  EXPECT_EQ(config.receive.bearer_token_file, "");
+  EXPECT_FALSE(config.receive.insecure);
   EXPECT_EQ(config.queue.batch_items, 512u);
   EXPECT_EQ(config.queue.batch_bytes, 65536u);
   EXPECT_EQ(config.queue.batch_delay, Seconds(1));
@@ -110,6 +119,17 @@ root = /host
 semconv = 1.44
 exclude_devices = mtdblock*
 exclude_interfaces =
+[receive.otlp]
+listen = 0.0.0.0:4319
+max_body = 1MiB
+max_connections = 4
+idle_timeout = 3s
+resource = merge
+tls_cert = /cert
+tls_key = /key
+tls_client_ca = /clients
+bearer_token_file = /token
+insecure = true
 [queue]
 order = live_first
 order.logs = strict
@@ -183,6 +203,17 @@ interval = 0
   EXPECT_EQ(config.host.root, "/host");
   EXPECT_EQ(config.host.exclude_devices, "mtdblock*");
   EXPECT_EQ(config.host.exclude_interfaces, "");
+  EXPECT_TRUE(config.receive.present);
+  EXPECT_EQ(config.receive.listen, "0.0.0.0:4319");
+  EXPECT_EQ(config.receive.max_body_bytes, 1u << 20);
+  EXPECT_EQ(config.receive.max_connections, 4u);
+  EXPECT_EQ(config.receive.idle_timeout, Seconds(3));
+  EXPECT_TRUE(config.receive.merge);
+  EXPECT_EQ(config.receive.tls_cert, "/cert");
+  EXPECT_EQ(config.receive.tls_key, "/key");
+  EXPECT_EQ(config.receive.tls_client_ca, "/clients");
+  EXPECT_EQ(config.receive.bearer_token_file, "/token");
+  EXPECT_TRUE(config.receive.insecure);
   EXPECT_EQ(config.queue.batch_items, 10u);
   EXPECT_EQ(config.queue.batch_bytes, 512u << 10);
   EXPECT_EQ(config.queue.batch_delay, Seconds(2));
@@ -326,10 +357,10 @@ TEST(LoadConfig, Errors) {
        "[queue]\nbatch_bytes = 129KiB\n[spool]\nmax_size = 1MiB\ndead_max_size = 64KiB\n",
        "limpet.ini:4: spool.max_size: too little for four batches: raise it to at least 1028KiB, or "
        "lower queue.batch_bytes (now 129KiB)\n"},
-      {"section not built, typo in it", "[log.app]\npath = /a\npaht = /b\n[receive.otlp]\n",
+      {"section not built, typo in it", "[log.app]\npath = /a\npaht = /b\n[receive.statsd]\n",
        "limpet.ini:1: [log.app]: not available in this build\n"
        "limpet.ini:3: log.app.paht: unknown key (did you mean path?)\n"
-       "limpet.ini:4: [receive.otlp]: not available in this build\n"},
+       "limpet.ini:4: [receive.statsd]: not available in this build\n"},
       {"the same destination twice", "[destination.primary]\nurl = http://a\n",
        "limpet.ini:3: [destination.primary]: this section is already at line 1\n"
        "limpet.ini:4: destination.primary.url: already set at limpet.ini:2\n"},
@@ -378,6 +409,76 @@ TEST(LoadConfig, Errors) {
     EXPECT_EQ(status.code, Code::kInvalid);
     EXPECT_EQ(static_cast<size_t>(status.detail), world.errors.size());
   }
+}
+
+TEST(LoadConfig, Receiver) {
+  // Lines of [receive.otlp], then what stands before it; lines count from its first.
+  struct Case { const char* name; const char* text; const char* errors; const char* before = ""; };
+  constexpr Case cases[] = {
+      {"nothing set", "", ""},
+      {"another port", "listen = 127.0.0.2:1\n", ""},
+      {"IPv6", "listen = [::1]:4318\n", ""},
+      {"a Unix socket", "listen = unix:/run/otlp.sock\n", ""},
+      {"with a token", "listen = unix:/run/otlp.sock\nbearer_token_file = /t\n", ""},
+      {"malformed", "listen = localhost:4318\n",
+       "limpet.ini:2: receive.otlp.listen: expected ADDRESS:PORT such as 127.0.0.1:4318 or [::1]:4318, "
+       "or unix:/PATH of at most 107 bytes\n"},
+      {"nowhere", "listen =\n",
+       "limpet.ini:2: receive.otlp.listen: expected ADDRESS:PORT such as 127.0.0.1:4318 or [::1]:4318, "
+       "or unix:/PATH of at most 107 bytes\n"},
+      {"for everybody", "listen = 0.0.0.0:4318\n",
+       "limpet.ini:2: receive.otlp.listen: others can reach this address: listen at 127.0.0.1 or [::1], "
+       "set tls_client_ca or bearer_token_file, or set insecure = true here to allow it\n"},
+      {"a certificate of ours says nothing of theirs", "listen = [::]:4318\ntls_cert = /c\ntls_key = /k\n",
+       "limpet.ini:2: receive.otlp.listen: others can reach this address: listen at 127.0.0.1 or [::1], "
+       "set tls_client_ca or bearer_token_file, or set insecure = true here to allow it\n"},
+      {"client certificates", "listen = [::]:4318\ntls_cert = /c\ntls_key = /k\ntls_client_ca = /a\n", ""},
+      {"a token", "listen = 192.0.2.1:4318\nbearer_token_file = /t\n", ""},
+      {"insecure", "listen = 0.0.0.0:4318\ninsecure = yes\n", ""},
+      {"certificate without its key", "tls_cert = /c\n",
+       "limpet.ini:2: receive.otlp.tls_cert: needs tls_key, its key, beside it\n"},
+      {"key without its certificate", "tls_client_ca = /a\ntls_key = /k\n",
+       "limpet.ini:3: receive.otlp.tls_key: needs tls_cert, the certificate, beside it\n"},
+      {"client certificates without TLS", "tls_client_ca = /a\n",
+       "limpet.ini:2: receive.otlp.tls_client_ca: needs tls_cert and tls_key beside it: clients show theirs "
+       "in TLS\n"},
+      {"TLS on a Unix socket", "listen = unix:/o\ntls_key = /k\ntls_cert = /c\ntls_client_ca = /a\n",
+       "limpet.ini:4: receive.otlp.tls_cert: not with unix: in listen, which no network reaches\n"
+       "limpet.ini:3: receive.otlp.tls_key: not with unix: in listen, which no network reaches\n"
+       "limpet.ini:5: receive.otlp.tls_client_ca: not with unix: in listen, which no network reaches\n"},
+      {"where [health] listens", "listen = 127.0.0.1:13133\n",
+       "limpet.ini:2: receive.otlp.listen: health.listen is the same address: choose another port\n"},
+      {"[health] where it listens by default", "",
+       "limpet.ini:3: receive.otlp.listen: health.listen is the same address: choose another port\n",
+       "[health]\nlisten = 127.0.0.1:4318\n"},
+      {"any port of both", "listen = 127.0.0.1:0\n", "", "[health]\nlisten = 127.0.0.1:0\n"},
+      {"[health] does not listen", "", "", "[health]\nlisten =\n"},
+      {"the control socket", "listen = unix:/run/limpet/limpet.sock\n",
+       "limpet.ini:2: receive.otlp.listen: this is the control socket: choose another name\n"},
+      {"the control socket's other place", "listen = unix:/var/lib/limpet/limpet.sock\n",
+       "limpet.ini:2: receive.otlp.listen: this is the control socket: choose another name\n"},
+      {"beside the control socket", "listen = unix:/run/limpet.sock\n", ""},
+      {"too much at once", "max_connections = 1025\nmax_body = 1KiB\n",
+       "limpet.ini:2: receive.otlp.max_connections: expected 1 to 1024\n"
+       "limpet.ini:3: receive.otlp.max_body: expected 4KiB to 1GiB\n"},
+      {"a destination that takes less", "", "",
+       "[destination.a]\nurl = http://a\nsignals = logs\n"},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.name);
+    ConfigWorld world;
+    world.texts["limpet.ini"] = std::string(c.before) + "[receive.otlp]\n" + c.text;
+    if (std::string(c.before).find("destination") == std::string::npos) world.texts["limpet.ini"] += kDestination;
+    Config config;
+    EXPECT_EQ(world.Load(config).ok(), c.errors[0] == '\0');
+    EXPECT_EQ(Joined(world.errors), c.errors);
+    EXPECT_TRUE(config.receive.present);
+  }
+  // Where the section is not, nothing listens and nothing is wrong.
+  ConfigWorld world;
+  world.texts["limpet.ini"] = std::string("[health]\nlisten = 127.0.0.1:4318\n") + kDestination;
+  Config config;
+  EXPECT_TRUE(world.Load(config).ok()) << Joined(world.errors);
 }
 
 TEST(LoadConfig, TheSpoolsEdgesFit) {
@@ -555,8 +656,8 @@ TEST(LoadConfig, Settings) {
        "--set: host.interval: already set at --set\n"},
       {"checked together", {"host.interval=2s", "retry.max=500ms"},
        "--set: retry.initial: longer than retry.max\n"},
-      {"not built", {"receive.otlp.listen=127.0.0.1:4318"},
-       "--set: [receive.otlp]: not available in this build\n"},
+      {"not built", {"receive.statsd.listen=127.0.0.1:8125"},
+       "--set: [receive.statsd]: not available in this build\n"},
       {"another destination", {"host.interval=2s", "destination.b.url=http://b"}, ""},
   };
   for (const Case& c : cases) {

@@ -36,6 +36,17 @@ metrics = memory, clock
 root = "\"host\""
 exclude_devices =
 exclude_interfaces = lo
+[receive.otlp]
+listen = 0.0.0.0:4319
+max_body = 1MiB
+max_connections = 4
+idle_timeout = 3s
+resource = merge
+tls_cert = /cert
+tls_key = /key
+tls_client_ca = /clients
+bearer_token_file = /token
+insecure = true
 [queue]
 order = live_first
 order.traces = strict
@@ -114,6 +125,7 @@ TEST(PrintConfig, CanBeLoadedAgain) {
     EXPECT_EQ(Printed(back), printed);
 
     EXPECT_EQ(back.host.present, config.host.present);
+    EXPECT_EQ(back.receive.present, config.receive.present);
     ASSERT_EQ(back.resource_count, config.resource_count);
     for (size_t i = 0; i < config.resource_count; ++i) {
       EXPECT_EQ(back.resource[i].key, config.resource[i].key);

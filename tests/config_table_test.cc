@@ -55,7 +55,9 @@ TEST(LimpetIni, IsTheTable) {
   std::vector<Line> expected;
   for (const SectionRow& section : Sections()) {
     const bool destination = std::string_view(section.name) == "destination.*";
-    expected.push_back({section.built,
+    // A source runs when its section is there: all but this host's own are only shown.
+    const bool active = section.built && (section.present == nullptr || std::string_view(section.name) == "host");
+    expected.push_back({active,
                         "[" + Named(section.name, destination ? "primary" : "NAME") + "]",
                         (section.built ? "" : mark) + section.help});
     for (const Row& row : Rows()) {
@@ -64,7 +66,7 @@ TEST(LimpetIni, IsTheTable) {
       std::string value = row.fallback;
       if (key == "url") value = "https://gateway.example:4318";  // One is required.
       const bool built = row.place != nullptr;
-      expected.push_back({built && key.find("NAME") == std::string::npos,
+      expected.push_back({built && active && key.find("NAME") == std::string::npos,
                           key + " =" + (value.empty() ? "" : " ") + value,
                           (built || !section.built ? "" : mark) + row.help});
     }
@@ -86,6 +88,7 @@ TEST(LimpetIni, IsValidAndMeansTheDefaults) {
   EXPECT_TRUE(world.Load(config).ok());
   for (const std::string& error : world.errors) ADD_FAILURE() << error;
   EXPECT_TRUE(config.host.present);
+  EXPECT_FALSE(config.receive.present);
 
   Config defaults;
   SetDefaults(defaults);
@@ -182,6 +185,7 @@ TEST(Table, PlacesFitTheirKinds) {
       case Kind::kUrl:
       case Kind::kWholeUrl:
       case Kind::kAddress:
+      case Kind::kListener:
         fits = std::holds_alternative<std::string_view*>(place);
         break;
       case Kind::kDuration:

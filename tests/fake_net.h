@@ -34,6 +34,9 @@ class FakeSockets final : public Sockets {
     bool client_gone = false;       ///< Closed altogether.
     bool server_finished = false, server_closed = false;
     int client = -1;                ///< Handle of a client made by Connect.
+    size_t record = 0;              ///< As under TLS: the server takes so many bytes off the line at
+                                    ///< once, and no event tells of what it has not read of them.
+    std::string in_program;
   };
 
   /// A client appears at the listener. The connection stays the test's to look at.
@@ -67,7 +70,13 @@ class FakeSockets final : public Sockets {
   Result<size_t> Read(int handle, std::span<char> into) override {
     const bool server = servers.contains(handle);
     Connection& c = *(server ? servers : clients).at(handle);
-    std::string& bytes = server ? c.to_server : c.to_client;
+    if (server) ++reads;
+    if (server && c.record > 0 && c.in_program.empty()) {
+      c.in_program = c.to_server.substr(0, c.record);
+      c.to_server.erase(0, c.record);
+    }
+    const bool record = server && !c.in_program.empty();
+    std::string& bytes = record ? c.in_program : server ? c.to_server : c.to_client;
     if (bytes.empty()) {
       if (server ? c.client_finished || c.client_gone : c.server_finished || c.server_closed) {
         return size_t{0};
@@ -79,6 +88,7 @@ class FakeSockets final : public Sockets {
     bytes.erase(0, count);
     return count;
   }
+  bool HasMore(int handle) override { return !servers.at(handle)->in_program.empty(); }
   Result<size_t> Write(int handle, std::span<const char> bytes) override {
     ++writes;
     if (const auto client = clients.find(handle); client != clients.end()) {
@@ -125,7 +135,7 @@ class FakeSockets final : public Sockets {
   }
 
   bool no_handles = false;
-  int writes = 0;
+  int reads = 0, writes = 0;
 
  private:
   int next_handle = 3;
@@ -142,6 +152,7 @@ class FakePoller final : public Poller {
   Status Watch(int handle, uint8_t interest, PollHandler& handler) override {
     if (!watched_.contains(handle) && watched_.size() >= limit) return {Code::kFull, 0, "fake"};
     watched_[handle] = {interest, &handler};
+    ++calls;
     return {};
   }
   void Forget(int handle) override { watched_.erase(handle); }
@@ -178,6 +189,7 @@ class FakePoller final : public Poller {
   size_t watched() const { return watched_.size(); }
 
   size_t limit = SIZE_MAX;
+  int calls = 0;                    ///< Of Watch.
 
  private:
   struct Watched {

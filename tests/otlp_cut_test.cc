@@ -208,6 +208,13 @@ Result<RequestPart> Cut(Signal signal, std::string& text, uint32_t first, uint32
   return part;
 }
 
+/// Of all items.
+Result<ItemSummary> SummarizeItems(Signal signal, std::string text) {
+  const Result<RequestPart> all = Cut(signal, text, 0, UINT32_MAX);
+  LIMPET_TRY(all.status());
+  return all.value().kept;
+}
+
 /// For each item in its place: its rank.
 std::vector<uint32_t> Ranks(const std::vector<Item>& items) {
   std::vector<uint32_t> order(items.size()), ranks(items.size());
@@ -245,8 +252,7 @@ void ExpectCut(Signal signal, const Node& request, int pad, uint32_t first, uint
   std::vector<bool> kept;
   for (const uint32_t rank : Ranks(items)) kept.push_back(rank >= first && rank < last);
   std::string text = Encode(request, std::vector<bool>(items.size(), true), pad);
-  ASSERT_TRUE(ValidateExportRequest(signal, Bytes(text)).ok());
-  const Result<ItemSummary> whole = SummarizeItems(signal, Bytes(text));
+  const Result<ItemSummary> whole = ValidateExportRequest(signal, Bytes(text));
   ASSERT_TRUE(whole.ok());
   ExpectEqual(whole.value(), Summarize(items, std::vector<bool>(items.size(), true)));
 
@@ -312,8 +318,8 @@ TEST(CutItems, HalvesOfHalvesHaveEachItemOnce) {
       const Result<RequestPart> again = Cut(signal, of_right, 0, end - middle);
       ASSERT_TRUE(direct.ok() && again.ok());
       EXPECT_EQ(quarter, of_right);
-      const Result<ItemSummary> a = SummarizeItems(signal, Bytes(left));
-      const Result<ItemSummary> b = SummarizeItems(signal, Bytes(right));
+      const Result<ItemSummary> a = SummarizeItems(signal, left);
+      const Result<ItemSummary> b = SummarizeItems(signal, right);
       ASSERT_TRUE(a.ok() && b.ok());
       EXPECT_EQ(a.value().items + b.value().items, count);
       EXPECT_LE(a.value().last, b.value().last);
@@ -402,7 +408,7 @@ TEST(CutItems, Malformed) {
   for (const Case& c : cases) {
     SCOPED_TRACE(c.name);
     std::string request = c.request;
-    EXPECT_EQ(SummarizeItems(c.signal, Bytes(request)).status().code, c.code);
+    EXPECT_EQ(SummarizeItems(c.signal, request).status().code, c.code);
     EXPECT_EQ(CutItems(c.signal, Bytes(request), 0, 1).status().code, c.code);
     EXPECT_TRUE(c.code == Code::kOk || request == c.request);
   }
@@ -426,11 +432,11 @@ void ExpectSafe(Signal signal, const std::string& request, uint32_t first, uint3
     return;
   }
   std::string again = memory.substr(kGuard, part.value().bytes);
-  const Result<ItemSummary> kept = SummarizeItems(signal, Bytes(again));
+  const Result<ItemSummary> kept = SummarizeItems(signal, again);
   ASSERT_TRUE(kept.ok());
   ExpectEqual(kept.value(), part.value().kept);
   std::string whole = request;
-  const uint32_t count = SummarizeItems(signal, Bytes(whole)).value().items;
+  const uint32_t count = SummarizeItems(signal, whole).value().items;
   EXPECT_EQ(kept.value().items, std::min(last, count) - std::min({first, last, count}));
 }
 

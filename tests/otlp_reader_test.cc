@@ -179,7 +179,7 @@ TEST(ValidateExportRequest, Values) {
   };
   for (const Case& c : cases) {
     SCOPED_TRACE(c.name);
-    EXPECT_EQ(ValidateExportRequest(Signal::kLogs, Bytes(LogsWithBody(c.value))).code, c.code);
+    EXPECT_EQ(ValidateExportRequest(Signal::kLogs, Bytes(LogsWithBody(c.value))).status().code, c.code);
   }
 }
 
@@ -205,7 +205,7 @@ TEST(ValidateExportRequest, PackedFields) {
     out.Close(metric);
     out.Close(scope);
     out.Close(resource);
-    EXPECT_EQ(ValidateExportRequest(Signal::kMetrics, out.bytes()).code, c.code);
+    EXPECT_EQ(ValidateExportRequest(Signal::kMetrics, out.bytes()).status().code, c.code);
   }
 }
 

@@ -19,8 +19,10 @@ struct Buffers {
 };
 
 /// Gives the parser `text` in pieces of up to `step` bytes until it wants no more. Returns the rest.
-std::string_view Feed(HttpParser& parser, std::string_view text, size_t step) {
-  while (!text.empty() && (parser.state() == State::kHead || parser.state() == State::kBody)) {
+std::string_view Feed(HttpParser& parser, Buffers& buffers, std::string_view text, size_t step) {
+  for (;;) {
+    while (parser.state() == State::kWantsBody) parser.GiveBody(buffers.body);
+    if (text.empty() || (parser.state() != State::kHead && parser.state() != State::kBody)) break;
     const std::span<char> space = parser.Space();
     EXPECT_FALSE(space.empty());
     if (space.empty()) break;
@@ -73,6 +75,12 @@ TEST(HttpParser, Accepts) {
        "POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n258\r\n" + large +
            "\r\n0\r\n\r\n",
        "POST", "/x", "", large, true},
+      {"chunked by an old client",
+       "POST /x HTTP/1.0\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n"
+       "1\r\na\r\n0\r\n\r\n",
+       "POST", "/x", "", "a", false},
+      {"no chunks", "POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+       "POST", "/x", "", "", true},
       {"empty lines before", "\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", "GET", "/", "", "", true},
       {"upgrade is passed over",
        "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n", "GET", "/", "", "",
@@ -83,9 +91,9 @@ TEST(HttpParser, Accepts) {
     for (const size_t step : {size_t{1}, size_t{2}, size_t{7}, c.text.size()}) {
       SCOPED_TRACE(std::string(c.name) + " in steps of " + std::to_string(step));
       Buffers b;
-      HttpParser parser(b.head, b.body);
+      HttpParser parser(b.head, kBodyBytes);
       EXPECT_TRUE(parser.idle());
-      EXPECT_EQ(Feed(parser, c.text, step), "");
+      EXPECT_EQ(Feed(parser, b, c.text, step), "");
       ASSERT_EQ(parser.state(), State::kComplete) << parser.refusal_reason();
       EXPECT_EQ(parser.request().method, c.method);
       EXPECT_EQ(parser.request().path, c.path);
@@ -112,6 +120,11 @@ TEST(HttpParser, Refuses) {
       {"both lengths, other order",
        post + "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n", 400},
       {"two lengths", post + "Content-Length: 5\r\nContent-Length: 5\r\n\r\n", 400},
+      {"different lengths", post + "Content-Length: 5\r\nContent-Length: 6\r\n\r\n", 400},
+      {"list of lengths", post + "Content-Length: 5, 5\r\n\r\n", 400},
+      {"no length", post + "Content-Length:\r\n\r\n", 400},
+      {"chunked twice",
+       post + "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n", 501},
       {"signed length", post + "Content-Length: +5\r\n\r\n", 400},
       {"endless length", post + "Content-Length: 99999999999999999999999\r\n\r\n", 400},
       {"large length", post + "Content-Length: 601\r\n\r\n", 413},
@@ -143,8 +156,8 @@ TEST(HttpParser, Refuses) {
     for (const size_t step : {size_t{1}, size_t{7}, c.text.size()}) {
       SCOPED_TRACE(std::string(c.name) + " in steps of " + std::to_string(step));
       Buffers b;
-      HttpParser parser(b.head, b.body);
-      Feed(parser, c.text, step);
+      HttpParser parser(b.head, kBodyBytes);
+      Feed(parser, b, c.text, step);
       ASSERT_EQ(parser.state(), State::kRefused);
       EXPECT_EQ(parser.refusal(), c.status) << parser.refusal_reason();
       EXPECT_STRNE(parser.refusal_reason(), "");
@@ -154,8 +167,8 @@ TEST(HttpParser, Refuses) {
 
 TEST(HttpParser, Headers) {
   Buffers b;
-  HttpParser parser(b.head, b.body);
-  Feed(parser,
+  HttpParser parser(b.head, kBodyBytes);
+  Feed(parser, b,
        "GET / HTTP/1.1\r\nhOsT:a\r\nACCEPT:  text/plain , a/b \t\r\nContent-Type: x\r\n"
        "Content-Encoding: gzip\r\nAuthorization: Bearer t\r\nX-Empty:\r\nAccept: second\r\n\r\n",
        1);
@@ -167,10 +180,10 @@ TEST(HttpParser, Headers) {
 }
 
 TEST(HttpParser, NoBodyBuffer) {
-  char head[kHeadBytes];
+  Buffers b;
   for (const char* header : {"Content-Length: 1", "Transfer-Encoding: chunked"}) {
-    HttpParser parser(head, {});
-    Feed(parser, std::string("POST / HTTP/1.1\r\nHost: a\r\n") + header + "\r\n\r\n", 1);
+    HttpParser parser(b.head, 0);
+    Feed(parser, b, std::string("POST / HTTP/1.1\r\nHost: a\r\n") + header + "\r\n\r\n", 1);
     EXPECT_EQ(parser.state(), State::kRefused);
     EXPECT_EQ(parser.refusal(), 413);
   }
@@ -188,16 +201,16 @@ TEST(HttpParser, Pipelined) {
   for (size_t step = 1; step < text.size(); ++step) {
     SCOPED_TRACE(step);
     Buffers b;
-    HttpParser parser(b.head, b.body);
+    HttpParser parser(b.head, kBodyBytes);
     std::string_view rest = text;
     for (int i = 0; i < 4; ++i) {
-      rest = Feed(parser, rest, step);
+      rest = Feed(parser, b, rest, step);
       ASSERT_EQ(parser.state(), State::kComplete);
       EXPECT_EQ(parser.request().path, paths[i]);
       EXPECT_EQ(BodyOf(parser), bodies[i]);
       parser.Next();
     }
-    EXPECT_EQ(Feed(parser, rest, step), "");
+    EXPECT_EQ(Feed(parser, b, rest, step), "");
     EXPECT_EQ(parser.state(), State::kHead);
     EXPECT_FALSE(parser.idle());
   }
@@ -205,37 +218,71 @@ TEST(HttpParser, Pipelined) {
 
 TEST(HttpParser, Continue) {
   Buffers b;
-  HttpParser parser(b.head, b.body);
+  HttpParser parser(b.head, kBodyBytes);
   const std::string head =
       "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-Continue\r\nContent-Length: 3\r\n\r\n";
-  Feed(parser, head, 1);
+  Feed(parser, b, head, 1);
   EXPECT_EQ(parser.state(), State::kBody);
   EXPECT_TRUE(parser.TakeContinue());
   EXPECT_FALSE(parser.TakeContinue());
-  Feed(parser, "abc", 1);
+  Feed(parser, b, "abc", 1);
   EXPECT_EQ(parser.state(), State::kComplete);
   parser.Next();
-  Feed(parser, head + "a", 1000);  // The body has begun: nobody waits.
+  Feed(parser, b, head + "a", 1000);  // The body has begun: nobody waits.
   EXPECT_FALSE(parser.TakeContinue());
 }
 
 TEST(HttpParser, ReadsNoFurtherThanTheLength) {
   Buffers b;
-  HttpParser parser(b.head, b.body);
-  Feed(parser, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 500\r\n\r\nab", 1000);
+  HttpParser parser(b.head, kBodyBytes);
+  Feed(parser, b, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 500\r\n\r\nab", 1000);
   EXPECT_EQ(parser.Space().size(), 498u);
   EXPECT_EQ(parser.Space().data(), b.body + 2);
+}
+
+TEST(HttpParser, WantsBlocks) {
+  std::string head(kHeadBytes, 0), small(4096, 0), large(8192, 0);
+  HttpParser parser(head, 9000);
+  const auto feed = [&parser](const std::string& text) {
+    std::memcpy(parser.Space().data(), text.data(), text.size());
+    return parser.Take(text.size());
+  };
+  EXPECT_EQ(feed("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nfff\r\n01"),
+            State::kWantsBody);
+  EXPECT_EQ(parser.body_wanted(), 4096u);
+  EXPECT_EQ(parser.request().path, "/");
+  EXPECT_EQ(parser.GiveBody(small), State::kBody);
+  EXPECT_TRUE(small.starts_with("01"));
+  size_t sent = 2;
+  while (sent + 500 <= 4095) {
+    EXPECT_EQ(feed(std::string(500, 'x')), State::kBody);
+    sent += 500;
+  }
+  EXPECT_EQ(feed(std::string(4095 - sent, 'x')), State::kBody);
+  EXPECT_EQ(feed("\r\n3\r\n"), State::kWantsBody);  // R4: it may all be body.
+  EXPECT_EQ(parser.body_wanted(), 8192u);
+  large.replace(0, 4096, small);
+  EXPECT_EQ(parser.GiveBody(large), State::kBody);
+  EXPECT_EQ(feed("abc\r\n0\r\n\r\n"), State::kComplete);
+  EXPECT_EQ(BodyOf(parser), "01" + std::string(4093, 'x') + "abc");
+  parser.DropBody();
+  EXPECT_TRUE(parser.request().body.empty());
+  EXPECT_EQ(parser.request().path, "/");
+  EXPECT_EQ(parser.Next(), State::kHead);
+  EXPECT_EQ(feed("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9000\r\n\r\n"), State::kWantsBody);
+  EXPECT_EQ(parser.body_wanted(), 9000u);
 }
 
 /// What became of `text`, as one comparable line for each request in it.
 std::string Outcome(std::string_view text, uint64_t step_bits) {
   Buffers b;
-  HttpParser parser(b.head, b.body);
+  HttpParser parser(b.head, kBodyBytes);
   std::string outcome;
   while (true) {
+    Feed(parser, b, "", 1);
     while (!text.empty() && (parser.state() == State::kHead || parser.state() == State::kBody)) {
       const std::string_view piece = text.substr(0, 1 + step_bits % 97);
-      text.remove_prefix(piece.size() - Feed(parser, piece, piece.size()).size());
+      text.remove_prefix(piece.size() - Feed(parser, b, piece, piece.size()).size());
       step_bits = step_bits * 6364136223846793005u + 1442695040888963407u;
     }
     if (parser.state() == State::kRefused) return outcome + std::to_string(parser.refusal());

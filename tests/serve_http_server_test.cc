@@ -1,8 +1,11 @@
-// HttpServer over a fake network: what goes over the wire, and each of its bounds H1 to H6.
+// HttpServer over a fake network: what goes over the wire, and each of its bounds H1 to H8.
 #include "serve/http_server.h"
 
+#include <algorithm>
 #include <cstddef>
+#include <cstdio>
 #include <gtest/gtest.h>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -15,8 +18,45 @@ namespace {
 using Far = FakeSockets::Connection;
 
 struct Echo final : HttpHandler {
+  bool OnHead(const HttpRequest& request, HttpResponse& response) override {
+    ++heads;
+    EXPECT_TRUE(request.body.empty());
+    if (request.path == "/full") {
+      response.status = 429;
+      response.retry_after_seconds = 2;
+      response.content_type = request.content_type;
+    }
+    if (request.path == "/wordy") {
+      response.status = 400;
+      for (size_t i = 0; i <= HttpServer::kRefusalBytes; ++i) response.body << 'x';
+    }
+    return response.status == 200;
+  }
+  bool OnDeferred(size_t slot, HttpResponse& response) override {
+    if (!deferred.contains(slot)) ADD_FAILURE() << "nothing was deferred for " << slot;
+    if (deferred[slot].empty()) return false;
+    response.body << deferred[slot];
+    deferred.erase(slot);
+    return true;
+  }
+  void OnGone(size_t slot) override {
+    EXPECT_EQ(deferred.erase(slot), 1u);
+    ++gone;
+  }
   void OnRequest(const HttpRequest& request, HttpResponse& response) override {
     ++calls;
+    paths += request.path;
+    if (request.path == "/later") {
+      EXPECT_FALSE(deferred.contains(request.slot));
+      deferred[request.slot] = "";
+      return response.Defer();
+    }
+    if (request.path == "/size") {
+      response.body << request.body.size();
+      sum = 0;
+      for (const uint8_t byte : request.body) sum = sum * 31 + byte;
+      return;
+    }
     if (request.path == "/large") {
       for (int i = 0; i < 3000; ++i) response.body << "0123456789";
       return;
@@ -42,24 +82,30 @@ struct Echo final : HttpHandler {
                                         request.body.size());
     }
   }
-  int calls = 0;
+  int calls = 0, heads = 0, gone = 0;
+  uint32_t sum = 0;
+  std::string paths;                        ///< In the order of their requests.
+  std::map<size_t, std::string> deferred;   ///< The answers by slot; empty: not there yet.
 };
 
 class HttpServerTest : public ::testing::Test {
  protected:
-  void Start(HttpServerLimits limits) {
+  void Start(HttpServerLimits limits, size_t pool_bytes = HttpServer::PoolBytes(64, 3)) {
     memory_.resize(HttpServer::BytesNeeded(limits) / sizeof(std::max_align_t) + 1);
-    server_.emplace(limits, std::as_writable_bytes(std::span(memory_)), clock_, poller_, sockets_,
-                    handler_);
+    bodies_.emplace().Init("bodies", std::as_writable_bytes(std::span(pool_)).first(pool_bytes));
+    server_.emplace(limits, std::as_writable_bytes(std::span(memory_)), &*bodies_, clock_, poller_,
+                    sockets_, handler_);
     const Result<int> listener = server_->Listen("here");
     ASSERT_TRUE(listener.ok());
     listener_ = listener.value();
   }
-  void SetUp() override { Start({.connections = 3, .body_bytes = 64, .page_bytes = 32 * kKiB}); }
+  void SetUp() override { Start({.connections = 3, .body_max = 64, .page_bytes = 32 * kKiB}); }
   void TearDown() override {
     server_->Close();
     EXPECT_EQ(poller_.watched(), 0u);
     EXPECT_EQ(server_->use().connections, 0u);
+    EXPECT_EQ(server_->use().bodies, 0u);
+    EXPECT_EQ(bodies_->use().used, 0u);
   }
 
   void Settle() { ASSERT_TRUE(poller_.Settle()) << "a busy loop"; }
@@ -81,6 +127,8 @@ class HttpServerTest : public ::testing::Test {
   FakePoller poller_{sockets_, clock_};
   Echo handler_;
   std::vector<std::max_align_t> memory_;
+  std::max_align_t pool_[4096];
+  std::optional<FixedHeap> bodies_;
   std::optional<HttpServer> server_;
   int listener_ = -1;
 };
@@ -214,12 +262,12 @@ TEST_F(HttpServerTest, PipelinedRequestsAreAnsweredInOrderAndShareTheLoop) {
   for (int i = 0; i < 4; ++i) greedy.to_server += Get("/" + std::to_string(i));
   Far& other = sockets_.Dial(listener_);
   other.to_server = Get("/other");
-  poller_.Step();  // Accepts the first.
-  poller_.Step();  // Accepts the second, answers one of the four.
+  poller_.Step();  // Accepts both.
+  poller_.Step();  // Answers one of the four.
   EXPECT_EQ(greedy.to_client, Ok("GET /0"));
+  EXPECT_EQ(other.to_client, Ok("GET /other"));
   poller_.Step();  // H6.
   EXPECT_EQ(greedy.to_client, Ok("GET /0") + Ok("GET /1"));
-  EXPECT_EQ(other.to_client, Ok("GET /other"));
   Settle();
   EXPECT_EQ(greedy.to_client, Ok("GET /0") + Ok("GET /1") + Ok("GET /2") + Ok("GET /3"));
 }
@@ -354,6 +402,7 @@ TEST_F(HttpServerTest, FullSlotsCloseTheLongestIdle) {
   EXPECT_EQ(fourth.to_client, Ok("GET /4"));
   Far& fifth = Send("GET /");
   EXPECT_TRUE(second.server_closed);
+  Pass(HttpServer::kIdleMin);
   Far& sixth = Send("GET /");
   EXPECT_TRUE(fourth.server_closed);
   Far& seventh = Send(Get("/7"));  // All three are busy.
@@ -400,6 +449,360 @@ TEST_F(HttpServerTest, ListenersAreBounded) {
   EXPECT_TRUE(server_->Listen("b").ok());
   EXPECT_TRUE(server_->Listen("c").ok());
   EXPECT_EQ(server_->Listen("d").status().code, Code::kFull);  // Three connections: H5.
+}
+
+std::string Post(const std::string& path, size_t length, const std::string& more = "") {
+  return "POST " + path + " HTTP/1.1\r\nHost: h\r\nContent-Length: " + std::to_string(length) +
+         "\r\n" + more + "\r\n";
+}
+
+std::string Chunk(const std::string& bytes) {
+  char size[20];
+  std::snprintf(size, sizeof size, "%zx", bytes.size());
+  return std::string(size) + "\r\n" + bytes + "\r\n";
+}
+
+std::string Chunked(const std::string& path) {
+  return "POST " + path + " HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
+}
+
+std::string StatusOf(const Far& client) { return client.to_client.substr(0, 12); }
+
+uint32_t Sum(const std::string& bytes) {
+  uint32_t sum = 0;
+  for (const char c : bytes) sum = sum * 31 + static_cast<uint8_t>(c);
+  return sum;
+}
+
+std::string Noise(size_t bytes) {
+  std::string noise;
+  for (uint32_t i = 1; noise.size() < bytes; ++i) {
+    noise += static_cast<char>((i * 2654435761u) >> 24);
+  }
+  return noise;
+}
+
+/// Room for one body of 600 bytes.
+class PoolTest : public HttpServerTest {
+ protected:
+  void SetUp() override {
+    Start({.connections = 4, .body_max = 600, .page_bytes = 32 * kKiB},
+          HttpServer::PoolBytes(600, 1));
+  }
+  const std::string body_ = std::string(600, 'b');
+};
+
+TEST_F(PoolTest, BlockLivesFromTheHeadToTheRequest) {
+  Far& client = Send(Post("/size", 600));
+  EXPECT_EQ(server_->use().bodies, 1u);
+  client.to_server = body_.substr(1);
+  Settle();
+  EXPECT_EQ(server_->use().bodies, 1u);
+  client.room = 20;  // The answer does not get away.
+  client.to_server = "b";
+  Settle();
+  EXPECT_EQ(server_->use().bodies, 0u);  // H7.
+  EXPECT_EQ(bodies_->use().used, 0u);
+  client.room = SIZE_MAX;
+  Settle();
+  EXPECT_EQ(client.to_client, Ok("600"));
+  client.to_client.clear();
+  client.to_server = Post("/size", 0) + Post("/size", 1) + "x";
+  Settle();
+  EXPECT_EQ(client.to_client, Ok("0") + Ok("1"));
+  EXPECT_EQ(handler_.heads, 2);
+}
+
+TEST_F(PoolTest, OthersWaitUnreadOldestFirst) {
+  Far& first = Send(Post("/1", 600));
+  Far& second = Send(Post("/2", 600));
+  second.to_server = body_;
+  Far& third = Send(Post("/3", 1));  // Would fit, but it is not its turn.
+  third.to_server = "c";
+  Settle();
+  EXPECT_EQ(server_->use().bodies, 1u);
+  EXPECT_EQ(second.to_server.size(), 600u);  // H8.
+  EXPECT_EQ(third.to_server, "c");
+  EXPECT_EQ(Send(Get("/get")).to_client, Ok("GET /get"));
+  first.to_server = body_;
+  Settle();
+  EXPECT_EQ(handler_.paths, "/get/1/2/3");
+  EXPECT_EQ(handler_.heads, 3);
+  EXPECT_EQ(server_->use().timed_out, 0u);
+}
+
+TEST_F(PoolTest, NextInLineGoesOnWhenOneThatWaitsLeaves) {
+  Far& first = Send(Post("/1", 400));
+  Far& second = Send(Post("/2", 600));
+  Far& third = Send(Post("/3", 10, "X: y\r\n") + "0123456789");
+  EXPECT_EQ(third.to_client, "");
+  second.client_gone = true;
+  Settle();
+  EXPECT_EQ(third.to_client, Ok("POST /3 0123456789"));
+  first.client_gone = true;
+  Settle();
+  EXPECT_EQ(server_->use().bodies, 0u);
+}
+
+TEST_F(PoolTest, BodyThatStandsStillLosesItsBlockToOneThatWaits) {
+  Far& slow = Send(Post("/slow", 600) + "x");
+  Pass(Seconds(3));  // Nobody minds.
+  Far& next = Send(Post("/next", 600) + body_);
+  EXPECT_EQ(StatusOf(slow), "");
+  Pass(Nanoseconds(0));  // H8: it has had its second, and more.
+  EXPECT_EQ(StatusOf(slow), "HTTP/1.1 408");
+  EXPECT_EQ(StatusOf(next), "HTTP/1.1 200");
+}
+
+TEST_F(PoolTest, BodyThatMovesKeepsItsBlock) {
+  Far& slow = Send(Post("/slow", 600));
+  Far& next = Send(Post("/next", 600) + body_);
+  for (int i = 0; i < 11; ++i) {
+    Pass(Milliseconds(900));
+    slow.to_server = "x";
+    Settle();
+    EXPECT_EQ(StatusOf(slow), "");
+    const MonoTime when = server_->OnTime(clock_.now);
+    EXPECT_GT(when, clock_.now);
+    EXPECT_LE(when, clock_.now + HttpServer::kBodyHold);
+  }
+  EXPECT_EQ(StatusOf(next), "");
+  Pass(Milliseconds(100));  // H1.
+  EXPECT_EQ(StatusOf(slow), "HTTP/1.1 408");
+  EXPECT_EQ(StatusOf(next), "HTTP/1.1 429");  // H8.
+  EXPECT_NE(next.to_client.find("\r\nRetry-After: 1\r\n"), std::string::npos);
+}
+
+TEST_F(PoolTest, LargerThanTheWholePoolIs413AtOnce) {
+  server_->Close();
+  Start({.connections = 4, .body_max = 5000, .page_bytes = 32 * kKiB},
+        HttpServer::PoolBytes(600, 1));
+  EXPECT_EQ(StatusOf(Send(Post("/", 500) + std::string(500, 'x'))), "HTTP/1.1 200");
+  EXPECT_EQ(StatusOf(Send(Post("/", 760))), "HTTP/1.1 413");
+  Far& holder = Send(Post("/", 600));
+  EXPECT_EQ(server_->use().bodies, 1u);
+  EXPECT_EQ(StatusOf(Send(Post("/", 5000))), "HTTP/1.1 413");
+  holder.to_server = body_;
+  Settle();
+  EXPECT_EQ(StatusOf(holder), "HTTP/1.1 200");
+}
+
+TEST_F(PoolTest, ContinueIsSentWhenTheBlockIsThere) {
+  const std::string go_on = "HTTP/1.1 100 Continue\r\n\r\n";
+  Far& first = Send(Post("/1", 600));
+  Far& second = Send(Post("/2", 300, "Expect: 100-continue\r\n"));
+  Far& third = Send(Post("/full", 3, "Expect: 100-continue\r\n"));
+  EXPECT_EQ(second.to_client, "");
+  EXPECT_EQ(StatusOf(third), "HTTP/1.1 429");
+  first.to_server = body_;
+  Settle();
+  EXPECT_EQ(second.to_client, go_on);
+  second.to_server = std::string(300, 'c');
+  Settle();
+  EXPECT_EQ(second.to_client, go_on + Ok("POST /2 " + std::string(300, 'c')));
+}
+
+TEST_F(PoolTest, HandlerRefusesBeforeTheBody) {
+  Far& first = Send(Post("/1", 600));  // Nobody waits for the pool to be refused.
+  Far& full = Send(Post("/full", 500, "Content-Type: a/b\r\n") + std::string(10, 'x'));
+  EXPECT_EQ(full.to_client,
+            "HTTP/1.1 429 Too Many Requests\r\nContent-Type: a/b\r\nContent-Length: 0\r\n"
+            "Cache-Control: no-store\r\nRetry-After: 2\r\nConnection: close\r\n\r\n");
+  EXPECT_TRUE(full.server_finished);
+  full.to_server = std::string(490, 'x');
+  Settle();
+  EXPECT_EQ(full.to_server, "");
+  full.client_finished = true;
+  Settle();
+  EXPECT_TRUE(full.server_closed);
+  EXPECT_EQ(StatusOf(Send(Chunked("/full"))), "HTTP/1.1 429");
+  EXPECT_EQ(StatusOf(Send(Post("/wordy", 5))), "HTTP/1.1 500");
+  EXPECT_EQ(handler_.calls, 0);
+  EXPECT_EQ(server_->use().bodies, 1u);
+  first.client_gone = true;
+  Settle();
+}
+
+TEST_F(PoolTest, PipelinedHeadWaitsAsWell) {
+  Far& holder = Send(Post("/1", 600));
+  Far& client = Send(Get("/a") + Post("/b", 400) + std::string(400, 'y') + Get("/c"));
+  EXPECT_EQ(client.to_client, Ok("GET /a"));
+  holder.to_server = body_;
+  Settle();
+  EXPECT_EQ(client.to_client,
+            Ok("GET /a") + Ok("POST /b " + std::string(400, 'y')) + Ok("GET /c"));
+}
+
+class ChunkTest : public HttpServerTest {
+ protected:
+  static constexpr size_t kBodyMax = 20'000;
+  void SetUp() override { Start(kLimits, HttpServer::PoolBytes(kBodyMax, 2)); }
+  static constexpr HttpServerLimits kLimits{
+      .connections = 4, .body_max = kBodyMax, .page_bytes = 32 * kKiB};
+};
+
+TEST_F(ChunkTest, BlocksGrowByDoubling) {
+  const std::string body = Noise(kBodyMax);
+  for (const size_t size : {size_t{1}, size_t{4096}, size_t{4097}, size_t{9000}, kBodyMax}) {
+    for (const size_t chunk : {size_t{1}, size_t{7}, size_t{1000}, size_t{4096}, kBodyMax}) {
+      SCOPED_TRACE(std::to_string(size) + " in chunks of " + std::to_string(chunk));
+      const std::string part = body.substr(0, size);
+      std::string text = Chunked("/size");
+      for (size_t at = 0; at < size; at += chunk) text += Chunk(part.substr(at, chunk));
+      Far& client = Send(text);
+      EXPECT_EQ(server_->use().bodies, 1u);
+      EXPECT_LE(bodies_->use().used, std::min(kBodyMax, std::max(size_t{4096}, 2 * size)) + 64);
+      client.to_server = "0\r\nTrailer: x\r\n\r\n" + Get("/b");
+      Settle();
+      EXPECT_EQ(client.to_client, Ok(std::to_string(size)) + Ok("GET /b"));
+      EXPECT_EQ(handler_.sum, Sum(part));
+      client.client_gone = true;
+      Settle();
+    }
+  }
+  EXPECT_EQ(StatusOf(Send(Chunked("/size") + Chunk(body) + Chunk("x"))), "HTTP/1.1 413");
+}
+
+TEST_F(ChunkTest, GrowingBodiesDoNotLockEachOtherOut) {
+  server_->Close();
+  Start(kLimits, HttpServer::PoolBytes(kBodyMax, 1));
+  const std::string body = Noise(kBodyMax);
+  std::vector<Far*> clients;
+  for (int i = 0; i < 3; ++i) clients.push_back(&Send(Chunked("/size") + Chunk(body.substr(0, 4000))));
+  EXPECT_EQ(server_->use().bodies, 3u);
+  for (Far* client : clients) client->to_server = Chunk(body.substr(4000)) + "0\r\n\r\n";
+  Settle();
+  size_t served = 0, refused = 0;
+  for (int i = 0; i < 10 && served + refused < 3; ++i) {
+    Pass(HttpServer::kBodyHold);
+    served = refused = 0;
+    for (const Far* client : clients) {
+      served += StatusOf(*client) == "HTTP/1.1 200" ? 1 : 0;
+      refused += StatusOf(*client) == "HTTP/1.1 429" ? 1 : 0;  // H8: not its fault.
+    }
+  }
+  EXPECT_EQ(served + refused, 3u);
+  EXPECT_EQ(server_->use().bodies, 0u);
+  EXPECT_EQ(StatusOf(Send(Chunked("/size") + Chunk(body) + "0\r\n\r\n")), "HTTP/1.1 200");
+}
+
+TEST_F(ChunkTest, HeadAndBodyAreReadAndAnsweredWithFewCalls) {
+  const std::string small = Post("/size", 3000) + std::string(3000, 'x');
+  const std::string large = Post("/size", 5000) + std::string(5000, 'x');
+  Far& client = Send(small);
+  const MonoTime next = server_->OnTime(clock_.now);
+  const int watched = poller_.calls;
+  for (const auto& [request, reads] : {std::pair{small, 1}, {large, 2}, {Get("/a"), 1}}) {
+    sockets_.reads = sockets_.writes = 0;
+    clock_.now = clock_.now + Seconds(1);
+    client.to_server = request;
+    EXPECT_TRUE(poller_.Step());
+    EXPECT_FALSE(poller_.Step());
+    EXPECT_EQ(sockets_.reads, reads);
+    EXPECT_EQ(sockets_.writes, 1);
+    EXPECT_EQ(server_->OnTime(clock_.now), next);  // No timer is moved.
+  }
+  EXPECT_EQ(poller_.calls, watched);
+  Pass(Seconds(7));
+  EXPECT_EQ(server_->OnTime(clock_.now), clock_.now + Seconds(3));
+  EXPECT_FALSE(client.server_closed);
+}
+
+TEST_F(ChunkTest, BytesThatLieInTheProgramAreNotForgotten) {
+  const std::string body = Noise(kBodyMax);
+  for (const size_t record : {1, 100, 5000, 100'000}) {
+    SCOPED_TRACE(record);
+    Far& client = sockets_.Dial(listener_);
+    client.record = record;
+    client.to_server = Get("/1") + Post("/size", kBodyMax) + body + Get("/2") + Chunked("/size");
+    for (size_t at = 0; at < body.size(); at += 10) client.to_server += Chunk(body.substr(at, 10));
+    client.to_server += "0\r\n\r\n" + Get("/3");
+    Settle();
+    const std::string size = std::to_string(kBodyMax);
+    EXPECT_EQ(client.to_client, Ok("GET /1") + Ok(size) + Ok("GET /2") + Ok(size) + Ok("GET /3"));
+    EXPECT_EQ(handler_.sum, Sum(body));
+    client.client_gone = true;
+    Settle();
+  }
+}
+
+TEST_F(HttpServerTest, DeferredAnswersComeLater) {
+  Far& client = Send(Post("/later", 5) + "12345" + Get("/after"));
+  EXPECT_EQ(server_->use().bodies, 0u);  // H7.
+  ASSERT_EQ(handler_.deferred.size(), 1u);
+  client.to_server = Get("/more");
+  Settle();  // No busy loop.
+  EXPECT_EQ(client.to_server, Get("/more"));
+  Pass(Seconds(9));
+  EXPECT_EQ(Send(Get("/b")).to_client, Ok("GET /b"));
+  EXPECT_EQ(client.to_client, "");
+  handler_.deferred.begin()->second = "now";
+  Pass(Seconds(9));
+  EXPECT_EQ(client.to_client, Ok("now") + Ok("GET /after") + Ok("GET /more"));
+  EXPECT_EQ(handler_.gone, 0);
+}
+
+TEST_F(HttpServerTest, DeferredAnswersEnd) {
+  Far& late = Send(Get("/later"));
+  Far& gone = Send(Get("/later"));
+  EXPECT_EQ(handler_.deferred.size(), 2u);
+  gone.client_gone = true;
+  Settle();
+  EXPECT_EQ(handler_.gone, 1);
+  EXPECT_TRUE(gone.server_closed);
+  Pass(Seconds(30) - Nanoseconds(1));
+  EXPECT_EQ(late.to_client, "");
+  Pass(Nanoseconds(1));
+  EXPECT_EQ(handler_.gone, 2);
+  EXPECT_EQ(StatusOf(late), "HTTP/1.1 503");  // H1.
+  EXPECT_NE(late.to_client.find("\r\nRetry-After: 1\r\n"), std::string::npos);
+  Send(Get("/later"));
+  server_->Close();
+  EXPECT_EQ(handler_.gone, 3);
+  EXPECT_TRUE(handler_.deferred.empty());
+}
+
+TEST_F(HttpServerTest, DeferredAnswersWaitForThePageNotForLong) {
+  Far& deferred = Send(Get("/later"));
+  Far& slow = sockets_.Dial(listener_);
+  slow.room = 100;
+  slow.to_server = Get("/large");
+  Settle();
+  handler_.deferred.begin()->second = "now";
+  Pass(HttpServer::kPageHold - Nanoseconds(1));
+  EXPECT_EQ(deferred.to_client, "");
+  Pass(Nanoseconds(1));  // H2.
+  EXPECT_TRUE(slow.server_closed);
+  EXPECT_EQ(deferred.to_client, Ok("now"));
+}
+
+TEST_F(HttpServerTest, ThousandsOfAttemptsLeaveTimeForTheRest) {
+  Far& kept = Send(Get("/"));
+  std::vector<Far*> crowd;
+  for (int i = 0; i < 3000; ++i) {
+    crowd.push_back(&sockets_.Dial(listener_));
+    crowd.back()->to_server = "GET /";  // H1: never more than that.
+  }
+  for (size_t turn = 1; turn <= 3000 / HttpServer::kAcceptsAtOnce; ++turn) {
+    kept.to_client.clear();
+    kept.to_server = Get("/kept");
+    EXPECT_TRUE(poller_.Step());
+    EXPECT_EQ(server_->use().accepted, 1 + turn * HttpServer::kAcceptsAtOnce);  // H6.
+    EXPECT_EQ(kept.to_client, Ok("GET /kept"));
+  }
+  Settle();
+  size_t refused = 0;
+  for (const Far* client : crowd) {
+    if (!client->server_closed) continue;
+    ++refused;
+    EXPECT_EQ(StatusOf(*client), "HTTP/1.1 503");
+    EXPECT_NE(client->to_client.find("\r\nRetry-After: 1\r\n"), std::string::npos);
+  }
+  EXPECT_EQ(refused, 2998u);
+  EXPECT_EQ(server_->use().refused, 2998u);
+  EXPECT_FALSE(kept.server_closed);
+  Pass(HttpServer::kIdleMin);
+  EXPECT_EQ(Send(Get("/new")).to_client, Ok("GET /new"));  // H4, at the cost of the one kept.
 }
 
 }  // namespace

@@ -36,7 +36,7 @@ class RoutesTest : public ::testing::Test {
   void SetUp() override {
     const HttpServerLimits limits;
     memory_.resize(HttpServer::BytesNeeded(limits) / sizeof(std::max_align_t) + 1);
-    server_.emplace(limits, std::as_writable_bytes(std::span(memory_)), clock_, poller_, sockets_,
+    server_.emplace(limits, std::as_writable_bytes(std::span(memory_)), nullptr, clock_, poller_, sockets_,
                     routes_);
     ASSERT_TRUE(server_->Listen("health").ok());
     ASSERT_TRUE(server_->Listen("unix:/control").ok());

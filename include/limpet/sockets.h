@@ -26,6 +26,9 @@ class Sockets {
   /// Bytes read; 0: the peer has finished. kUnavailable: nothing yet.
   virtual Result<size_t> Read(int connection, std::span<char> into) = 0;
 
+  /// More can be read without waiting, though the poller will not tell: it lies in the program.
+  virtual bool HasMore(int /*connection*/) { return false; }
+
   /// Bytes taken. kUnavailable: none can be taken now.
   virtual Result<size_t> Write(int connection, std::span<const char> bytes) = 0;
 

@@ -51,6 +51,12 @@ class EpollPoller : public Poller {
   MonoTime armed_ = kNever;    ///< What the timer is set to.
 };
 
+/// An EpollPoller over slots of the caller's.
+class EpollPollerSpan final : public EpollPoller {
+ public:
+  using EpollPoller::EpollPoller;
+};
+
 /// An EpollPoller for up to N handles.
 template <size_t N>
 class EpollPollerBuffer final : public EpollPoller {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "clock/trust.h"
+#include "config/destination.h"
 #include "serve/self_metrics.h"
 
 namespace limpet {
@@ -44,16 +45,27 @@ SpoolerOptions MakeSpoolerOptions(const Config& config, const AgentIdentity& ide
 }
 
 bool Takes(const Config& config, Signal signal) {
-  const auto destinations = std::span(config.destinations).first(config.destination_count);
-  return std::any_of(destinations.begin(), destinations.end(), [signal](const DestinationConfig& d) {
-    return (d.signals >> Index(signal) & 1) != 0;
-  });
+  return (TakenSignals(config) >> Index(signal) & 1) != 0;
+}
+
+OtlpReceiverOptions MakeReceiverOptions(const Config& config, std::span<const uint8_t> resource) {
+  // One that leaves no room in a batch is not merged.
+  const bool merge = config.receive.merge && resource.size() <= config.queue.batch_bytes / 2;
+  return {.signals = TakenSignals(config),
+          .max_body = config.receive.max_body_bytes,
+          .commits_first = config.spool.durability == Durability::kAlways,
+          .merged = merge ? resource : std::span<const uint8_t>()};
+}
+
+std::span<uint8_t> Scratch(const AgentMemory& memory) {
+  return {reinterpret_cast<uint8_t*>(memory.read_buffer.data()), memory.read_buffer.size()};
 }
 
 /// A resource that leaves no room in the open batch is left out: better a record without than none.
 std::span<const uint8_t> ResourceOfEvents(const AgentIdentity& identity, const AgentMemory& memory) {
   constexpr size_t kEventBytes = 512;
-  const bool fits = identity.resource.size() + kEventBytes <= memory.logs_slab.size();
+  const size_t slab_bytes = memory.slabs[Index(Signal::kLogs)].size();
+  const bool fits = identity.resource.size() + kEventBytes <= slab_bytes;
   return fits ? identity.resource : std::span<const uint8_t>();
 }
 
@@ -73,13 +85,12 @@ Agent::Agent(const Config& config, const AgentIdentity& identity, const AgentMem
       pools_(pools),
       started_(ports.clock.Monotonic()),
       queue_(memory.queue),
-      batcher_(MakeBatcherOptions(config, identity), {memory.slab, memory.logs_slab, {}},
-               memory.gzip, memory.packed, queue_, ledger_, ports.log),
+      batcher_(MakeBatcherOptions(config, identity), memory.slabs, memory.gzip, memory.packed, queue_, ledger_, ports.log),
       spooler_(MakeSpoolerOptions(config, identity, ports.spool), ports.spool, queue_, ledger_,
                ports.clock, ports.log),
       delivery_(config,
                 {.own = memory.delivery,
-                 .raw = {reinterpret_cast<uint8_t*>(memory.read_buffer.data()), memory.read_buffer.size()},
+                 .raw = Scratch(memory),
                  .packed = memory.packed,
                  .gzip = memory.gzip},
                 ports.transports, queue_, spooler_, ledger_, ports.clock, ports.random, ports.log),
@@ -94,8 +105,17 @@ Agent::Agent(const Config& config, const AgentIdentity& identity, const AgentMem
       logs_(batcher_, identity.version),
       extra_(ports.extra),
       steps_(config.clock.step),
-      losses_(ledger_, Takes(config, Signal::kLogs) && !memory.logs_slab.empty() ? &logs_ : nullptr,
+      losses_(ledger_, Takes(config, Signal::kLogs) && !memory.slabs[Index(Signal::kLogs)].empty() ? &logs_ : nullptr,
               ResourceOfEvents(identity, memory), ports.log) {
+  if (config.receive.present) {
+    const OtlpReceiverOptions options = MakeReceiverOptions(config, identity.resource);
+    receiver_.emplace(options, memory.receiver, Scratch(memory), ports.tokens, batcher_,
+                      spooler_, clock_, trust_, log_);
+    if (config.receive.merge && options.merged.empty()) {
+      log_.Warn("receive.otlp.resource = merge: the host's resource leaves no room in a batch, it is not added",
+                {{"resource_bytes", identity.resource.size()}});
+    }
+  }
   if (config.host.present) host_tick_.emplace(config.host.interval, started_);
   // Own metrics that no destination takes stay local (/metrics), outside the ledger.
   if (Takes(config, Signal::kMetrics) && config.self.interval > Duration{}) self_tick_.emplace(config.self.interval, started_);
@@ -284,6 +304,7 @@ void Agent::Stop(MonoTime now) {
   if (unclean_) TellOfCrash({.wall = clock_.Wall(), .mono = now, .trust = trust_});
   losses_.Finish({.wall = clock_.Wall(), .mono = now, .trust = trust_});
   stopping_ = true;
+  if (receiver_) receiver_->Stop();
   const Duration timeout = config_.agent.shutdown_timeout;
   stop_deadline_ = now + timeout;
   flush_deadline_ = spooler_.finished() ? stop_deadline_ : now + timeout / 2;
@@ -356,6 +377,7 @@ void Agent::Fill(Snapshot& snapshot) {
   size_t sources = 0;
   if (host_tick_) sources_[sources++] = host_source_;
   if (self_tick_) sources_[sources++] = self_source_;
+  if (receiver_) sources_[sources++] = {.name = "receive.otlp", .received = &receiver_->use()};
   snapshot.sources = std::span(sources_).first(sources);
   snapshot.clock.state = TrustName(trust_);
   snapshot.clock.steps = steps_.steps();

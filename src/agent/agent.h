@@ -24,6 +24,7 @@
 #include "batch/metric_encoder.h"
 #include "batch/source.h"
 #include "queue/batch_queue.h"
+#include "receive/otlp_receiver.h"
 #include "serve/snapshot.h"
 #include "spool/spooler.h"
 
@@ -38,6 +39,7 @@ struct AgentPorts {
   Log& log;
   Source* extra = nullptr;                 ///< A source besides those of the configuration.
   SpoolParts spool = {};                   ///< Nothing: durability = never.
+  TokenCheck* tokens = nullptr;            ///< Of clients of [receive.otlp]; nullptr: they need none.
 };
 
 /// What is known of this process and host before the first cycle.
@@ -52,13 +54,14 @@ struct AgentIdentity {
 
 /// Memory out of the plan (memory_plan.h); all of it outlives the agent.
 struct AgentMemory {
-  std::span<uint8_t> slab;                 ///< The open metrics batch.
-  std::span<uint8_t> logs_slab;            ///< The open logs batch; empty: nothing here writes logs.
+  /// The open batch of each signal; empty: nothing here writes such.
+  std::array<std::span<uint8_t>, kSignalCount> slabs;
   GzipCompressor* gzip = nullptr;          ///< nullptr: batches stay as they are.
   std::span<uint8_t> packed;               ///< Output of gzip.
   std::span<std::byte> queue;
   std::span<std::byte> delivery;           ///< Delivery::BytesNeeded().
-  std::span<char> read_buffer;             ///< One file of /proc; or a batch that is taken apart.
+  std::span<std::byte> receiver;           ///< OtlpReceiver::BytesNeeded(), where there is one.
+  std::span<char> read_buffer;             ///< What one step works on (Holder::kScratch).
 };
 
 /// Tells of the pools that the core does not own.
@@ -91,6 +94,9 @@ class Agent final : public SnapshotSource, private OpenBatches {
 
   /// Addresses or routes have changed: connections begin anew.
   void OnNetworkChange(MonoTime now);
+
+  /// Of [receive.otlp]; nullptr without it.
+  HttpHandler* receiver() { return receiver_ ? &*receiver_ : nullptr; }
 
   void Fill(Snapshot& snapshot) override;
 
@@ -136,6 +142,7 @@ class Agent final : public SnapshotSource, private OpenBatches {
   MetricEncoder encoder_;
   LogEncoder logs_;
   Source* const extra_;
+  std::optional<OtlpReceiver> receiver_;
 
   std::optional<Ticker> host_tick_, self_tick_;  // Absent: the source is off.
   StepDetector steps_;
@@ -145,7 +152,7 @@ class Agent final : public SnapshotSource, private OpenBatches {
   UnixTime boot_wall_, start_wall_;  // Fixed when first sent; 0 until then.
 
   SourceView host_source_{.name = "host"}, self_source_{.name = "self"};
-  std::array<SourceView, 2> sources_{};  // What of them is on, for a snapshot.
+  std::array<SourceView, 3> sources_{};  // What of them is on, for a snapshot.
   TextBuffer<256> host_problem_;
 
   Health health_;

@@ -1,11 +1,14 @@
 #include "agent/memory_plan.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "batch/batcher.h"
 #include "batch/gzip.h"
+#include "config/destination.h"
 #include "deliver/delivery.h"
 #include "limpet/limits.h"
+#include "receive/otlp_receiver.h"
 #include "serve/http_server.h"
 #include "spool/spool_memory.h"
 
@@ -13,8 +16,9 @@ namespace limpet {
 namespace {
 
 constexpr size_t kAlignment = 64;
-// Batches of full size that the queue holds at least: one in flight, one that waits.
-constexpr size_t kQueueBatchesMin = 2;
+// Batches of full size that the queue holds at least: one in flight, one that waits; and one of each
+// signal, so that what is open never keeps a receiver from taking more.
+size_t QueueBatchesMin(const Config& config) { return config.receive.present ? 2 + kSignalCount : 2; }
 
 constexpr size_t RoundUp(size_t bytes) { return (bytes + kAlignment - 1) & ~(kAlignment - 1); }
 
@@ -25,11 +29,41 @@ bool AnyGzip(const Config& config) {
                      [](const DestinationConfig& d) { return d.gzip; });
 }
 
+/// Own metrics need a batch of metrics always, events a small one of logs.
+std::array<size_t, kSignalCount> SlabSizes(const Config& config, const ForeignSizes& foreign) {
+  const size_t whole = RoundUp(Batcher::SlabBytes(config.queue.batch_bytes));
+  std::array<size_t, kSignalCount> sizes = {whole, std::max(kEventSlabBytes, foreign.logs_slab), 0};
+  for (const Signal signal : kSignals) {
+    const bool received = config.receive.present && (TakenSignals(config) >> Index(signal) & 1) != 0;
+    if (received) sizes[Index(signal)] = std::max(sizes[Index(signal)], whole);
+  }
+  return sizes;
+}
+
+size_t ReceiverScratch(const Config& config) {
+  if (!config.receive.present) return 0;
+  return OtlpReceiver::ScratchBytes(config.receive.max_body_bytes, config.queue.batch_bytes, config.receive.merge);
+}
+
+/// Its server and itself.
+size_t ReceiverBytes(const Config& config) {
+  if (!config.receive.present) return 0;
+  return RoundUp(HttpServer::BytesNeeded(ReceiverLimits(config))) +
+         RoundUp(OtlpReceiver::BytesNeeded(config.receive.max_connections));
+}
+
 void WriteKiB(TextWriter& out, size_t bytes) {
   out.Fixed(static_cast<double>(bytes) / 1024, 1) << " KiB";
 }
 
 }  // namespace
+
+HttpServerLimits ReceiverLimits(const Config& config) {
+  return {.connections = config.receive.max_connections,
+          .body_max = config.receive.max_body_bytes,
+          .page_bytes = kKiB,
+          .idle_timeout = config.receive.idle_timeout};
+}
 
 Result<MemoryPlan> MemoryPlan::Make(const Config& config, const ForeignSizes& foreign,
                                     TextWriter& error) {
@@ -49,20 +83,23 @@ Result<MemoryPlan> MemoryPlan::Make(const Config& config, const ForeignSizes& fo
   set(Holder::kTls, "tls", foreign.tls * destinations, "mbedTLS");
   set(Holder::kSpool, "spool", spool ? SpoolMemory::Bytes(batch) : 0,
       "SQLite, its worker's stack, a record on its way");
-  set(Holder::kSlab, "slab", RoundUp(Batcher::SlabBytes(batch)) + std::max(kEventSlabBytes, foreign.logs_slab),
-      "the open batches");
+  plan.slabs_ = SlabSizes(config, foreign);
+  set(Holder::kSlab, "slab", std::accumulate(plan.slabs_.begin(), plan.slabs_.end(), size_t{0}), "the open batches");
   set(Holder::kGzip, "gzip", gzip ? GzipCompressor::BytesNeeded() + kAlignment + batch : 0,
       "the compressor and its output");
   set(Holder::kDelivery, "delivery", destinations * RoundUp(foreign.transport) + Delivery::BytesNeeded(config),
       "destinations, their answers, a batch without gzip");
-  set(Holder::kScratch, "scratch", std::max(kProcFileBytes, batch), "a file of /proc, a batch taken apart");
-  set(Holder::kListener, "listener", HttpServer::BytesNeeded({.page_bytes = PageBytes(destinations)}),
-      "[health] and the control socket");
+  set(Holder::kScratch, "scratch", std::max({kProcFileBytes, batch, ReceiverScratch(config)}),
+      "a file of /proc, a batch taken apart, a request inflated");
+  set(Holder::kListener, "listener",
+      RoundUp(HttpServer::BytesNeeded({.page_bytes = PageBytes(destinations)})) + ReceiverBytes(config),
+      "[health], the control socket, [receive.otlp]");
+  set(Holder::kBodies, "bodies", config.receive.present ? HttpServer::PoolBytes(config.receive.max_body_bytes, 1) : 0, "requests to [receive.otlp], until they are whole");
   set(Holder::kProgram, "program", foreign.program, "limpet's own objects, tables and buffers");
 
   size_t fixed = 0;
   for (const Share& share : plan.shares_) fixed += share.bytes;
-  const size_t queue_min = kQueueBatchesMin * BatchQueue::BytesFor(batch);
+  const size_t queue_min = QueueBatchesMin(config) * BatchQueue::BytesFor(batch);
   if (fixed + queue_min > memory) {
     error << "agent.memory: ";
     WriteKiB(error, memory);
@@ -74,12 +111,17 @@ Result<MemoryPlan> MemoryPlan::Make(const Config& config, const ForeignSizes& fo
           << "lower queue.batch_bytes (now ";
     WriteKiB(error, batch);
     error << ", taken "
-          << 1 + (gzip ? 1 : 0) + (spool ? SpoolMemory::kBatches : 0) + kQueueBatchesMin
+          << 1 + (gzip ? 1 : 0) + (spool ? SpoolMemory::kBatches : 0) + QueueBatchesMin(config)
           << " times over)";
     if (without_spool) {
       error << ", or set spool.durability = never (the spool takes ";
       WriteKiB(error, spool_bytes);
       error << ')';
+    }
+    if (config.receive.present) {
+      error << ", or lower receive.otlp.max_body (now ";
+      WriteKiB(error, config.receive.max_body_bytes);
+      error << ", taken twice)";
     }
     return {Code::kFull, 0, "memory plan"};
   }

@@ -8,7 +8,9 @@
 
 #include "base/text.h"
 #include "config/config.h"
+#include "limpet/batch.h"
 #include "limpet/status.h"
+#include "serve/http_server.h"
 
 namespace limpet {
 
@@ -18,15 +20,16 @@ enum class Holder : uint8_t {
   kCurl,      ///< libcurl and c-ares.
   kTls,       ///< mbedTLS.
   kSpool,     ///< SQLite, its worker's stack, a record on its way (spool_memory.h).
-  kSlab,      ///< Open batches: one of metrics, and kEventSlabBytes for events.
+  kSlab,      ///< Open batches, of the signals that something here writes.
   kGzip,      ///< The compressor and its output.
   kDelivery,  ///< Destinations, their connections and answers.
-  kScratch,   ///< A file of /proc, or a batch that is taken apart: nothing that lasts.
-  kListener,  ///< Heads of connections and the page of an answer.
+  kScratch,   ///< What one step works on: a file of /proc, a batch taken apart, a request inflated.
+  kListener,  ///< Heads of connections and the pages of answers.
+  kBodies,    ///< Of requests to [receive.otlp], until they are whole.
   kProgram,   ///< limpet's own objects, tables and buffers.
   kQueue,     ///< Closed batches: what is left over.
 };
-inline constexpr size_t kHolderCount = 12;
+inline constexpr size_t kHolderCount = 13;
 
 struct Share {
   std::string_view name;
@@ -44,6 +47,9 @@ struct ForeignSizes {
   size_t logs_slab = 0;            ///< Of the open logs batch; 0: nothing writes logs.
 };
 
+/// The server of [receive.otlp]. Its answers are short.
+HttpServerLimits ReceiverLimits(const Config& config);
+
 class MemoryPlan {
  public:
   /// kFull: the configuration needs more than `memory`; the error says which line to change.
@@ -56,11 +62,15 @@ class MemoryPlan {
   /// What is to be taken from the system at start.
   size_t region_bytes() const;
 
+  /// Bytes of the signal's open batch; 0: nothing here writes such.
+  size_t slab_bytes(Signal signal) const { return slabs_[Index(signal)]; }
+
   /// The plan as comments of an INI file.
   void Write(TextWriter& out) const;
 
  private:
   std::array<Share, kHolderCount> shares_{};
+  std::array<size_t, kSignalCount> slabs_{};
   size_t total_ = 0;
 };
 

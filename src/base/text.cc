@@ -191,24 +191,4 @@ bool AnyGlobMatches(std::string_view patterns, std::string_view text) {
   return false;
 }
 
-size_t Utf8Length(std::string_view text) {
-  if (text.empty()) return 0;
-  const auto at = [text](size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned first = at(0);
-  if (first < 0x80) return 1;
-  size_t length = 0;
-  uint32_t point = 0;
-  uint32_t least = 0;  // Below it the sequence is overlong.
-  if ((first & 0xe0) == 0xc0) length = 2, point = first & 0x1f, least = 0x80;
-  if ((first & 0xf0) == 0xe0) length = 3, point = first & 0x0f, least = 0x800;
-  if ((first & 0xf8) == 0xf0) length = 4, point = first & 0x07, least = 0x10000;
-  if (length == 0 || text.size() < length) return 0;
-  for (size_t i = 1; i < length; ++i) {
-    if ((at(i) & 0xc0) != 0x80) return 0;
-    point = (point << 6) | (at(i) & 0x3f);
-  }
-  if (point < least || point > 0x10ffff || (point >= 0xd800 && point < 0xe000)) return 0;
-  return length;
-}
-
 }  // namespace limpet

@@ -9,6 +9,8 @@
 #include <string_view>
 #include <type_traits>
 
+#include "base/utf8.h"
+
 namespace limpet {
 
 /// Appends to a fixed buffer. What does not fit is cut, and `overflowed` says so.
@@ -92,8 +94,5 @@ bool GlobMatches(std::string_view pattern, std::string_view text);
 
 /// Does one of the patterns of a comma separated list match?
 bool AnyGlobMatches(std::string_view patterns, std::string_view text);
-
-/// Length of the valid UTF-8 sequence at the front of `text`, 0 when it is invalid.
-size_t Utf8Length(std::string_view text);
 
 }  // namespace limpet

@@ -16,19 +16,29 @@ Batcher::Batcher(const BatcherOptions& options,
   }
 }
 
+Batcher::Room Batcher::room(Signal signal) const {
+  const Open& open = open_[Index(signal)];
+  const Room all = capacity(signal);
+  return {all.bytes - std::min(all.bytes, open.writer.size()), all.items - std::min(all.items, open.items)};
+}
+
 bool Batcher::Fits(Signal signal, uint32_t items) const {
   const Open& open = open_[Index(signal)];
   return open.writer.ok() && open.writer.size() <= open.bytes_max &&
          open.items + items <= options_.items_max;
 }
 
-void Batcher::Added(Signal signal, uint32_t items, const Stamp& stamp) {
+void Batcher::Added(Signal signal, uint32_t items, const Stamp& stamp, UnixTime first, UnixTime last) {
   Open& open = open_[Index(signal)];
   if (open.items == 0) {
-    open.first = stamp;
+    open.first_mono = stamp.mono;
+    open.first_wall = first;
+    open.last_wall = last;
     open.trust = stamp.trust;
   }
-  open.last = stamp;
+  open.last_mono = stamp.mono;
+  open.first_wall = std::min(open.first_wall, first);
+  open.last_wall = std::max(open.last_wall, last);
   open.trust = std::max(open.trust, stamp.trust);
   open.items += items;
   ledger_.Collect(signal, items);
@@ -41,45 +51,80 @@ void Batcher::DropUnwritable(Signal signal, uint32_t items, const Stamp& stamp) 
              {{"signal", SignalName(signal)}, {"items", items}});
 }
 
-void Batcher::Close(Signal signal) {
-  Open& open = open_[Index(signal)];
-  LIMPET_CHECK(open.writer.ok());  // B1
-  if (open.items == 0) {
-    open.writer.Rewind(0);
-    return;
-  }
-  BatchHeader header;
+/// The open batch as it is to be queued. What deflate cannot make smaller stays as it is: the header
+/// says so.
+Batcher::Sealed Batcher::Seal(Signal signal) {
+  const Open& open = open_[Index(signal)];
+  Sealed sealed{.header = {}, .payload = open.writer.bytes()};
+  BatchHeader& header = sealed.header;
   header.signal = signal;
   header.start = options_.start;
-  header.sequence = open.sequence + 1;
+  header.sequence = sequence(signal);
   header.trust = open.trust;
   header.items = open.items;
   header.raw_bytes = static_cast<uint32_t>(open.writer.size());
   header.boot = options_.boot;
-  header.first_mono = open.first.mono;
-  header.last_mono = open.last.mono;
-  header.first_wall = open.first.wall;
-  header.last_wall = open.last.wall;
-
-  std::span<const uint8_t> payload = open.writer.bytes();
+  header.first_mono = open.first_mono;
+  header.last_mono = open.last_mono;
+  header.first_wall = open.first_wall;
+  header.last_wall = open.last_wall;
   if (gzip_ != nullptr) {
-    // What deflate cannot make smaller stays as it is: the header says so.
-    const Result<size_t> size = gzip_->Compress(payload, packed_);
-    if (size.ok() && size.value() < payload.size()) {
-      payload = packed_.first(size.value());
+    const Result<size_t> size = gzip_->Compress(sealed.payload, packed_);
+    if (size.ok() && size.value() < sealed.payload.size()) {
+      sealed.payload = packed_.first(size.value());
       header.encoding = Encoding::kGzip;
     }
   }
-  header.stored_bytes = static_cast<uint32_t>(payload.size());
+  header.stored_bytes = static_cast<uint32_t>(sealed.payload.size());
+  return sealed;
+}
 
-  const bool queued = MakeRoom(payload.size()) && queue_.Push(header, {}, payload).ok();
-  if (queued) {
-    open.sequence = header.sequence;  // B2
-  } else {
-    ledger_.Drop(signal, DropReason::kOverflow, open.items, open.first.wall, open.last.wall);  // B3
-  }
+void Batcher::Enqueue(const Sealed& sealed) {
+  LIMPET_CHECK(queue_.Push(sealed.header, {}, sealed.payload).ok());
+  Open& open = open_[Index(sealed.header.signal)];
+  open.sequence = sealed.header.sequence;  // B2
+  Empty(open);
+}
+
+void Batcher::Empty(Open& open) {
   open.items = 0;
   open.writer.Rewind(0);
+}
+
+void Batcher::Close(Signal signal) {
+  Open& open = open_[Index(signal)];
+  LIMPET_CHECK(open.writer.ok());  // B1
+  if (open.items == 0) return Empty(open);
+  const Sealed sealed = Seal(signal);
+  if (MakeRoom(sealed.payload.size())) return Enqueue(sealed);
+  ledger_.Drop(signal, DropReason::kOverflow, open.items, open.first_wall, open.last_wall);  // B3
+  Empty(open);
+}
+
+bool Batcher::TryClose(Signal signal) {
+  Open& open = open_[Index(signal)];
+  LIMPET_CHECK(open.writer.ok());  // B1
+  if (open.items == 0) {
+    Empty(open);
+    return true;
+  }
+  const Sealed sealed = Seal(signal);
+  if (!queue_.MakeRoom(sealed.payload.size())) return false;
+  Enqueue(sealed);
+  return true;
+}
+
+void Batcher::Withdraw(Signal signal, uint64_t sequence) {
+  Open& open = open_[Index(signal)];
+  uint64_t items = open.items;
+  Empty(open);
+  for (; open.sequence >= sequence; --open.sequence) {
+    const BatchId last = queue_.Last(signal, Part::kNew);
+    LIMPET_CHECK(last && queue_.header(last).sequence == open.sequence);
+    items += queue_.header(last).items;
+    queue_.Remove(last);
+  }
+  ledger_.Withdraw(signal, items);
 }
 
 /// Forgets copies of what the spool has, and drops the oldest batches at rest, if that is the policy,
@@ -103,7 +148,7 @@ MonoTime Batcher::OnTime(MonoTime now) {
   MonoTime next = kNever;
   for (const Signal signal : kSignals) {
     if (open_[Index(signal)].items == 0) continue;
-    const MonoTime due = open_[Index(signal)].first.mono + options_.delay;
+    const MonoTime due = open_[Index(signal)].first_mono + options_.delay;
     if (due <= now) {
       Close(signal);
     } else {
@@ -117,10 +162,16 @@ bool Batcher::Paused() const {
   return options_.overflow == Overflow::kPauseSources && !queue_.CouldHold(2 * options_.bytes_max);
 }
 
+size_t Batcher::open_bytes() const {
+  size_t bytes = 0;
+  for (const Open& open : open_) bytes += open.writer.size();
+  return bytes;
+}
+
 MonoTime Batcher::oldest_open() const {
   MonoTime oldest = kNever;
   for (const Open& open : open_) {
-    if (open.items != 0) oldest = std::min(oldest, open.first.mono);
+    if (open.items != 0) oldest = std::min(oldest, open.first_mono);
   }
   return oldest;
 }

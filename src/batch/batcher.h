@@ -5,7 +5,7 @@
 //  B1  What is open is a sequence of whole ResourceMetrics/-Logs/-Spans fields whenever control
 //      leaves the source that writes, so that it can be closed at any event.
 //  B2  Sequence numbers of a signal grow by one per queued batch.
-//  B3  Every item that was Added is held, or dropped with a reason, after Close.
+//  B3  Every item that was Added is held, or dropped with a reason, after Close; or it was withdrawn.
 #pragma once
 
 #include <array>
@@ -55,14 +55,39 @@ class Batcher {
   /// Where a source writes whole messages of the signal (B1).
   WireWriter& writer(Signal signal) { return open_[Index(signal)].writer; }
 
+  /// What the open batch still takes, and what one takes that is empty; nothing where there is no slab.
+  struct Room {
+    size_t bytes = 0;
+    uint32_t items = 0;
+  };
+  Room room(Signal signal) const;
+  Room capacity(Signal signal) const {
+    const size_t bytes = open_[Index(signal)].bytes_max;
+    return {bytes, bytes > 0 ? options_.items_max : 0};
+  }
+
   /// May `items` more enter the open batch, whose writer has just taken their bytes?
   bool Fits(Signal signal, uint32_t items) const;
 
   /// Counts what was just written: from now on the items are collected and held.
-  void Added(Signal signal, uint32_t items, const Stamp& stamp);
+  void Added(Signal signal, uint32_t items, const Stamp& stamp) {
+    Added(signal, items, stamp, stamp.wall, stamp.wall);
+  }
+  /// The same of items that have times of their own, from `first` to `last`.
+  void Added(Signal signal, uint32_t items, const Stamp& stamp, UnixTime first, UnixTime last);
 
   /// Closes the open batch and queues it. A full queue drops by policy, counted.
   void Close(Signal signal);
+
+  /// Closes the open batch if the queue has room for it. False: nothing has changed.
+  bool TryClose(Signal signal);
+
+  /// The number that the open batch has, or the next to be opened.
+  uint64_t sequence(Signal signal) const { return open_[Index(signal)].sequence + 1; }
+
+  /// Takes back what was added since an empty batch of that number was open, in the same turn: all
+  /// batches from there on, as if they had never entered.
+  void Withdraw(Signal signal, uint64_t sequence);
 
   /// Closes what is older than the delay. Returns when it wants to be called next.
   MonoTime OnTime(MonoTime now);
@@ -74,6 +99,8 @@ class Batcher {
   /// Items that could not be written at all (one larger than a batch): counted, never silent.
   void DropUnwritable(Signal signal, uint32_t items, const Stamp& stamp);
 
+  /// Of all open batches, before compression.
+  size_t open_bytes() const;
   uint64_t open_items(Signal signal) const { return open_[Index(signal)].items; }
   /// Collection time of the oldest open item (kNever when there is none).
   MonoTime oldest_open() const;
@@ -84,10 +111,18 @@ class Batcher {
     size_t bytes_max = 0;
     uint32_t items = 0;
     uint64_t sequence = 0;  // Of the last queued batch.
-    Stamp first, last;
+    MonoTime first_mono, last_mono;
+    UnixTime first_wall, last_wall;  // The earliest and the latest.
     ClockTrust trust = ClockTrust::kTrusted;  // The worst of its items.
   };
+  struct Sealed {
+    BatchHeader header;
+    std::span<const uint8_t> payload;
+  };
 
+  Sealed Seal(Signal signal);
+  void Enqueue(const Sealed& sealed);
+  void Empty(Open& open);
   bool MakeRoom(size_t bytes);
 
   const BatcherOptions options_;

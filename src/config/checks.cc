@@ -91,22 +91,69 @@ void CheckPauses(const Config& config, Problems& problems) {
 /// The longest name in state_dir: SQLite refuses a path that leaves no room for its journal.
 static_assert(kConfigPathMax + std::string_view("/spool.db-journal").size() < kPathMax);
 
+constexpr std::string_view kControlSocket = "/limpet.sock";
+
 /// The control socket lies in run_dir, else in state_dir, and the kernel bounds its path.
 void CheckDirectories(const Config& config, Problems& problems) {
-  constexpr size_t kSocketPathMax = 107;  // sun_path of unix(7), with its NUL 108.
-  constexpr size_t kNameBytes = std::string_view("/limpet.sock").size();
-  if (problems.Sound("agent") && config.agent.run_dir.size() + kNameBytes > kSocketPathMax) {
+  if (problems.Sound("agent") && config.agent.run_dir.size() + kControlSocket.size() > kUnixPathMax) {
     problems.Report("agent", "run_dir", "too long for the control socket: at most 95 bytes");
   }
 }
 
+/// A listener that others can reach, and who they are is not asked.
+void CheckReach(std::string_view section, std::string_view listen, std::string_view remedy, Problems& problems) {
+  const std::optional<Address> address = SplitAddress(listen);
+  if (IsUnixListener(listen) || (address && IsLoopback(*address))) return;
+  TextBuffer<256> text;
+  text << "others can reach this address: listen at 127.0.0.1 or [::1], " << remedy
+       << "or set insecure = true here to allow it";
+  problems.Report(section, "listen", text.text());
+}
+
 void CheckHealth(const Config& config, Problems& problems) {
   if (!problems.Sound("health") || config.health.listen.empty() || config.health.insecure) return;
-  const std::optional<Address> address = SplitAddress(config.health.listen);
-  if (address && IsLoopback(*address)) return;
-  problems.Report("health", "listen",
-                  "others can reach this address: listen at 127.0.0.1 or [::1], or set insecure = "
-                  "true here to allow it");
+  CheckReach("health", config.health.listen, "", problems);
+}
+
+void CheckCertificate(std::string_view section, std::string_view certificate, std::string_view key,
+                      Problems& problems) {
+  if (certificate.empty() == key.empty()) return;
+  const bool alone = certificate.empty();
+  problems.Report(section, alone ? "tls_key" : "tls_cert",
+                  alone ? "needs tls_cert, the certificate, beside it" : "needs tls_key, its key, beside it");
+}
+
+/// Is this the control socket, wherever that comes to lie?
+bool IsControlSocket(const Config& config, std::string_view listen) {
+  if (!IsUnixListener(listen) || !listen.ends_with(kControlSocket)) return false;
+  listen.remove_prefix(kUnixPrefix.size());
+  listen.remove_suffix(kControlSocket.size());
+  return listen == config.agent.run_dir || listen == config.agent.state_dir;
+}
+
+void CheckReceive(const Config& config, Problems& problems) {
+  constexpr std::string_view kSection = "receive.otlp";
+  const ReceiveConfig& receive = config.receive;
+  if (!receive.present || !problems.Sound(kSection)) return;
+  if (!receive.insecure && receive.tls_client_ca.empty() && receive.bearer_token_file.empty()) {
+    CheckReach(kSection, receive.listen, "set tls_client_ca or bearer_token_file, ", problems);
+  }
+  CheckCertificate(kSection, receive.tls_cert, receive.tls_key, problems);
+  if (!receive.tls_client_ca.empty() && receive.tls_cert.empty() && receive.tls_key.empty()) {
+    problems.Report(kSection, "tls_client_ca", "needs tls_cert and tls_key beside it: clients show theirs in TLS");
+  }
+  if (IsUnixListener(receive.listen)) {
+    for (const auto& [key, file] : {KeyValue{"tls_cert", receive.tls_cert}, KeyValue{"tls_key", receive.tls_key},
+                                    KeyValue{"tls_client_ca", receive.tls_client_ca}}) {
+      if (!file.empty()) problems.Report(kSection, key, "not with unix: in listen, which no network reaches");
+    }
+  }
+  if (problems.Sound("health") && receive.listen == config.health.listen && !receive.listen.ends_with(":0")) {
+    problems.Report(kSection, "listen", "health.listen is the same address: choose another port");
+  }
+  if (problems.Sound("agent") && IsControlSocket(config, receive.listen)) {
+    problems.Report(kSection, "listen", "this is the control socket: choose another name");
+  }
 }
 
 /// Each header comes from one place: the later one is at fault.
@@ -154,11 +201,7 @@ void CheckDestination(const DestinationConfig& destination, const Config& config
     problems.Report(section.text(), own ? "open_max" : "open", text.text());
   }
   CheckHeaders(destination, section.text(), problems);
-  if (destination.tls_cert.empty() != destination.tls_key.empty()) {
-    const bool key = destination.tls_cert.empty();
-    problems.Report(section.text(), key ? "tls_key" : "tls_cert",
-                    key ? "needs tls_cert, the certificate, beside it" : "needs tls_key, its key, beside it");
-  }
+  CheckCertificate(section.text(), destination.tls_cert, destination.tls_key, problems);
   if (!destination.proxy.empty() && !destination.proxy_file.empty()) {
     problems.Report(section.text(), "proxy_file", "proxy is set as well: one of the two");
   }
@@ -213,6 +256,7 @@ void CheckTogether(const Config& config, Problems& problems) {
   }
   CheckPauses(config, problems);
   CheckHealth(config, problems);
+  CheckReceive(config, problems);
   CheckTakers(config, problems);
 }
 

@@ -75,6 +75,20 @@ struct DestinationConfig {
   uint32_t breaker_failures = 0;            ///< Likewise.
 };
 
+/// [receive.otlp].
+struct ReceiveConfig {
+  bool present = false;
+  std::string_view listen;  ///< "127.0.0.1:4318" or "unix:/path".
+  uint32_t max_body_bytes = 0;  ///< Of a request, before and after decompression.
+  uint32_t max_connections = 0;
+  Duration idle_timeout;
+  bool merge = false;  ///< Add the host's resource attributes where missing.
+  std::string_view tls_cert, tls_key;  ///< Files; both or neither, and none with unix:.
+  std::string_view tls_client_ca;      ///< File; only with those two. Empty: clients need no certificate.
+  std::string_view bearer_token_file;
+  bool insecure = false;  ///< A listener that others can reach is wanted without either.
+};
+
 /// Views point into the text arena of the loader; valid as long as that.
 struct Config {
   struct {
@@ -96,6 +110,8 @@ struct Config {
     std::string_view root;
     TextList exclude_devices, exclude_interfaces;
   } host;
+
+  ReceiveConfig receive;
 
   struct {
     uint32_t batch_items = 0;

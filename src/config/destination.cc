@@ -1,6 +1,7 @@
 #include "config/destination.h"
 
 #include <algorithm>
+#include <span>
 
 #include "base/text.h"
 #include "config/endpoint.h"
@@ -39,6 +40,14 @@ Status CompleteDestination(const Config& config, DestinationConfig& destination,
     destination.breaker_failback = config.breaker.failback;
   }
   return {};
+}
+
+SignalSet TakenSignals(const Config& config) {
+  SignalSet taken = 0;
+  for (const DestinationConfig& destination : std::span(config.destinations).first(config.destination_count)) {
+    taken = static_cast<SignalSet>(taken | destination.signals);
+  }
+  return taken;
 }
 
 }  // namespace limpet

@@ -12,4 +12,7 @@ namespace limpet {
 /// kFull: no room in the arena.
 Status CompleteDestination(const Config& config, DestinationConfig& destination, TextArena& arena);
 
+/// The signals that some destination takes.
+SignalSet TakenSignals(const Config& config);
+
 }  // namespace limpet

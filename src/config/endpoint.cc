@@ -1,7 +1,5 @@
 #include "config/endpoint.h"
 
-#include <cstddef>
-
 #include "base/text.h"
 
 namespace limpet {
@@ -149,6 +147,11 @@ std::optional<Address> SplitAddress(std::string_view text) {
   const bool host_ok = parts.bracketed ? LooksLikeIpv6(parts.host) : IsIpv4(parts.host);
   if (!host_ok || !port) return std::nullopt;
   return Address{parts.host, *port};
+}
+
+bool IsUnixListener(std::string_view text) {
+  return text.starts_with(kUnixPrefix) && text.substr(kUnixPrefix.size()).starts_with('/') &&
+         text.size() <= kUnixPrefix.size() + kUnixPathMax;
 }
 
 bool IsLoopback(const Address& address) {

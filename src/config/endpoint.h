@@ -1,6 +1,7 @@
 // The outer form of URLs and listening addresses; nothing is looked up here.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string_view>
@@ -39,6 +40,13 @@ struct Address {
 
 /// "127.0.0.1:80" or "[::1]:80". Nothing when malformed.
 std::optional<Address> SplitAddress(std::string_view text);
+
+/// The longest path of a Unix socket: sun_path of unix(7) without its NUL.
+inline constexpr size_t kUnixPathMax = 107;
+
+/// "unix:/run/limpet/otlp.sock": an absolute path behind the prefix, no longer than that.
+inline constexpr std::string_view kUnixPrefix = "unix:";
+bool IsUnixListener(std::string_view text);
 
 /// Can only this host reach it?
 bool IsLoopback(const Address& address);

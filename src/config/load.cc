@@ -230,7 +230,7 @@ Section* Loader::Enter(std::string_view name, const SectionRow& row) {
     Error(text.text());
   }
   const std::string_view pattern(row.name);
-  if (pattern == "host") config_.host.present = true;
+  if (row.present != nullptr) *row.present(config_) = true;
   if (pattern == "destination.*") {
     EnterDestination(*section_, section_->name.substr(pattern.size() - 1));
   }

@@ -50,7 +50,7 @@ void PrintConfig(TextWriter& out, const Config& config) {
   const char* between = "";
   for (const SectionRow& section : Sections()) {
     const std::string_view name(section.name);
-    if (!section.built || (name == "host" && !config.host.present)) continue;
+    if (!section.built || (section.present != nullptr && !*section.present(places))) continue;
     const bool repeats = name.ends_with('*');
     const size_t count = repeats ? config.destination_count : 1;
     for (size_t i = 0; i < count; ++i, between = "\n") {

@@ -55,6 +55,9 @@ constexpr Row WholeUrl(Word section, Word key, Word fallback, PlaceFunction plac
 constexpr Row ListenAt(Word section, Word key, Word fallback, PlaceFunction place, Word help) {
   return Of(Kind::kAddress, Text(section, key, fallback, place, help));
 }
+constexpr Row ListenAtOrUnix(Word section, Word key, Word fallback, PlaceFunction place, Word help) {
+  return Of(Kind::kListener, Text(section, key, fallback, place, help));
+}
 constexpr Row Boolean(Word section, Word key, Word fallback, PlaceFunction place, Word help) {
   return Of(Kind::kBoolean, Text(section, key, fallback, place, help));
 }
@@ -106,22 +109,23 @@ constexpr Row Secret(Row row) {
   return row;
 }
 
-constexpr bool kBuilt = true, kUnbuilt = false, kOn = false, kOffByDefault = true;
+constexpr bool kBuilt = true, kUnbuilt = false;
 constexpr SectionRow kSections[] = {
-    {"agent", "the program itself", kBuilt, kOn},
-    {"resource", "attributes of all that this host sends; host.*, os.* are detected", kBuilt, kOn},
-    {"host", "metrics of this host", kBuilt, kOffByDefault},
-    {"log.*", "one for each source of log records", kUnbuilt, kOffByDefault},
-    {"receive.otlp", "OTLP/HTTP from local programs: protobuf, JSON", kUnbuilt, kOffByDefault},
-    {"receive.statsd", "statsd from local programs", kUnbuilt, kOffByDefault},
-    {"queue", "batches in memory", kBuilt, kOn},
-    {"spool", "batches on flash", kBuilt, kOn},
-    {"destination.*", "where it all goes: at least one, with a URL", kBuilt, kOffByDefault},
-    {"breaker", "when to leave a destination alone; each key also there", kBuilt, kOn},
-    {"retry", "between attempts while the breaker is closed", kBuilt, kOn},
-    {"clock", "what to do about a wrong clock", kBuilt, kOn},
-    {"health", "HTTP: /health /ready /metrics /status", kBuilt, kOn},
-    {"self", "limpet's own metrics, through its own pipeline", kBuilt, kOn},
+    {"agent", "the program itself", kBuilt},
+    {"resource", "attributes of all that this host sends; host.*, os.* are detected", kBuilt},
+    {"host", "metrics of this host", kBuilt, [](Config& c) { return &c.host.present; }},
+    {"log.*", "one for each source of log records", kUnbuilt},
+    {"receive.otlp", "OTLP/HTTP from local programs: protobuf, JSON", kBuilt,
+     [](Config& c) { return &c.receive.present; }},
+    {"receive.statsd", "statsd from local programs", kUnbuilt},
+    {"queue", "batches in memory", kBuilt},
+    {"spool", "batches on flash", kBuilt},
+    {"destination.*", "where it all goes: at least one, with a URL", kBuilt},
+    {"breaker", "when to leave a destination alone; each key also there", kBuilt},
+    {"retry", "between attempts while the breaker is closed", kBuilt},
+    {"clock", "what to do about a wrong clock", kBuilt},
+    {"health", "HTTP: /health /ready /metrics /status", kBuilt},
+    {"self", "limpet's own metrics, through its own pipeline", kBuilt},
 };
 
 constexpr Row kRows[] = {
@@ -193,19 +197,24 @@ constexpr Row kRows[] = {
     List("log.*", "directory", "/var/log/journal, /run/log/journal", kNotBuilt,
          "journald: where its files are"),
 
-    Text("receive.otlp", "listen", "127.0.0.1:4318", kNotBuilt, "or unix:/run/limpet/otlp.sock"),
-    Size("receive.otlp", "max_body", "512KiB", 4 * kKiBytes, kGiBytes, kNotBuilt,
+    ListenAtOrUnix("receive.otlp", "listen", "127.0.0.1:4318", AT(receive.listen),
+                   "or unix:/run/limpet/otlp.sock"),
+    Size("receive.otlp", "max_body", "512KiB", 4 * kKiBytes, kGiBytes, AT(receive.max_body_bytes),
          "before and after decompression"),
-    Count("receive.otlp", "max_connections", "16", 1, 1024, kNotBuilt, "at the same time"),
-    Time("receive.otlp", "idle_timeout", "10s", kNotBuilt, "a silent client loses its connection"),
-    Choice("receive.otlp", "resource", "keep", "keep merge", kNotBuilt,
+    Count("receive.otlp", "max_connections", "16", 1, 1024, AT(receive.max_connections),
+          "at the same time"),
+    Time("receive.otlp", "idle_timeout", "10s", AT(receive.idle_timeout),
+         "a silent client loses its connection"),
+    Choice("receive.otlp", "resource", "keep", "keep merge", AT(receive.merge),
            "keep, or merge: add the host's attributes where missing"),
-    Text("receive.otlp", "tls_cert", "", kNotBuilt, "file: certificate chain of this listener"),
-    Text("receive.otlp", "tls_key", "", kNotBuilt, "file: its key"),
-    Text("receive.otlp", "tls_client_ca", "", kNotBuilt,
+    Path("receive.otlp", "tls_cert", "", AT(receive.tls_cert),
+         "file: certificate of this listener, its chain behind it"),
+    Path("receive.otlp", "tls_key", "", AT(receive.tls_key), "file: its key"),
+    Path("receive.otlp", "tls_client_ca", "", AT(receive.tls_client_ca),
          "file: clients need a certificate of these"),
-    Text("receive.otlp", "bearer_token_file", "", kNotBuilt, "clients need this token"),
-    Boolean("receive.otlp", "insecure", "false", kNotBuilt,
+    Path("receive.otlp", "bearer_token_file", "", AT(receive.bearer_token_file),
+         "file with the token that clients need"),
+    Boolean("receive.otlp", "insecure", "false", AT(receive.insecure),
             "allow a listener beyond loopback without either"),
 
     Text("receive.statsd", "listen", "127.0.0.1:8125", kNotBuilt, "UDP"),

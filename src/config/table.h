@@ -44,7 +44,9 @@ struct SectionRow {
   const char* name;     ///< "agent"; "destination.*" repeats, with a name for the star.
   const char* help;
   bool built;
-  bool off_by_default;  ///< Runs only when present.
+
+  /// Off by default: runs only when present, which is noted there. Null: runs anyway, or repeats.
+  bool* (*present)(Config&) = nullptr;
 };
 
 /// In the order of the documentation; the keys of a section stand together.

@@ -296,6 +296,11 @@ Result<Value> ParseValue(Kind kind, std::string_view choices, std::string_view t
       if (text.empty() || SplitAddress(text)) return Value{.text = text};
       problem << "expected ADDRESS:PORT such as 127.0.0.1:13133 or [::1]:13133";
       return invalid;
+    case Kind::kListener:
+      if (SplitAddress(text) || IsUnixListener(text)) return Value{.text = text};
+      problem << "expected ADDRESS:PORT such as 127.0.0.1:4318 or [::1]:4318, or unix:/PATH of at most "
+              << kUnixPathMax << " bytes";
+      return invalid;
     case Kind::kNumber: {
       const std::optional<double> number = ParseDouble(text);
       if (number) return Value{.number = *number};
@@ -356,6 +361,7 @@ void FormatValue(TextWriter& out, Kind kind, std::string_view choices, const Val
     case Kind::kHost:
     case Kind::kPins:
     case Kind::kAddress:
+    case Kind::kListener:
       WriteValue(out, value.text);
       return;
     case Kind::kNumber:

@@ -45,7 +45,8 @@ enum class Kind : uint8_t {
   kProxy,     ///< http://[user:password@]host:port.
   kHost,      ///< A host name or address, without port.
   kPins,      ///< sha256//BASE64 of public keys, with `;` between them.
-  kAddress,   ///< ADDRESS:PORT to listen at.
+  kAddress,   ///< ADDRESS:PORT to listen at; empty: nowhere.
+  kListener,  ///< ADDRESS:PORT or unix:/PATH to listen at.
   kDuration,  ///< 250ms 10s 5m 2h 7d: nanoseconds.
   kSize,      ///< 512 64KiB 2MiB 1GiB: bytes.
   kCount,     ///< A whole number.
@@ -59,7 +60,7 @@ enum class Kind : uint8_t {
 
 /// A parsed value: which member holds it depends on the kind.
 struct Value {
-  std::string_view text = {};  ///< kText to kAddress.
+  std::string_view text = {};  ///< kText to kListener.
   int64_t integer = 0;         ///< All others but kNumber.
   double number = 0;           ///< kNumber.
 };

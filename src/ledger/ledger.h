@@ -64,6 +64,8 @@ struct Loss {
 class Ledger {
  public:
   void Collect(Signal signal, uint64_t items) { accounts_[Index(signal)].collected += items; }
+  /// Of what was collected in this turn: it has not entered after all.
+  void Withdraw(Signal signal, uint64_t items) { accounts_[Index(signal)].collected -= items; }
   void Deliver(Signal signal, uint64_t items) { accounts_[Index(signal)].delivered += items; }
   void Reject(Signal signal, uint64_t items) { accounts_[Index(signal)].rejected += items; }
   /// first, last: wall times of the items' collection, 0 where not known.

@@ -87,7 +87,7 @@ int LoadConfiguration(const Args& args, Config& config) {
 
 int PlanConfiguration(const Config& config, MemoryPlan& plan) {
   TextBuffer<512> error;
-  const Result<MemoryPlan> made = MemoryPlan::Make(config, RunSizes(), error);
+  const Result<MemoryPlan> made = MemoryPlan::Make(config, RunSizes(config), error);
   if (!made.ok()) {
     Complain(error.text());
     return kExitConfig;

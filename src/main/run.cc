@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
+#include <memory>
 #include <new>
 #include <optional>
 
@@ -39,8 +40,12 @@
 namespace limpet {
 namespace {
 
-// Connections, listeners and signals, the worker and netlink, and curl with c-ares for each destination.
-constexpr size_t kSlots = kConnections + 8 + 2 + 4 * kDestinationsMax;
+/// Connections, listeners and signals, the worker and netlink, and curl with c-ares for each destination.
+size_t PollSlots(const Config& config) {
+  const size_t received = config.receive.present ? config.receive.max_connections + 1 : 0;
+  return kConnections + 8 + 2 + 4 * kDestinationsMax + received;
+}
+
 constexpr size_t kDetectedBytesMax = Resource::kDetectedMax * (Resource::kValueMax + 48);  // And keys.
 constexpr size_t kResourceBytes = kResourceBytesMax + kDetectedBytesMax;
 constexpr Duration kInsecureReminder = Seconds(3600);  // spec.md section 3, tls_insecure.
@@ -60,9 +65,9 @@ struct Wire {
 /// Everything that lives as long as the loop. It lies in the region like all the rest.
 class Runtime final : private SignalReceiver, private Reloader, private PoolReporter, private NetHandler {
  public:
-  Runtime(const Config& config, const MemoryPlan& plan, Logger& log, LinuxClock& clock,
-          RunDir& run_dir)
-      : config_(config), plan_(plan), log_(log), clock_(clock), run_dir_(run_dir), spool_(config) {}
+  Runtime(const Config& config, const MemoryPlan& plan, std::span<EpollPoller::Slot> slots, Logger& log,
+          LinuxClock& clock, RunDir& run_dir)
+      : config_(config), plan_(plan), log_(log), clock_(clock), run_dir_(run_dir), poller_(slots), spool_(config) {}
 
   /// Takes every pool and opens every listener. kExitOk, or an exit code and a line in the log.
   int Start(Carver& carver);
@@ -74,6 +79,7 @@ class Runtime final : private SignalReceiver, private Reloader, private PoolRepo
   int StartWire(size_t n);
   void DetectHost();
   int StartListeners(Carver& carver);
+  int StartReceiver(Carver& carver);
 
   void OnStop() override;
   void OnReload() override;
@@ -90,7 +96,7 @@ class Runtime final : private SignalReceiver, private Reloader, private PoolRepo
   LinuxClock& clock_;
   RunDir& run_dir_;
 
-  EpollPollerBuffer<kSlots> poller_;
+  EpollPollerSpan poller_;
   Signals signals_{*this};
   NetWatch net_watch_{poller_, *this};
   LinuxFiles files_;
@@ -115,7 +121,9 @@ class Runtime final : private SignalReceiver, private Reloader, private PoolRepo
   std::optional<SpoolRoutes> spool_routes_;
   std::optional<Routes> routes_;
   std::optional<HttpServer> server_;
-  std::array<PoolUse, kHolderCount + 1> pools_{};  // The spool's heap is a pool of its own.
+  FixedHeap bodies_;
+  std::optional<HttpServer> receiver_;  // Of [receive.otlp].
+  std::array<PoolUse, kHolderCount + 2> pools_{};  // The spool's heap is a pool of its own.
   MonoTime next_reminder_;
 };
 
@@ -145,8 +153,10 @@ int Runtime::Start(Carver& carver) {
   };
   const ExtraSource extra = FindExtraSource();
   const std::span<uint8_t> slabs = bytes(Holder::kSlab);
-  memory.slab = slabs.first(Batcher::SlabBytes(config_.queue.batch_bytes));
-  memory.logs_slab = slabs.last(std::max(kEventSlabBytes, extra.logs_slab_bytes));
+  for (size_t at = 0; const Signal signal : kSignals) {
+    memory.slabs[Index(signal)] = slabs.subspan(at, plan_.slab_bytes(signal));
+    at += plan_.slab_bytes(signal);
+  }
   if (plan_.of(Holder::kGzip).bytes > 0) {
     const std::span<std::byte> all = carver.Take(plan_.of(Holder::kGzip).bytes);
     const size_t state = GzipCompressor::BytesNeeded();
@@ -156,6 +166,9 @@ int Runtime::Start(Carver& carver) {
   memory.queue = carver.Take(plan_.of(Holder::kQueue).bytes);
   memory.delivery = carver.Take(Delivery::BytesNeeded(config_));
   memory.read_buffer = scratch_;
+  if (config_.receive.present) {
+    memory.receiver = carver.Take(OtlpReceiver::BytesNeeded(config_.receive.max_connections));
+  }
   agent_.emplace(config_, identity_, memory,
                  AgentPorts{clock_, files_, random_, std::span(transports_).first(wires_.size()), log_, extra.source,
                             spool_.parts()},
@@ -283,8 +296,8 @@ int Runtime::StartListeners(Carver& carver) {
     routes_->ServeSpool(
         spool_routes_.emplace(agent_->spooler(), clock_, spool_.file_buffer()));
   }
-  server_.emplace(HttpServerLimits{.page_bytes = PageBytes(config_.destination_count)}, carver.Take(plan_.of(Holder::kListener).bytes), clock_,
-                  poller_, sockets_, *routes_);
+  const HttpServerLimits limits{.page_bytes = PageBytes(config_.destination_count)};
+  server_.emplace(limits, carver.Take(HttpServer::BytesNeeded(limits)), nullptr, clock_, poller_, sockets_, *routes_);
   if (control) {
     TextBuffer<kPathMax> address;
     WriteControlAddress(run_dir_.path(), address);
@@ -293,9 +306,22 @@ int Runtime::StartListeners(Carver& carver) {
       return kExitCannotCreate;
     }
   }
-  if (config_.health.listen.empty()) return kExitOk;
-  if (const Result<int> listening = server_->Listen(config_.health.listen); !listening.ok()) {
-    Fail(log_, "cannot listen", config_.health.listen, listening.status());
+  if (!config_.health.listen.empty()) {
+    if (const Result<int> listening = server_->Listen(config_.health.listen); !listening.ok()) {
+      Fail(log_, "cannot listen", config_.health.listen, listening.status());
+      return kExitUnavailable;
+    }
+  }
+  return config_.receive.present ? StartReceiver(carver) : kExitOk;
+}
+
+int Runtime::StartReceiver(Carver& carver) {
+  const HttpServerLimits limits = ReceiverLimits(config_);
+  bodies_.Init("bodies", carver.Take(plan_.of(Holder::kBodies).bytes));
+  receiver_.emplace(limits, carver.Take(HttpServer::BytesNeeded(limits)), &bodies_, clock_, poller_, sockets_,
+                    *agent_->receiver());
+  if (const Result<int> listening = receiver_->Listen(config_.receive.listen); !listening.ok()) {
+    Fail(log_, "cannot listen", config_.receive.listen, listening.status());
     return kExitUnavailable;
   }
   return kExitOk;
@@ -313,6 +339,7 @@ int Runtime::Loop() {
     MonoTime next = agent_->OnTime(now);
     const bool sending = agent_->delivery().in_flight();
     next = std::min({next, client_->OnTime(now), server_->OnTime(now), net_watch_.OnTime(now)});
+    if (receiver_) next = std::min(next, receiver_->OnTime(now));
     // Already answered (or already failed): the next batch need not wait for an event.
     if (sending && !agent_->delivery().in_flight()) next = now;
     if (const Status waited = poller_.Wait(next); !waited.ok()) {
@@ -321,12 +348,14 @@ int Runtime::Loop() {
       break;
     }
   }
+  if (receiver_) receiver_->OnTime(clock_.Monotonic());  // Who waited for the last commit.
   LogStatus(false);
   log_.Info("stopped");
   return code;
 }
 
 void Runtime::Finish() {
+  if (receiver_) receiver_->Close();
   if (server_) server_->Close();
   spool_.Stop();
   agent_.reset();
@@ -444,13 +473,13 @@ int TakeRunDir(const Config& config, RunDir& run_dir, Log& log) {
 
 }  // namespace
 
-ForeignSizes RunSizes() {
+ForeignSizes RunSizes(const Config& config) {
   return {.libc = kLibcPoolBytes,
           .config = kConfigArenaBytes + sizeof(Config),
           .curl = kCurlPoolBytes,
           .tls = kTlsPoolBytes,
           .transport = sizeof(Wire),
-          .program = sizeof(Runtime),
+          .program = sizeof(Runtime) + PollSlots(config) * sizeof(EpollPoller::Slot),
           .logs_slab = FindExtraSource().logs_slab_bytes};
 }
 
@@ -478,7 +507,10 @@ int RunCommand(const Args& args) {
   }
   Carver carver(region.value());
   const std::span<std::byte> place = carver.Take(plan.of(Holder::kProgram).bytes);
-  Runtime* const runtime = new (place.data()) Runtime(config, plan, log, clock, run_dir);
+  auto* const slots = reinterpret_cast<EpollPoller::Slot*>(place.data() + sizeof(Runtime));
+  std::uninitialized_default_construct_n(slots, PollSlots(config));
+  Runtime* const runtime = new (place.data())
+      Runtime(config, plan, {slots, PollSlots(config)}, log, clock, run_dir);
   int code = runtime->Start(carver);
   if (code == kExitOk) code = runtime->Loop();
   runtime->Finish();

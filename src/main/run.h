@@ -5,6 +5,6 @@
 
 namespace limpet {
 
-ForeignSizes RunSizes();
+ForeignSizes RunSizes(const Config& config);
 
 }  // namespace limpet

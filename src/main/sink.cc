@@ -20,7 +20,8 @@
 namespace limpet {
 namespace {
 
-constexpr HttpServerLimits kLimits{.connections = kSinkConnections, .body_bytes = kSinkBodyMax};
+constexpr HttpServerLimits kLimits{.connections = kSinkConnections, .body_max = kSinkBodyMax};
+constexpr size_t kPoolBytes = HttpServer::PoolBytes(kSinkBodyMax, 2);
 
 class StopOnSignal final : public SignalReceiver {
  public:
@@ -49,7 +50,8 @@ int SinkCommand(const Args& args) {
     }
     options.fail_per_million = rate.value();
   }
-  const auto region = TakeRegion(Sink::BytesNeeded() + HttpServer::BytesNeeded(kLimits) + 4096);
+  const auto region =
+      TakeRegion(Sink::BytesNeeded() + HttpServer::BytesNeeded(kLimits) + kPoolBytes + 4096);
   if (!region.ok()) return FailWith("memory", region.status(), kExitTryAgain);
   Carver carver(region.value());
 
@@ -69,8 +71,10 @@ int SinkCommand(const Args& args) {
   StdoutLines lines;
   LocalTime zone;
   Sink sink(options, carver.Take(Sink::BytesNeeded()), random, zone, lines);
-  HttpServer server(kLimits, carver.Take(HttpServer::BytesNeeded(kLimits)), clock, poller, sockets,
-                    sink);
+  FixedHeap bodies;
+  bodies.Init("bodies", carver.Take(kPoolBytes));
+  HttpServer server(kLimits, carver.Take(HttpServer::BytesNeeded(kLimits)), &bodies, clock, poller,
+                    sockets, sink);
   const Result<int> listening = server.Listen(args.listen);
   if (!listening.ok()) return FailWith(args.listen, listening.status(), kExitUnavailable);
   TextBuffer<128> hello;

@@ -4,57 +4,12 @@
 #include <array>
 #include <bit>
 
-#include "otlp/otlp.pb.h"
+#include "otlp/schema.h"
 #include "otlp/wire_reader.h"
 #include "otlp/wire_writer.h"
 
 namespace limpet {
 namespace {
-
-/// A set of field numbers, all below 32.
-template <typename... Tags>
-constexpr uint32_t Fields(Tags... tags) {
-  return ((uint32_t{1} << tags) | ...);
-}
-
-/// The way from a request to its items, and where those have their time.
-struct Shape {
-  std::array<uint32_t, 5> path;  // At each level the fields that lead on; the last are the items.
-  size_t levels;
-  uint32_t time, time_else;      // Fields of an item; the other one counts where the first is 0.
-};
-
-constexpr std::array<Shape, kSignalCount> kShapes = {{
-    {{Fields(otlp_ExportMetricsServiceRequest_resource_metrics_tag),
-      Fields(otlp_ResourceMetrics_scope_metrics_tag), Fields(otlp_ScopeMetrics_metrics_tag),
-      Fields(otlp_Metric_gauge_tag, otlp_Metric_sum_tag, otlp_Metric_histogram_tag,
-             otlp_Metric_exponential_histogram_tag, otlp_Metric_summary_tag),
-      Fields(otlp_Gauge_data_points_tag)},
-     5,
-     otlp_NumberDataPoint_time_unix_nano_tag,
-     otlp_NumberDataPoint_time_unix_nano_tag},
-    {{Fields(otlp_ExportLogsServiceRequest_resource_logs_tag),
-      Fields(otlp_ResourceLogs_scope_logs_tag), Fields(otlp_ScopeLogs_log_records_tag)},
-     3,
-     otlp_LogRecord_time_unix_nano_tag,
-     otlp_LogRecord_observed_time_unix_nano_tag},
-    {{Fields(otlp_ExportTraceServiceRequest_resource_spans_tag),
-      Fields(otlp_ResourceSpans_scope_spans_tag), Fields(otlp_ScopeSpans_spans_tag)},
-     3,
-     otlp_Span_start_time_unix_nano_tag,
-     otlp_Span_start_time_unix_nano_tag},
-}};
-
-// All kinds of data of a metric have the numbers of the first.
-constexpr uint32_t kPoints = otlp_Gauge_data_points_tag;
-static_assert(kPoints == otlp_Sum_data_points_tag);
-static_assert(kPoints == otlp_Histogram_data_points_tag);
-static_assert(kPoints == otlp_ExponentialHistogram_data_points_tag);
-static_assert(kPoints == otlp_Summary_data_points_tag);
-constexpr uint32_t kPointTime = otlp_NumberDataPoint_time_unix_nano_tag;
-static_assert(kPointTime == otlp_HistogramDataPoint_time_unix_nano_tag);
-static_assert(kPointTime == otlp_ExponentialHistogramDataPoint_time_unix_nano_tag);
-static_assert(kPointTime == otlp_SummaryDataPoint_time_unix_nano_tag);
 
 /// Is shown the items in the order of the request.
 class ItemVisitor {
@@ -70,28 +25,25 @@ class ItemVisitor {
 class Walk {
  public:
   /// out: takes what is kept; nullptr when the pass only looks.
-  Walk(const Shape& shape, ItemVisitor& visitor, WireWriter* out)
-      : shape_(shape), visitor_(visitor), out_(out) {}
+  Walk(ItemVisitor& visitor, WireWriter* out) : visitor_(visitor), out_(out) {}
 
-  /// Calls itself for what is nested, as deep as the shape.
-  Status Level(size_t level, WireReader in);
+  /// Calls itself for what is nested, as deep as the items lie.
+  Status Level(const MessageSchema& message, WireReader in);
 
  private:
-  Result<uint64_t> TimeOf(WireReader item) const;
-  Status Nested(size_t level, WireReader& in);
+  Status Nested(const MessageSchema& inner, WireReader& in);
 
-  const Shape& shape_;
   ItemVisitor& visitor_;
   WireWriter* const out_;
   uint32_t kept_ = 0;
 };
 
-Result<uint64_t> Walk::TimeOf(WireReader item) const {
+Result<uint64_t> TimeOf(const MessageSchema& message, WireReader item) {
   uint64_t time = 0, otherwise = 0;
   while (item.Next()) {
-    if (item.field() == shape_.time) {
+    if (item.field() == message.time) {
       time = item.Fixed64();
-    } else if (item.field() == shape_.time_else) {
+    } else if (item.field() == message.time_else) {
       otherwise = item.Fixed64();
     }
   }
@@ -99,22 +51,22 @@ Result<uint64_t> Walk::TimeOf(WireReader item) const {
   return time != 0 ? time : otherwise;
 }
 
-Status Walk::Nested(size_t level, WireReader& in) {
-  const WireReader message = in.Message();
+Status Walk::Nested(const MessageSchema& inner, WireReader& in) {
+  const WireReader contents = in.Message();
   LIMPET_TRY(in.status());
-  if (level + 1 == shape_.levels) {
-    const Result<uint64_t> time = TimeOf(message);
+  if (inner.role == ItemRole::kItem) {
+    const Result<uint64_t> time = TimeOf(inner, contents);
     LIMPET_TRY(time.status());
     if (!visitor_.Keep(time.value())) return {};
     ++kept_;
     if (out_ != nullptr) out_->Raw(in.raw());
     return {};
   }
-  if (out_ == nullptr) return Level(level + 1, message);
+  if (out_ == nullptr) return Level(inner, contents);
   const uint32_t kept_before = kept_;
   const size_t begin = out_->size();
   const size_t mark = out_->Open(in.field());
-  LIMPET_TRY(Level(level + 1, message));
+  LIMPET_TRY(Level(inner, contents));
   if (kept_ == kept_before) {
     out_->Rewind(begin);
   } else {
@@ -123,10 +75,10 @@ Status Walk::Nested(size_t level, WireReader& in) {
   return {};
 }
 
-Status Walk::Level(size_t level, WireReader in) {
+Status Walk::Level(const MessageSchema& message, WireReader in) {
   while (in.Next()) {
-    if (in.field() < 32 && (shape_.path[level] >> in.field() & 1) != 0) {
-      LIMPET_TRY(Nested(level, in));
+    if (const MessageSchema* const inner = message.Inner(in.field()); inner != nullptr) {
+      LIMPET_TRY(Nested(*inner, in));
     } else if (out_ != nullptr) {
       out_->Raw(in.raw());
     }
@@ -134,18 +86,10 @@ Status Walk::Level(size_t level, WireReader in) {
   return in.status();
 }
 
-void Add(ItemSummary& summary, uint64_t time_ns) {
-  ++summary.items;
-  if (time_ns == 0) return;
-  const UnixTime time{static_cast<int64_t>(std::min<uint64_t>(time_ns, INT64_MAX))};
-  if (summary.first.ns == 0 || time < summary.first) summary.first = time;
-  if (time > summary.last) summary.last = time;
-}
-
 class Survey final : public ItemVisitor {
  public:
   bool Keep(uint64_t time_ns) override {
-    Add(summary, time_ns);
+    summary.Add(time_ns);
     in_order = in_order && time_ns >= before_;
     before_ = time_ns;
     least = std::min(least, time_ns);
@@ -195,13 +139,14 @@ struct Bound {
 };
 
 /// Selects by counting, eight bits of the time in each pass, from where the times begin to differ.
-Result<Bound> Find(const Shape& shape, WireReader request, const Survey& survey, uint32_t rank) {
+Result<Bound> Find(const MessageSchema& schema, WireReader request, const Survey& survey,
+                   uint32_t rank) {
   if (rank >= survey.summary.items) return Bound{UINT64_MAX, UINT32_MAX};
   Bound bound{survey.least, rank};
   const auto differing = static_cast<int>(std::bit_width(survey.least ^ survey.most));
   for (int shift = (differing - 1) / 8 * 8; shift >= 0; shift -= 8) {
     DigitCounter digits(bound.time_ns, shift);
-    LIMPET_TRY(Walk(shape, digits, nullptr).Level(0, request));
+    LIMPET_TRY(Walk(digits, nullptr).Level(schema, request));
     size_t digit = 0;
     for (; bound.skip >= digits.counts[digit]; ++digit) bound.skip -= digits.counts[digit];
     bound.time_ns = (bound.time_ns & ~(uint64_t{0xff} << shift)) | uint64_t{digit} << shift;
@@ -220,7 +165,7 @@ class RangeKeeper final : public ItemVisitor {
     const bool begun = first_.Reached(key);
     const bool over = last_.Reached(key);
     if (!begun || over) return false;
-    Add(kept, time_ns);
+    kept.Add(time_ns);
     return true;
   }
 
@@ -233,28 +178,22 @@ class RangeKeeper final : public ItemVisitor {
 
 }  // namespace
 
-Result<ItemSummary> SummarizeItems(Signal signal, std::span<const uint8_t> request) {
-  Survey survey;
-  LIMPET_TRY(Walk(kShapes[Index(signal)], survey, nullptr).Level(0, WireReader(request)));
-  return survey.summary;
-}
-
 Result<RequestPart> CutItems(Signal signal, std::span<uint8_t> request, uint32_t first,
                              uint32_t last) {
-  const Shape& shape = kShapes[Index(signal)];
+  const MessageSchema& schema = RequestSchema(signal);
   const WireReader in(request);
   Survey survey;  // Once it is through, no later pass can find a mistake.
-  LIMPET_TRY(Walk(shape, survey, nullptr).Level(0, in));
+  LIMPET_TRY(Walk(survey, nullptr).Level(schema, in));
   Result<Bound> begin = Bound{0, first}, end = Bound{0, last};
   if (!survey.in_order) {
-    begin = Find(shape, in, survey, first);
-    end = Find(shape, in, survey, last);
+    begin = Find(schema, in, survey, first);
+    end = Find(schema, in, survey, last);
     LIMPET_TRY(begin.status());
     LIMPET_TRY(end.status());
   }
   RangeKeeper keeper(begin.value(), end.value(), survey.in_order);
   WireWriter out(request);  // C3: a tag or length may get shorter, never longer.
-  LIMPET_TRY(Walk(shape, keeper, &out).Level(0, in));
+  LIMPET_TRY(Walk(keeper, &out).Level(schema, in));
   LIMPET_CHECK(out.ok());
   return RequestPart{out.size(), keeper.kept};
 }

@@ -1,4 +1,4 @@
-// Takes the items of an export request apart: counts them, and keeps a part of them in place.
+// Keeps a part of the items of an export request, in place.
 //
 // Invariants:
 //  C1  The same bytes and range give the same bytes: a part that is sent again is made anew.
@@ -13,19 +13,9 @@
 
 #include "limpet/batch.h"
 #include "limpet/status.h"
-#include "limpet/time.h"
+#include "otlp/item_summary.h"
 
 namespace limpet {
-
-/// Data points, log records or spans. The time of a log record without one is when it was observed,
-/// that of a span its start.
-struct ItemSummary {
-  uint32_t items = 0;
-  UnixTime first, last;  ///< The earliest and the latest; 0: no item has a time.
-};
-
-/// kInvalid: malformed, as far as down to the items' own fields.
-Result<ItemSummary> SummarizeItems(Signal signal, std::span<const uint8_t> request);
 
 struct RequestPart {
   size_t bytes = 0;  ///< At the front of what was given.

@@ -1,88 +1,95 @@
 #include "otlp/validate.h"
 
-#include <pb_common.h>
+#include <string_view>
 
-#include "base/text.h"
-#include "otlp/otlp.pb.h"
+#include "base/utf8.h"
+#include "otlp/schema.h"
+#include "otlp/wire_decode.h"
 #include "otlp/wire_reader.h"
 
 namespace limpet {
 namespace {
 
-/// The wire type of the values of a nanopb field type.
-WireType WireTypeOf(pb_type_t type) {
-  switch (PB_LTYPE(type)) {
-    case PB_LTYPE_BOOL:
-    case PB_LTYPE_VARINT:
-    case PB_LTYPE_UVARINT:
-    case PB_LTYPE_SVARINT: return WireType::kVarint;
-    case PB_LTYPE_FIXED32: return WireType::kFixed32;
-    case PB_LTYPE_FIXED64: return WireType::kFixed64;
-    default: return WireType::kLength;
-  }
-}
-
-bool IsUtf8(std::string_view text) {
-  while (!text.empty()) {
-    const size_t length = Utf8Length(text);
-    if (length == 0) return false;
-    text.remove_prefix(length);
-  }
-  return true;
-}
+Status Malformed(const char* what) { return {Code::kInvalid, 0, what}; }
 
 bool IsPacked(std::span<const uint8_t> bytes, WireType type) {
+  if (type == WireType::kFixed64) return bytes.size() % sizeof(uint64_t) == 0;
+  if (type == WireType::kFixed32) return bytes.size() % sizeof(uint32_t) == 0;
   PackedReader values(bytes, type);
   for (uint64_t value = 0; values.Next(value);) {
   }
   return values.done();
 }
 
-Status Validate(const pb_msgdesc_t* message, WireReader in);
-
-Status ValidateField(const pb_field_iter_t& field, WireReader& in) {
-  const WireType type = WireTypeOf(field.type);
-  if (in.type() != type) {
-    // A repeated scalar may be packed or not, whatever the .proto says.
-    if (in.type() == WireType::kLength && PB_HTYPE(field.type) == PB_HTYPE_REPEATED &&
-        IsPacked(in.Bytes(), type)) {
-      return {};
-    }
-    return {Code::kInvalid, 0, "protobuf wire type"};
-  }
-  if (PB_LTYPE_IS_SUBMSG(field.type)) {
-    const WireReader nested = in.Message();
-    LIMPET_TRY(in.status());
-    return Validate(field.submsg_desc, nested);
-  }
-  if (PB_LTYPE(field.type) == PB_LTYPE_STRING && !IsUtf8(in.String())) {
-    return {Code::kInvalid, 0, "protobuf string"};
-  }
-  return {};
-}
-
-// As deep as the message, which WireReader bounds.
-Status Validate(const pb_msgdesc_t* message, WireReader in) {
-  pb_field_iter_t field;
-  LIMPET_CHECK(pb_field_iter_begin(&field, message, nullptr));
-  while (in.Next()) {
-    if (pb_field_iter_find(&field, in.field())) LIMPET_TRY(ValidateField(field, in));
-  }
-  return in.status();
-}
-
 }  // namespace
 
-Status ValidateExportRequest(Signal signal, std::span<const uint8_t> request) {
-  switch (signal) {
-    case Signal::kMetrics:
-      return Validate(&otlp_ExportMetricsServiceRequest_msg, WireReader(request));
-    case Signal::kLogs:
-      return Validate(&otlp_ExportLogsServiceRequest_msg, WireReader(request));
-    case Signal::kTraces:
-      return Validate(&otlp_ExportTraceServiceRequest_msg, WireReader(request));
+Result<ItemSummary> ValidateExportRequest(Signal signal, std::span<const uint8_t> request) {
+  struct Around {
+    const MessageSchema* message;
+    const uint8_t* end;
+  };
+  std::array<Around, kWireDepthMax - 1> around;  // The messages around this one, from the outermost.
+  size_t depth = 0;
+
+  const MessageSchema* message = &RequestSchema(signal);
+  const uint8_t* at = request.data();
+  const uint8_t* end = at + request.size();
+  ItemSummary summary;
+  uint64_t time = 0, time_else = 0;  // Of the item.
+  for (;;) {
+    if (at == end) {
+      if (message->role == ItemRole::kItem) summary.Add(time != 0 ? time : time_else);
+      if (depth == 0) return summary;
+      --depth;
+      message = around[depth].message;
+      end = around[depth].end;
+      continue;
+    }
+    uint32_t tag = 0;
+    at = ReadTag(at, end, tag);
+    if (at == nullptr) return Malformed("protobuf tag");
+    const FieldSchema* const field = message->Find(tag >> 3);
+    const auto type = static_cast<WireType>(tag & 7);
+    if (type == WireType::kLength) {
+      size_t length = 0;
+      const uint8_t* const value = ReadLength(at, end, length);
+      if (value == nullptr) return Malformed("protobuf value");
+      at = value + length;
+      if (field == nullptr) continue;
+      switch (field->kind) {
+        case FieldKind::kMessage:
+          if (depth == around.size()) return Malformed("protobuf depth");
+          around[depth++] = {message, end};
+          message = field->message;
+          end = at;
+          at = value;
+          if (message->role == ItemRole::kItem) time = time_else = 0;
+          break;
+        case FieldKind::kText:
+          if (!IsUtf8({reinterpret_cast<const char*>(value), length})) return Malformed("protobuf string");
+          break;
+        case FieldKind::kId:
+        case FieldKind::kBytes: break;
+        default:
+          // A repeated scalar may be packed or not, whatever the .proto says.
+          if (!field->repeated() || !IsPacked({value, length}, WireTypeOf(field->kind))) {
+            return Malformed("protobuf wire type");
+          }
+      }
+      continue;
+    }
+    if (field != nullptr && type != WireTypeOf(field->kind)) return Malformed("protobuf wire type");
+    uint64_t value = 0;
+    switch (type) {
+      case WireType::kVarint: at = ReadVarint(at, end, value); break;
+      case WireType::kFixed64: at = ReadFixed<uint64_t>(at, end, value); break;
+      case WireType::kFixed32: at = ReadFixed<uint32_t>(at, end, value); break;
+      default: at = nullptr;
+    }
+    if (at == nullptr) return Malformed("protobuf value");
+    if (tag >> 3 == message->time) time = value;
+    if (tag >> 3 == message->time_else) time_else = value;
   }
-  return {Code::kInvalid, 0, "signal"};
 }
 
 }  // namespace limpet

@@ -1,72 +1,59 @@
 #include "otlp/wire_reader.h"
 
-#include <pb_decode.h>
+#include "otlp/wire_decode.h"
 
 namespace limpet {
-namespace {
 
-/// Runs one of nanopb's primitives at the front of `rest` and takes off what it has read.
-template <typename Decode>
-bool Take(std::span<const uint8_t>& rest, Decode decode) {
-  pb_istream_t stream = pb_istream_from_buffer(rest.data(), rest.size());
-  if (!decode(&stream)) return false;
-  rest = rest.last(stream.bytes_left);
-  return true;
+const uint8_t* ReadLongVarint(const uint8_t* at, const uint8_t* end, uint64_t& value) {
+  value = 0;
+  for (int shift = 0; shift < 64 && at != end; shift += 7) {
+    const uint8_t byte = *at++;
+    if (shift == 63 && byte > 1) return nullptr;
+    value |= uint64_t{byte & 0x7fu} << shift;
+    if (byte < 0x80) return at;
+  }
+  return nullptr;
 }
 
-bool TakeVarint(std::span<const uint8_t>& rest, uint64_t& value) {
-  return Take(rest, [&](pb_istream_t* s) { return pb_decode_varint(s, &value); });
-}
-
-bool TakeFixed64(std::span<const uint8_t>& rest, uint64_t& value) {
-  return Take(rest, [&](pb_istream_t* s) { return pb_decode_fixed64(s, &value); });
-}
-
-bool TakeFixed32(std::span<const uint8_t>& rest, uint64_t& value) {
-  uint32_t narrow = 0;
-  if (!Take(rest, [&](pb_istream_t* s) { return pb_decode_fixed32(s, &narrow); })) return false;
-  value = narrow;
-  return true;
-}
-
-}  // namespace
-
-void WireReader::Fail(const char* where) {
-  status_ = {Code::kInvalid, 0, where};
-  rest_ = {};
+void WireReader::Fail(const char* mistake) {
+  mistake_ = mistake;
+  begin_ = at_ = end_;
 }
 
 bool WireReader::Next() {
-  if (rest_.empty()) return false;
-  const std::span<const uint8_t> before = rest_;
-  uint64_t tag = 0;
-  if (!TakeVarint(rest_, tag) || tag > UINT32_MAX || (tag >> 3) == 0) {
+  if (at_ == end_) return false;
+  begin_ = at_;
+  uint32_t tag = 0;
+  const uint8_t* at = ReadTag(at_, end_, tag);
+  if (at == nullptr) {
     Fail("protobuf tag");
     return false;
   }
-  field_ = static_cast<uint32_t>(tag >> 3);
+  field_ = tag >> 3;
   type_ = static_cast<WireType>(tag & 7);
-  bool ok = false;
   switch (type_) {
-    case WireType::kVarint: ok = TakeVarint(rest_, scalar_); break;
-    case WireType::kFixed64: ok = TakeFixed64(rest_, scalar_); break;
-    case WireType::kFixed32: ok = TakeFixed32(rest_, scalar_); break;
+    case WireType::kVarint: at = ReadVarint(at, end_, scalar_); break;
+    case WireType::kFixed64: at = ReadFixed<uint64_t>(at, end_, scalar_); break;
+    case WireType::kFixed32: at = ReadFixed<uint32_t>(at, end_, scalar_); break;
     case WireType::kLength: {
-      uint64_t length = 0;
-      ok = TakeVarint(rest_, length) && length <= rest_.size();
-      if (!ok) break;
-      bytes_ = rest_.first(static_cast<size_t>(length));
-      rest_ = rest_.subspan(static_cast<size_t>(length));
+      size_t length = 0;
+      at = ReadLength(at, end_, length);
+      if (at != nullptr) at += length;
+      scalar_ = length;
       break;
     }
+    default: at = nullptr;
   }
-  if (!ok) Fail("protobuf value");
-  raw_ = before.first(before.size() - rest_.size());
-  return ok;
+  if (at == nullptr) {
+    Fail("protobuf value");
+    return false;
+  }
+  at_ = at;
+  return true;
 }
 
 uint64_t WireReader::Scalar(WireType type) {
-  if (type_ == type && status_.ok()) return scalar_;
+  if (type_ == type && mistake_ == nullptr) return scalar_;
   Fail("protobuf wire type");
   return 0;
 }
@@ -77,7 +64,9 @@ int64_t WireReader::ZigZag() {
 }
 
 std::span<const uint8_t> WireReader::Bytes() {
-  if (type_ == WireType::kLength && status_.ok()) return bytes_;
+  if (type_ == WireType::kLength && mistake_ == nullptr) {
+    return {at_ - scalar_, static_cast<size_t>(scalar_)};
+  }
   Fail("protobuf wire type");
   return {};
 }
@@ -95,14 +84,18 @@ WireReader WireReader::Message() {
 }
 
 bool PackedReader::Next(uint64_t& value) {
-  if (rest_.empty()) return false;
+  const uint8_t* at = rest_.data();
+  const uint8_t* const end = at + rest_.size();
+  if (at == end) return false;
   switch (type_) {
-    case WireType::kVarint: return TakeVarint(rest_, value);
-    case WireType::kFixed64: return TakeFixed64(rest_, value);
-    case WireType::kFixed32: return TakeFixed32(rest_, value);
-    case WireType::kLength: break;  // Texts and messages are never packed.
+    case WireType::kVarint: at = ReadVarint(at, end, value); break;
+    case WireType::kFixed64: at = ReadFixed<uint64_t>(at, end, value); break;
+    case WireType::kFixed32: at = ReadFixed<uint32_t>(at, end, value); break;
+    case WireType::kLength: return false;  // Texts and messages are never packed.
   }
-  return false;
+  if (at == nullptr) return false;
+  rest_ = {at, end};
+  return true;
 }
 
 bool RepeatedReader::Next(uint64_t& value) {

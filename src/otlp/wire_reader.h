@@ -1,5 +1,5 @@
 // Reads protobuf messages from bytes that anybody may have sent: the fields of one message, one
-// after the other, by nanopb's stream primitives. Nothing is copied, nothing is read past the end.
+// after the other. Nothing is copied, nothing is read past the end.
 #pragma once
 
 #include <bit>
@@ -31,7 +31,7 @@ inline constexpr int kWireDepthMax = 64;
 class WireReader {
  public:
   explicit WireReader(std::span<const uint8_t> message, int depth = kWireDepthMax)
-      : rest_(message), depth_(depth) {}
+      : at_(message.data()), end_(at_ + message.size()), begin_(at_), depth_(depth) {}
 
   /// On to the next field. False at the end and after a mistake.
   bool Next();
@@ -51,22 +51,24 @@ class WireReader {
   /// A nested message; a mistake when it lies too deep.
   WireReader Message();
   /// The field as it stands in the message, with its tag.
-  std::span<const uint8_t> raw() const { return raw_; }
+  std::span<const uint8_t> raw() const { return {begin_, at_}; }
 
-  Status status() const { return status_; }
+  Status status() const {
+    return mistake_ == nullptr ? Status{} : Status{Code::kInvalid, 0, mistake_};
+  }
 
  private:
   uint64_t Scalar(WireType type);
-  void Fail(const char* where);
+  void Fail(const char* mistake);
 
-  std::span<const uint8_t> rest_;
-  Status status_;
+  const uint8_t* at_;      // The next field.
+  const uint8_t* end_;
+  const uint8_t* begin_;   // This field.
+  const char* mistake_ = nullptr;
   int depth_;
   uint32_t field_ = 0;
   WireType type_ = WireType::kVarint;
-  uint64_t scalar_ = 0;
-  std::span<const uint8_t> bytes_;
-  std::span<const uint8_t> raw_;
+  uint64_t scalar_ = 0;    // Or the length of the bytes, which end at at_.
 };
 
 /// The values of a packed field: varints, or fixed values one behind the other.

@@ -6,21 +6,9 @@
 #include <pb_encode.h>
 
 #include "limpet/status.h"
+#include "otlp/wire_reader.h"
 
 namespace limpet {
-namespace {
-
-constexpr uint32_t kWireVarint = 0;
-constexpr uint32_t kWireFixed64 = 1;
-constexpr uint32_t kWireLength = 2;
-
-/// Bytes of `value` as a varint.
-size_t VarintSize(uint64_t value) {
-  return (static_cast<size_t>(std::bit_width(value | 1)) + 6) / 7;
-}
-
-}  // namespace
-
 // Runs one of nanopb's primitives over what is left of the buffer.
 template <typename Encode>
 void WireWriter::Put(Encode encode) {
@@ -30,19 +18,27 @@ void WireWriter::Put(Encode encode) {
   if (ok_) size_ += stream.bytes_written;
 }
 
-void WireWriter::Tag(uint32_t field, uint32_t wire_type) {
-  Put([&](pb_ostream_t* s) { return pb_encode_varint(s, (field << 3) | wire_type); });
+void WireWriter::Tag(uint32_t field, WireType type) {
+  Put([&](pb_ostream_t* s) { return pb_encode_varint(s, (field << 3) | static_cast<uint32_t>(type)); });
 }
 
-void WireWriter::Varint(uint32_t field, uint64_t value) {
-  Tag(field, kWireVarint);
-  Put([&](pb_ostream_t* s) { return pb_encode_varint(s, value); });
+void WireWriter::Value(WireType type, uint64_t value) {
+  Put([&](pb_ostream_t* s) {
+    if (type == WireType::kFixed64) return pb_encode_fixed64(s, &value);
+    if (type != WireType::kFixed32) return pb_encode_varint(s, value);
+    const auto low = static_cast<uint32_t>(value);
+    return pb_encode_fixed32(s, &low);
+  });
 }
 
-void WireWriter::Fixed64(uint32_t field, uint64_t value) {
-  Tag(field, kWireFixed64);
-  Put([&](pb_ostream_t* s) { return pb_encode_fixed64(s, &value); });
+void WireWriter::Scalar(uint32_t field, WireType type, uint64_t value) {
+  Tag(field, type);
+  Value(type, value);
 }
+
+void WireWriter::Varint(uint32_t field, uint64_t value) { Scalar(field, WireType::kVarint, value); }
+
+void WireWriter::Fixed64(uint32_t field, uint64_t value) { Scalar(field, WireType::kFixed64, value); }
 
 void WireWriter::Double(uint32_t field, double value) {
   Fixed64(field, std::bit_cast<uint64_t>(value));
@@ -50,25 +46,20 @@ void WireWriter::Double(uint32_t field, double value) {
 
 void WireWriter::PackedFixed64(uint32_t field, std::span<const uint64_t> values) {
   if (values.empty()) return;
-  Tag(field, kWireLength);
-  Put([&](pb_ostream_t* s) { return pb_encode_varint(s, values.size() * sizeof(uint64_t)); });
-  for (const uint64_t value : values) {
-    Put([&](pb_ostream_t* s) { return pb_encode_fixed64(s, &value); });
-  }
+  Tag(field, WireType::kLength);
+  Value(WireType::kVarint, values.size() * sizeof(uint64_t));
+  for (const uint64_t value : values) Value(WireType::kFixed64, value);
 }
 
 void WireWriter::PackedDouble(uint32_t field, std::span<const double> values) {
   if (values.empty()) return;
-  Tag(field, kWireLength);
-  Put([&](pb_ostream_t* s) { return pb_encode_varint(s, values.size() * sizeof(double)); });
-  for (const double value : values) {
-    const auto bits = std::bit_cast<uint64_t>(value);
-    Put([&](pb_ostream_t* s) { return pb_encode_fixed64(s, &bits); });
-  }
+  Tag(field, WireType::kLength);
+  Value(WireType::kVarint, values.size() * sizeof(double));
+  for (const double value : values) Value(WireType::kFixed64, std::bit_cast<uint64_t>(value));
 }
 
 void WireWriter::Bytes(uint32_t field, std::span<const uint8_t> bytes) {
-  Tag(field, kWireLength);
+  Tag(field, WireType::kLength);
   Put([&](pb_ostream_t* s) { return pb_encode_string(s, bytes.data(), bytes.size()); });
 }
 
@@ -84,7 +75,7 @@ void WireWriter::Raw(std::span<const uint8_t> encoded) {
 }
 
 size_t WireWriter::Open(uint32_t field) {
-  Tag(field, kWireLength);
+  Tag(field, WireType::kLength);
   if (ok_ && room() == 0) ok_ = false;
   if (ok_) buffer_[size_++] = 0;
   return size_;

@@ -3,6 +3,7 @@
 // moves the contents only when they are 128 bytes or longer. The output is what protoc would write.
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -10,11 +11,22 @@
 
 namespace limpet {
 
+/// Bytes of `value` as a varint.
+constexpr size_t VarintSize(uint64_t value) {
+  return (static_cast<size_t>(std::bit_width(value | 1)) + 6) / 7;
+}
+
+enum class WireType : uint8_t;
+
 /// When the buffer is full, ok() turns false and stays so until Rewind; nothing is written past it.
 class WireWriter {
  public:
   explicit WireWriter(std::span<uint8_t> buffer) : buffer_(buffer) {}
 
+  /// A number as the wire type has it: a varint, or the lowest bytes.
+  void Scalar(uint32_t field, WireType type, uint64_t value);
+  /// The same without a tag, for packed fields between Open and Close.
+  void Value(WireType type, uint64_t value);
   void Varint(uint32_t field, uint64_t value);
   void Bool(uint32_t field, bool value) { Varint(field, value ? 1 : 0); }
   void Fixed64(uint32_t field, uint64_t value);
@@ -34,6 +46,10 @@ class WireWriter {
   size_t Open(uint32_t field);
   void Close(size_t mark);
 
+  /// From now on the buffer has this many bytes of those that lie where it begins, not fewer than
+  /// size(): for one that grows at the cost of what stands behind it.
+  void Resize(size_t bytes) { buffer_ = {buffer_.data(), bytes}; }
+
   bool ok() const { return ok_; }
   size_t size() const { return size_; }
   size_t room() const { return buffer_.size() - size_; }
@@ -44,7 +60,7 @@ class WireWriter {
  private:
   template <typename Encode>
   void Put(Encode encode);
-  void Tag(uint32_t field, uint32_t wire_type);
+  void Tag(uint32_t field, WireType type);
 
   std::span<uint8_t> buffer_;
   size_t size_ = 0;

@@ -1,5 +1,6 @@
 #include "serve/http_parser.h"
 
+#include <algorithm>
 #include <cstring>
 #include <new>
 
@@ -13,6 +14,7 @@ namespace {
 
 // What a chunked body keeps of the head's buffer, so that it gets on by more than a few bytes.
 constexpr size_t kChunkSpace = 512;
+constexpr size_t kChunkedBody = 4096;  // The first block of a chunked body.
 
 http_parser& Library(std::byte* storage) {
   return *std::launder(static_cast<http_parser*>(static_cast<void*>(storage)));
@@ -72,7 +74,9 @@ struct HttpParser::Grammar {
   }
   static int OnComplete(http_parser* library) {
     HttpParser& self = Self(library);
-    self.keep_alive_ = http_should_keep_alive(library) != 0;
+    // RFC 9112 section 6.1: chunks are not of HTTP/1.0, and who is wrong there may be so elsewhere.
+    self.keep_alive_ = http_should_keep_alive(library) != 0 && !(self.http_1_0_ && self.chunked_);
+    self.request_.body = {reinterpret_cast<const uint8_t*>(self.body_.data()), self.body_size_};
     self.state_ = State::kComplete;
     http_parser_pause(library, 1);  // What follows is the next request.
     return 0;
@@ -94,7 +98,7 @@ struct HttpParser::Grammar {
   }
 };
 
-HttpParser::HttpParser(std::span<char> head, std::span<char> body) : head_(head), body_(body) {
+HttpParser::HttpParser(std::span<char> head, size_t body_max) : head_(head), body_max_(body_max) {
   static_assert(sizeof(http_parser) <= sizeof library_ && alignof(http_parser) <= 8);
   LIMPET_CHECK(head_.size() > kChunkSpace);
   Reset();
@@ -106,11 +110,12 @@ void HttpParser::Reset() {
   library->data = this;
   end_ = parsed_ = head_end_ = body_size_ = body_length_ = 0;
   state_ = State::kHead;
-  chunked_ = coded_ = expects_ = in_value_ = is_head_ = keep_alive_ = http_1_0_ = false;
+  chunked_ = coded_ = unsized_ = expects_ = in_value_ = is_head_ = keep_alive_ = http_1_0_ = false;
   hosts_ = refusal_ = 0;
   refusal_reason_ = "";
   target_ = field_ = value_ = expect_ = {};
   request_ = {};
+  body_ = {};
 }
 
 std::span<char> HttpParser::Space() {
@@ -124,6 +129,19 @@ HttpParser::State HttpParser::Take(size_t count) {
     return state_;
   }
   end_ += count;
+  Run();
+  return state_;
+}
+
+size_t HttpParser::body_wanted() const {
+  if (!chunked_) return body_length_;
+  return std::min(body_max_, std::max(kChunkedBody, 2 * body_.size()));
+}
+
+HttpParser::State HttpParser::GiveBody(std::span<char> block) {
+  LIMPET_CHECK(state_ == State::kWantsBody && block.size() >= body_wanted());
+  body_ = block.first(body_wanted());
+  state_ = State::kBody;
   Run();
   return state_;
 }
@@ -145,11 +163,18 @@ bool HttpParser::TakeContinue() {
 
 void HttpParser::Run() {
   while (parsed_ < end_ && (state_ == State::kHead || state_ == State::kBody)) {
+    const size_t count = end_ - parsed_;
     const bool was_head = state_ == State::kHead;
-    parsed_ += Execute(head_.data() + parsed_, end_ - parsed_);
-    if (was_head && state_ == State::kBody) head_end_ = parsed_ + 1;  // It stops at the last LF.
-    if (state_ == State::kBody && chunked_ && head_.size() - head_end_ < kChunkSpace) {
-      Refuse(431, "the head leaves no room for chunks");
+    if (!was_head && chunked_ && count > body_.size() - body_size_ && body_.size() < body_max_) {
+      state_ = State::kWantsBody;  // They may all be the body's.
+      return;
+    }
+    parsed_ += Execute(head_.data() + parsed_, count);
+    if (was_head && state_ == State::kWantsBody) {
+      head_end_ = parsed_ + 1;  // It stops at the last LF.
+      if (chunked_ && head_.size() - head_end_ < kChunkSpace) {
+        Refuse(431, "the head leaves no room for chunks");
+      }
     }
   }
   if (state_ == State::kHead && end_ == head_.size()) Refuse(431, "the head is too large");
@@ -179,9 +204,12 @@ void HttpParser::OnHeader() {
   }
   if (EqualsIgnoringCase(field_, "expect")) expect_ = value_;
   if (EqualsIgnoringCase(field_, "host")) ++hosts_;
-  if (EqualsIgnoringCase(field_, "transfer-encoding") && !EqualsIgnoringCase(value_, "chunked")) {
-    coded_ = true;
+  if (EqualsIgnoringCase(field_, "transfer-encoding")) {
+    coded_ = coded_ || chunked_ || !EqualsIgnoringCase(value_, "chunked");
+    chunked_ = true;
   }
+  // The library takes one without a number for none.
+  if (EqualsIgnoringCase(field_, "content-length") && value_.empty()) unsized_ = true;
   field_ = value_ = {};
   in_value_ = false;
 }
@@ -206,16 +234,18 @@ void HttpParser::OnHead() {
   if (library.http_major != 1) return Refuse(505, "only HTTP/1.0 and HTTP/1.1 are spoken here");
   http_1_0_ = library.http_minor == 0;
   if (hosts_ > 1 || (hosts_ == 0 && !http_1_0_)) return Refuse(400, "one Host header is required");
+  if (unsized_) return Refuse(400, "a Content-Length without a number");
   if (coded_) return Refuse(501, "the only transfer coding spoken here is chunked");
   is_head_ = library.method == HTTP_HEAD;
   request_.method = http_method_str(is_head_ ? HTTP_GET : static_cast<http_method>(library.method));
   OnTarget();
   chunked_ = (library.flags & F_CHUNKED) != 0;
   const bool sized = (library.flags & F_CONTENTLENGTH) != 0;
-  if ((chunked_ && body_.empty()) || (sized && library.content_length > body_.size())) {
+  if ((chunked_ && body_max_ == 0) || (sized && library.content_length > body_max_)) {
     return Refuse(413, "the body is too large");
   }
   body_length_ = sized ? static_cast<size_t>(library.content_length) : 0;
+  if (chunked_ || body_length_ > 0) state_ = State::kWantsBody;
   if (expect_.empty() || http_1_0_) return;
   if (!EqualsIgnoringCase(expect_, "100-continue")) return Refuse(417, "unknown expectation");
   expects_ = true;
@@ -229,7 +259,6 @@ bool HttpParser::OnBody(const char* at, size_t count) {
   char* const into = body_.data() + body_size_;
   if (at != into) std::memmove(into, at, count);
   body_size_ += count;
-  request_.body = {reinterpret_cast<const uint8_t*>(body_.data()), body_size_};
   return true;
 }
 

@@ -34,28 +34,42 @@ void WriteHead(TextWriter& out, const HttpResponse& response, size_t body_bytes,
   out << "\r\n";
 }
 
-/// A whole short answer after which the connection closes.
-void WriteRefusal(TextWriter& out, int status, const char* reason) {
-  char page[128];
-  HttpResponse response(page);
-  response.status = status;
-  if (status == 503) response.retry_after_seconds = 1;
-  response.body << reason << '\n';
+/// page: the response's.
+void Check(HttpResponse& response, std::span<char> page) {
+  if (!response.body.overflowed()) return;
+  response = HttpResponse(page);
+  response.status = 500;
+  response.body << "the answer is larger than the page\n";
+}
+
+/// The answer in one piece, after which the connection closes.
+void WriteWhole(TextWriter& out, const HttpResponse& response) {
   WriteHead(out, response, response.body.size(), /*keep=*/false, /*http_1_0=*/false);
   out << response.body.text();
+}
+
+void WriteReason(HttpResponse& response, int status, const char* reason) {
+  response.status = status;
+  if (status == 429 || status == 503) response.retry_after_seconds = 1;
+  response.body << reason << '\n';
 }
 
 }  // namespace
 
 size_t HttpServer::BytesNeeded(const HttpServerLimits& limits) {
-  return limits.connections * (Aligned(sizeof(Connection)) + Aligned(kConnectionHeadBytes) +
-                               Aligned(limits.body_bytes)) +
+  return limits.connections * (Aligned(sizeof(Connection)) + Aligned(kConnectionHeadBytes)) +
          kAnswerHeadBytes + Aligned(limits.page_bytes);
 }
 
-HttpServer::HttpServer(const HttpServerLimits& limits, std::span<std::byte> memory, Clock& clock,
-                       Poller& poller, Sockets& sockets, HttpHandler& handler)
-    : limits_(limits), clock_(clock), poller_(poller), sockets_(sockets), handler_(handler) {
+HttpServer::HttpServer(const HttpServerLimits& limits, std::span<std::byte> memory,
+                       FixedHeap* bodies, Clock& clock, Poller& poller, Sockets& sockets,
+                       HttpHandler& handler)
+    : limits_(limits),
+      bodies_(bodies),
+      clock_(clock),
+      poller_(poller),
+      sockets_(sockets),
+      handler_(handler) {
   static_assert(sizeof(Connection) % alignof(Connection) == 0);
   LIMPET_CHECK(memory.size() >= BytesNeeded(limits));
   LIMPET_CHECK(reinterpret_cast<uintptr_t>(memory.data()) % alignof(std::max_align_t) == 0);
@@ -67,10 +81,10 @@ HttpServer::HttpServer(const HttpServerLimits& limits, std::span<std::byte> memo
   void* const storage = take(limits.connections * sizeof(Connection)).data();
   auto* const slots = static_cast<Connection*>(storage);
   for (size_t i = 0; i < limits.connections; ++i) {
-    const std::span<char> head = take(kConnectionHeadBytes);
-    new (slots + i) Connection(head, take(limits.body_bytes));
+    new (slots + i) Connection(*this, take(kConnectionHeadBytes), bodies ? limits.body_max : 0);
   }
   connections_ = {std::launder(slots), limits.connections};
+  for (Connection& connection : connections_) Append(connection);
   page_ = take(kAnswerHeadBytes + limits.page_bytes);
 }
 
@@ -80,11 +94,14 @@ Result<int> HttpServer::Listen(std::string_view address) {
   }
   const Result<int> handle = sockets_.Listen(address);
   if (!handle.ok()) return handle;
-  if (const Status watched = poller_.Watch(handle.value(), kReadable, *this); !watched.ok()) {
+  Listener& listener = listeners_[listener_count_];
+  if (const Status watched = poller_.Watch(handle.value(), kReadable, listener); !watched.ok()) {
     sockets_.Close(handle.value());
     return watched;
   }
-  listeners_[listener_count_++].handle = handle.value();
+  listener.server = this;
+  listener.handle = handle.value();
+  ++listener_count_;
   return handle;
 }
 
@@ -100,58 +117,93 @@ void HttpServer::Close() {
   listen_again_ = kNever;
 }
 
-void HttpServer::OnReady(int handle, uint8_t ready) {
-  for (size_t i = 0; i < listener_count_; ++i) {
-    if (listeners_[i].handle == handle) return Accept(i);
-  }
-  Connection* const connection = Find(handle);
-  if (connection == nullptr) return;
-  if (connection->state == State::kLingering) {
-    Discard(*connection);  // To the end even after a hang-up, or the answer is lost.
+void HttpServer::OnConnection(Connection& connection, uint8_t ready) {
+  now_ = clock_.Monotonic();
+  if (connection.state == State::kLingering) {
+    Discard(connection);  // To the end even after a hang-up, or the answer is lost.
   } else if ((ready & kHangup) != 0) {
-    Drop(*connection);
-  } else if (connection->state == State::kReading) {
-    Read(*connection);
-  } else if (connection->state == State::kComplete) {
-    Answer(*connection);
-  } else if (connection->state == State::kWriting) {
-    Write(*connection);
+    Drop(connection);
+  } else if (connection.state == State::kIdle || connection.state == State::kReading) {
+    Read(connection);
+  } else if (connection.state == State::kPending) {
+    Enter(connection, State::kReading);
+    Resume(connection);
+  } else if (connection.state == State::kWriting) {
+    Write(connection);
+  } else {
+    Watch(connection, 0);  // It waits. What it sends meanwhile waits too: only a hang-up counts.
   }
   ServeWaiting();
 }
 
 MonoTime HttpServer::OnTime(MonoTime now) {
-  for (Connection& connection : connections_) {
-    if (connection.state == State::kFree || connection.deadline > now) continue;
-    const bool asked = connection.state == State::kReading && !connection.parser.idle();
-    if (connection.state != State::kLingering) ++use_.timed_out;
-    if (asked) {
-      Refuse(connection, 408, "the request took too long");
-    } else {
-      Drop(connection);
+  now_ = now;
+  if (due_ <= now) {
+    due_ = kNever;
+    for (Connection& connection : connections_) {
+      if (connection.state == State::kFree) continue;
+      if (Due(connection) <= now) TimeOut(connection);
+      if (connection.state != State::kFree) due_ = std::min(due_, Due(connection));
     }
   }
+  AskDeferred();
   ServeWaiting();
   if (listen_again_ <= now) {
     listen_again_ = kNever;
     for (size_t i = 0; i < listener_count_; ++i) {
-      if (!listeners_[i].paused) continue;
-      listeners_[i].paused = !poller_.Watch(listeners_[i].handle, kReadable, *this).ok();
-      if (listeners_[i].paused) listen_again_ = now + kListenPause;
+      Listener& listener = listeners_[i];
+      if (!listener.paused) continue;
+      listener.paused = !poller_.Watch(listener.handle, kReadable, listener).ok();
+      if (listener.paused) listen_again_ = now + kListenPause;
     }
   }
-  MonoTime next = listen_again_;
-  for (const Connection& connection : connections_) {
-    if (connection.state != State::kFree) next = std::min(next, connection.deadline);
-  }
-  return next;
+  if (use_.connections == 0) due_ = kNever;
+  return std::min(due_, listen_again_);
 }
 
-HttpServer::Connection* HttpServer::Find(int handle) {
-  for (Connection& connection : connections_) {
-    if (connection.state != State::kFree && connection.handle == handle) return &connection;
+void HttpServer::Enter(Connection& connection, State state) {
+  if (connection.state == State::kStarved) feed_again_ = true;  // The next may be content with less.
+  List& old = InState(connection.state);
+  (connection.previous == nullptr ? old.first : connection.previous->next) = connection.next;
+  (connection.next == nullptr ? old.last : connection.next->previous) = connection.previous;
+  connection.state = state;
+  connection.since = now_;
+  Append(connection);
+}
+
+void HttpServer::Append(Connection& connection) {
+  List& list = InState(connection.state);
+  connection.previous = list.last;
+  connection.next = nullptr;
+  (list.last == nullptr ? list.first : list.last->next) = &connection;
+  list.last = &connection;
+}
+
+void HttpServer::SetDeadline(Connection& connection, MonoTime deadline) {
+  connection.deadline = deadline;
+  due_ = std::min(due_, deadline);
+}
+
+MonoTime HttpServer::Due(const Connection& connection) {
+  const bool held = connection.block != nullptr && InState(State::kStarved).first != nullptr &&
+                    (connection.state == State::kReading || connection.state == State::kStarved);
+  return held ? std::min(connection.deadline, connection.fed + kBodyHold)  // H8.
+              : connection.deadline;
+}
+
+void HttpServer::TimeOut(Connection& connection) {
+  if (connection.state != State::kLingering) ++use_.timed_out;
+  switch (connection.state) {
+    case State::kReading:
+      return Refuse(connection, 408, "the request took too long");
+    case State::kStarved:
+      return Refuse(connection, 429, "no memory for the request");
+    case State::kDeferred:
+      handler_.OnGone(SlotOf(connection));
+      return Refuse(connection, 503, "the answer took too long");
+    default:
+      return Drop(connection);
   }
-  return nullptr;
 }
 
 bool HttpServer::HasRoom(size_t listener) const {
@@ -162,77 +214,164 @@ bool HttpServer::HasRoom(size_t listener) const {
   return use_.connections + kept < connections_.size();
 }
 
-HttpServer::Connection* HttpServer::FreeSlot(size_t listener) {
-  if (!HasRoom(listener)) {  // H4. The earliest deadline is the longest idle.
-    Connection* longest = nullptr;
-    for (Connection& c : connections_) {
-      const bool idle = (c.state == State::kReading && c.parser.idle()) ||
-                        c.state == State::kLingering;
-      const bool spare = c.listener == listener || listeners_[c.listener].connections > 1;  // H5.
-      if (!idle || !spare) continue;
-      if (longest == nullptr || c.deadline < longest->deadline) longest = &c;
+HttpServer::Connection* HttpServer::LongestIdle(size_t listener) {
+  for (const State state : {State::kLingering, State::kIdle}) {
+    // By H9 the list is in order, and passes over one connection for each other listener at most.
+    for (Connection* c = InState(state).first; c != nullptr; c = c->next) {
+      if (c->since + kIdleMin > now_) break;
+      if (c->listener == listener || listeners_[c->listener].connections > 1) return c;  // H5.
     }
-    if (longest == nullptr) return nullptr;
-    Drop(*longest);
-  }
-  for (Connection& connection : connections_) {
-    if (connection.state == State::kFree) return &connection;
   }
   return nullptr;
 }
 
-void HttpServer::Accept(size_t index) {
-  Listener& listener = listeners_[index];
+HttpServer::Connection* HttpServer::FreeSlot(size_t listener) {
+  if (!HasRoom(listener)) {
+    Connection* const longest = LongestIdle(listener);  // H4.
+    if (longest == nullptr) return nullptr;
+    Drop(*longest);
+  }
+  return InState(State::kFree).first;
+}
+
+void HttpServer::Accept(Listener& listener) {
+  now_ = clock_.Monotonic();
+  for (size_t i = 0; i < kAcceptsAtOnce && AcceptOne(listener); ++i) {}  // H6.
+}
+
+/// False: there is none to accept.
+bool HttpServer::AcceptOne(Listener& listener) {
   const Result<int> accepted = sockets_.Accept(listener.handle);
   if (!accepted.ok()) {
-    if (accepted.status().code != Code::kFull) return;
+    if (accepted.status().code != Code::kFull) return false;
     // The connection stays ready to be accepted: looking away is all that keeps the loop from
     // spinning until a handle is free.
     poller_.Forget(listener.handle);
     listener.paused = true;
-    listen_again_ = std::min(listen_again_, clock_.Monotonic() + kListenPause);
-    return;
+    listen_again_ = std::min(listen_again_, now_ + kListenPause);
+    return false;
   }
   ++use_.accepted;
+  const size_t index = IndexOf(listener);
   Connection* const slot = FreeSlot(index);
   if (slot == nullptr) {
-    char buffer[kAnswerHeadBytes];
+    char page[kRefusalBytes], buffer[kAnswerHeadBytes + kRefusalBytes];
+    HttpResponse response(page);
+    WriteReason(response, 503, "all connections are taken");
     TextWriter text(buffer);
-    WriteRefusal(text, 503, "all connections are taken");
+    WriteWhole(text, response);
     (void)sockets_.Write(accepted.value(), Bytes(text.text()));
     sockets_.Close(accepted.value());
     ++use_.refused;
-    return;
+    return true;
   }
   slot->handle = accepted.value();
   slot->listener = index;
-  slot->state = State::kReading;
   slot->interest = kUnwatched;
-  slot->deadline = clock_.Monotonic() + limits_.idle_timeout;
+  slot->admitted = false;
   slot->parser.Reset();
+  Enter(*slot, State::kIdle);
+  SetDeadline(*slot, now_ + limits_.idle_timeout);
   ++listener.connections;
   use_.connections_peak = std::max(use_.connections_peak, ++use_.connections);
   Watch(*slot, kReadable);
+  return true;
 }
 
 void HttpServer::Read(Connection& connection) {
   HttpParser& parser = connection.parser;
-  const Result<size_t> got = sockets_.Read(connection.handle, parser.Space());
-  if (!got.ok() && got.status().code == Code::kUnavailable) return;
-  if (!got.ok() || got.value() == 0) return Drop(connection);
-  if (parser.idle()) connection.deadline = clock_.Monotonic() + limits_.idle_timeout;  // H1.
-  switch (parser.Take(got.value())) {
-    case HttpParser::State::kComplete:
-    case HttpParser::State::kRefused:
-      return Answer(connection);
-    case HttpParser::State::kHead:
-      return;
-    case HttpParser::State::kBody:
-      if (!parser.TakeContinue()) return;
-      const Result<size_t> put = sockets_.Write(connection.handle, Bytes(kContinue));
-      if (!put.ok() || put.value() < kContinue.size()) Drop(connection);  // It reads no answers.
-      return;
+  for (size_t i = 0; i < kReadsAtOnce; ++i) {  // H6.
+    const std::span<char> space = parser.Space();
+    const Result<size_t> got = sockets_.Read(connection.handle, space);
+    if (!got.ok() && got.status().code == Code::kUnavailable) break;
+    if (!got.ok() || got.value() == 0) return Drop(connection);
+    if (connection.state == State::kIdle) {
+      Enter(connection, State::kReading);
+      SetDeadline(connection, now_ + limits_.idle_timeout);  // H1.
+    }
+    connection.fed = now_;
+    parser.Take(got.value());
+    Proceed(connection);
+    if (connection.state != State::kReading) return;
+    // Only a read that filled its space has left something behind.
+    if (got.value() < space.size() && !sockets_.HasMore(connection.handle)) break;
   }
+  WatchReadable(connection);
+}
+
+/// Takes the request at hand as far as what has come, the pool and the page allow.
+void HttpServer::Proceed(Connection& connection) {
+  HttpParser& parser = connection.parser;
+  while (parser.state() == HttpParser::State::kWantsBody) {
+    if (!connection.admitted) {
+      char page[kRefusalBytes];
+      HttpResponse response(page);
+      if (!handler_.OnHead(RequestOf(connection), response)) {
+        Check(response, page);
+        ++use_.requests;
+        return RefuseWith(connection, response);
+      }
+      connection.admitted = true;
+    }
+    if (!Feed(connection)) return;
+  }
+  if (parser.state() == HttpParser::State::kComplete ||
+      parser.state() == HttpParser::State::kRefused) {
+    return Answer(connection);
+  }
+  if (parser.TakeContinue()) {
+    const Result<size_t> put = sockets_.Write(connection.handle, Bytes(kContinue));
+    if (!put.ok() || put.value() < kContinue.size()) Drop(connection);  // It reads no answers.
+  }
+}
+
+/// Likewise, for one that was not read just now.
+void HttpServer::Resume(Connection& connection) {
+  Proceed(connection);
+  if (connection.state == State::kReading) WatchReadable(connection);
+}
+
+/// Gives the body its block, or a larger one. False: it waits for that (H8), or was refused.
+bool HttpServer::Feed(Connection& connection) {
+  const size_t wanted = connection.parser.body_wanted();
+  const bool has_one = connection.block != nullptr;
+  const Connection* const oldest = InState(State::kStarved).first;
+  const bool in_turn = oldest == nullptr || oldest == &connection;
+  void* const block = in_turn ? bodies_->Resize(connection.block, wanted) : nullptr;
+  if (block == nullptr) {
+    // By H7 whatever may come back is the server's own.
+    const bool empty = in_turn && use_.bodies == 0;
+    if (empty || wanted > bodies_->use().bytes) {
+      Refuse(connection, 413, "the body is larger than the memory for bodies");
+    } else if (connection.state != State::kStarved) {
+      Enter(connection, State::kStarved);
+      due_ = now_;  // Bodies that stand still are due earlier now.
+      Watch(connection, 0);
+    }
+    return false;
+  }
+  if (!has_one) ++use_.bodies;
+  connection.block = block;
+  connection.fed = now_;
+  if (connection.state == State::kStarved) Enter(connection, State::kReading);
+  connection.parser.GiveBody({static_cast<char*>(block), wanted});
+  return true;
+}
+
+void HttpServer::FreeBody(Connection& connection) {
+  if (connection.block == nullptr) return;
+  connection.parser.DropBody();
+  bodies_->Free(connection.block);
+  connection.block = nullptr;
+  --use_.bodies;
+  feed_again_ = true;
+}
+
+HttpRequest HttpServer::RequestOf(const Connection& connection) const {
+  HttpRequest request = connection.parser.request();
+  request.listener = static_cast<int>(connection.listener);
+  request.slot = SlotOf(connection);
+  return request;
 }
 
 void HttpServer::Answer(Connection& connection) {
@@ -241,25 +380,24 @@ void HttpServer::Answer(Connection& connection) {
     return Refuse(connection, connection.parser.refusal(), connection.parser.refusal_reason());
   }
   if (writer_ == nullptr) return Respond(connection);
-  connection.state = State::kWaiting;  // H2.
-  connection.turn = ++turns_;
-  connection.deadline = kNever;        // The wait is not the client's fault, and has its own bound.
-  Watch(connection, 0);                // For nothing but a hang-up.
-  HurryWriter();
+  Enter(connection, State::kWaiting);  // H2.
+  SetDeadline(connection, kNever);     // The wait is not the client's fault, and has its own bound.
 }
 
 void HttpServer::Respond(Connection& connection) {
   ++use_.requests;
-  const HttpParser& parser = connection.parser;
-  HttpRequest request = parser.request();
-  request.listener = static_cast<int>(connection.listener);
   HttpResponse response(page_.subspan(kAnswerHeadBytes));
-  handler_.OnRequest(request, response);
-  if (response.body.overflowed()) {
-    response = HttpResponse(page_.subspan(kAnswerHeadBytes));
-    response.status = 500;
-    response.body << "the answer is larger than the page\n";
-  }
+  handler_.OnRequest(RequestOf(connection), response);
+  FreeBody(connection);  // H7.
+  if (!response.deferred) return Send(connection, response);
+  Enter(connection, State::kDeferred);
+  SetDeadline(connection, now_ + limits_.defer_timeout);  // H1.
+}
+
+/// The page holds the body of the response.
+void HttpServer::Send(Connection& connection, HttpResponse& response) {
+  const HttpParser& parser = connection.parser;
+  Check(response, page_.subspan(kAnswerHeadBytes));
   connection.keep = parser.keep_alive();
   const size_t body_bytes = response.body.size();
   char buffer[kAnswerHeadBytes];
@@ -272,8 +410,8 @@ void HttpServer::Respond(Connection& connection) {
 
   writer_ = &connection;
   unwritten_ = parser.is_head() ? whole.first(head.size()) : whole;
-  connection.state = State::kWriting;
-  connection.deadline = clock_.Monotonic() + limits_.idle_timeout;
+  Enter(connection, State::kWriting);
+  SetDeadline(connection, now_ + limits_.idle_timeout);
   Write(connection);
 }
 
@@ -284,31 +422,42 @@ void HttpServer::Write(Connection& connection) {
   if (!unwritten_.empty()) return Watch(connection, kWritable);
   writer_ = nullptr;
   if (!connection.keep) return Drop(connection);
-  connection.parser.Next();
-  connection.deadline = clock_.Monotonic() + limits_.idle_timeout;
   Settle(connection);
 }
 
 /// After an answer: the next request may be here already. It waits for its turn as all others do,
 /// by way of the poller, which finds the connection writable (H6).
 void HttpServer::Settle(Connection& connection) {
-  const HttpParser::State state = connection.parser.state();
-  const bool whole = state == HttpParser::State::kComplete || state == HttpParser::State::kRefused;
-  connection.state = whole ? State::kComplete : State::kReading;
-  Watch(connection, whole ? kWritable : kReadable);
+  HttpParser& parser = connection.parser;
+  const bool partial = parser.Next() == HttpParser::State::kHead;
+  connection.admitted = false;
+  Enter(connection, !partial        ? State::kPending
+                    : parser.idle() ? State::kIdle
+                                    : State::kReading);
+  SetDeadline(connection, now_ + limits_.idle_timeout);
+  if (!partial) return Watch(connection, kWritable);
+  WatchReadable(connection);
+}
+
+void HttpServer::Refuse(Connection& connection, int status, const char* reason) {
+  char page[kRefusalBytes];
+  HttpResponse response(page);
+  WriteReason(response, status, reason);
+  RefuseWith(connection, response);
 }
 
 /// Says why, in one write or not at all, and lingers: a plain close would take the answer back from
 /// a client that is still sending.
-void HttpServer::Refuse(Connection& connection, int status, const char* reason) {
-  char buffer[kAnswerHeadBytes];
+void HttpServer::RefuseWith(Connection& connection, const HttpResponse& response) {
+  FreeBody(connection);
+  char buffer[kAnswerHeadBytes + kRefusalBytes];
   TextWriter text(buffer);
-  WriteRefusal(text, status, reason);
+  WriteWhole(text, response);
   const Result<size_t> put = sockets_.Write(connection.handle, Bytes(text.text()));
   if (!put.ok() || put.value() < text.size()) return Drop(connection);
   sockets_.FinishWriting(connection.handle);
-  connection.state = State::kLingering;
-  connection.deadline = clock_.Monotonic() + kLinger;
+  Enter(connection, State::kLingering);
+  SetDeadline(connection, now_ + kLinger);
   Watch(connection, kReadable);
 }
 
@@ -318,41 +467,60 @@ void HttpServer::Discard(Connection& connection) {
   if (!got.ok() || got.value() == 0) Drop(connection);
 }
 
+void HttpServer::AskDeferred() {
+  Connection* next = nullptr;
+  for (Connection* c = InState(State::kDeferred).first; c != nullptr; c = next) {
+    if (writer_ != nullptr) return;  // H2.
+    next = c->next;
+    HttpResponse response(page_.subspan(kAnswerHeadBytes));
+    if (handler_.OnDeferred(SlotOf(*c), response)) Send(*c, response);
+  }
+}
+
 void HttpServer::ServeWaiting() {
-  while (writer_ == nullptr) {  // Each waits once: it ends.
-    Connection* oldest = nullptr;
-    for (Connection& c : connections_) {
-      if (c.state != State::kWaiting) continue;
-      if (oldest == nullptr || c.turn < oldest->turn) oldest = &c;
+  for (;;) {  // Each waits once for either: it ends.
+    Connection* const reader = InState(State::kStarved).first;
+    Connection* const answered = InState(State::kWaiting).first;
+    if (feed_again_ && reader != nullptr) {
+      feed_again_ = false;
+      if (Feed(*reader)) Resume(*reader);
+    } else if (writer_ == nullptr && answered != nullptr) {
+      Respond(*answered);
+    } else {
+      break;
     }
-    if (oldest == nullptr) return;
-    Respond(*oldest);
   }
   HurryWriter();
 }
 
 void HttpServer::HurryWriter() {
-  const bool awaited = std::any_of(connections_.begin(), connections_.end(), [](const auto& c) {
-    return c.state == State::kWaiting;
-  });
+  const bool awaited = InState(State::kWaiting).first != nullptr ||
+                       InState(State::kDeferred).first != nullptr;
   if (!awaited || writer_ == nullptr) return;
-  writer_->deadline = std::min(writer_->deadline, clock_.Monotonic() + kPageHold);
+  SetDeadline(*writer_, std::min(writer_->deadline, now_ + kPageHold));
 }
 
 void HttpServer::Watch(Connection& connection, uint8_t interest) {
   if (connection.interest == interest) return;
   connection.interest = interest;
-  if (!poller_.Watch(connection.handle, interest, *this).ok()) Drop(connection);
+  if (!poller_.Watch(connection.handle, interest, connection).ok()) Drop(connection);
+}
+
+/// What lies in the program is found at the next turn as well, since the connection is writable.
+void HttpServer::WatchReadable(Connection& connection) {
+  Watch(connection, sockets_.HasMore(connection.handle) ? kReadable | kWritable : kReadable);
 }
 
 void HttpServer::Drop(Connection& connection) {
+  if (connection.state == State::kDeferred) handler_.OnGone(SlotOf(connection));
+  FreeBody(connection);
   poller_.Forget(connection.handle);
   sockets_.Close(connection.handle);
   if (writer_ == &connection) writer_ = nullptr;
   --use_.connections;
   --listeners_[connection.listener].connections;
-  connection.state = State::kFree;
   connection.handle = -1;
+  Enter(connection, State::kFree);
 }
 
 }  // namespace limpet

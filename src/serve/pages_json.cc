@@ -176,6 +176,15 @@ void WriteDestination(const DestinationView& d, Json& json) {
 void WriteSource(const SourceView& source, Json& json) {
   json.Open('{');
   json.Key("name").Text(source.name);
+  if (const ReceivedView* const received = source.received) {
+    json.Key("requests").Number(received->requests);
+    json.Key("items").Number(received->items);
+    json.Key("rejected").Number(received->rejected);
+    json.Key("malformed").Number(received->malformed);
+    json.Key("full").Number(received->full);
+    json.Close('}');
+    return;
+  }
   json.Key("cycles").Number(source.cycles);
   json.Key("skipped").Number(source.skipped);
   json.Key("failed_in_a_row").Number(source.failed_in_a_row);

@@ -38,6 +38,7 @@ class StatusText {
   void Spool();
   void Destinations();
   void Sources();
+  void Received(std::string_view name, const ReceivedView& received);
   void Clock();
   void Pools();
 
@@ -248,6 +249,10 @@ void StatusText::Destinations() {
 void StatusText::Sources() {
   for (const SourceView& source : s_.sources) {
     Label("source");
+    if (source.received != nullptr) {
+      Received(source.name, *source.received);
+      continue;
+    }
     out_ << source.name << "  " << source.cycles << (source.cycles == 1 ? " cycle" : " cycles");
     if (source.skipped != 0) out_ << ", " << source.skipped << " skipped";
     if (source.failed_in_a_row != 0) {
@@ -259,6 +264,22 @@ void StatusText::Sources() {
     }
     out_ << '\n';
   }
+}
+
+void StatusText::Received(std::string_view name, const ReceivedView& received) {
+  out_ << name << "  " << received.requests << (received.requests == 1 ? " request, " : " requests, ")
+       << received.items << (received.items == 1 ? " item" : " items");
+  const auto also = [&](uint64_t count, std::string_view what) {
+    if (count == 0) return;
+    out_ << ", ";
+    TextBuffer<64> text;
+    text << count << ' ' << what;
+    Toned(Tone::kDoubt, text.text());
+  };
+  also(received.rejected, "items too large");
+  also(received.malformed, "refused");
+  also(received.full, "asked to come again");
+  out_ << '\n';
 }
 
 void StatusText::Clock() {

@@ -17,12 +17,22 @@
 
 namespace limpet {
 
+/// What a receiver has had.
+struct ReceivedView {
+  uint64_t requests = 0;   ///< Taken.
+  uint64_t items = 0;      ///< Taken.
+  uint64_t rejected = 0;   ///< Items, each larger than a batch, in requests that were taken.
+  uint64_t malformed = 0;  ///< Requests that no repeat makes better.
+  uint64_t full = 0;       ///< Requests that were asked to come again.
+};
+
 struct SourceView {
   std::string_view name;        ///< "host", "self", later "log.app", …
   uint64_t cycles = 0;          ///< Collections done.
   uint64_t skipped = 0;         ///< Ticks that passed without one (late, paused).
   uint32_t failed_in_a_row = 0; ///< Collections that produced nothing.
   std::string_view problem;     ///< Empty = none: "memory: /proc/meminfo: not found".
+  const ReceivedView* received = nullptr;  ///< Of a receiver, in place of all that.
 };
 
 struct Snapshot {

@@ -37,9 +37,9 @@ void WriteScalar(FieldKind kind, uint64_t bits, LineOut& out) {
   const auto number = static_cast<int64_t>(bits);
   switch (kind) {
     case FieldKind::kBool: out << (bits != 0 ? "true" : "false"); break;
-    // An enum may be negative, which is written in 64 bits.
-    case FieldKind::kNumber: out << static_cast<int64_t>(static_cast<uint32_t>(bits)); break;
+    case FieldKind::kNumber:
     case FieldKind::kFlags: out << static_cast<uint32_t>(bits); break;
+    case FieldKind::kEnum: out << static_cast<int32_t>(bits); break;
     case FieldKind::kSint: out << static_cast<int64_t>(bits >> 1 ^ (~(bits & 1) + 1)); break;
     case FieldKind::kInt:
     case FieldKind::kSfixed: out << '"' << number << '"'; break;
@@ -74,20 +74,24 @@ uint64_t ReadScalar(WireReader& in) {
   }
 }
 
+bool IsOneof(const FieldSchema& field) { return field.rule == FieldRule::kOneof; }
+
 /// Fields may come in any order, several times and mixed: each is looked for in its turn. Of one that
 /// is not repeated the last counts.
 void WriteMembers(const MessageSchema& message, MessageBytes bytes, int depth, LineOut& out) {
-  uint32_t only = 0;
-  if (message.alternatives) {
+  uint32_t chosen = 0;  // Of the oneof.
+  if (std::any_of(message.fields.begin(), message.fields.end(), IsOneof)) {
     for (WireReader in(bytes); in.Next();) {
-      const bool known = std::any_of(message.fields.begin(), message.fields.end(),
-                                     [&](const FieldSchema& field) { return field.number == in.field(); });
-      if (known) only = in.field();
+      const bool found =
+          std::any_of(message.fields.begin(), message.fields.end(), [&](const FieldSchema& field) {
+            return IsOneof(field) && field.number == in.field();
+          });
+      if (found) chosen = in.field();
     }
   }
   bool first = true;
   for (const FieldSchema& field : message.fields) {
-    if (message.alternatives && field.number != only) continue;
+    if (IsOneof(field) && field.number != chosen) continue;
     const WireType type = WireTypeOf(field.kind);
     size_t count = 0;
     const auto begin = [&] {
@@ -97,15 +101,15 @@ void WriteMembers(const MessageSchema& message, MessageBytes bytes, int depth, L
       }
       if (!first) out << ',';
       first = false;
-      out << '"' << field.name << "\":" << (field.repeated ? "[" : "");
+      out << '"' << field.name << "\":" << (field.repeated() ? "[" : "");
     };
-    if (field.repeated && type != WireType::kLength) {
+    if (field.repeated() && type != WireType::kLength) {
       RepeatedReader values(bytes, field.number, type);
       for (uint64_t bits = 0; values.Next(bits);) {
         begin();
         WriteScalar(field.kind, bits, out);
       }
-    } else if (field.repeated) {
+    } else if (field.repeated()) {
       for (WireReader in(bytes); in.Next();) {
         if (in.field() != field.number || in.type() != type) continue;
         begin();
@@ -133,7 +137,7 @@ void WriteMembers(const MessageSchema& message, MessageBytes bytes, int depth, L
         }
       }
     }
-    if (field.repeated && count > 0) out << ']';
+    if (field.repeated() && count > 0) out << ']';
   }
 }
 

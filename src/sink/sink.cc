@@ -1,42 +1,13 @@
 #include "sink/sink.h"
 
-#include <array>
 #include <optional>
 
 #include "base/text.h"
-#include "otlp/otlp.pb.h"
 #include "otlp/validate.h"
-#include "otlp/wire_writer.h"
+#include "serve/otlp_http.h"
 #include "sink/items.h"
 
 namespace limpet {
-namespace {
-
-constexpr std::string_view kProtobuf = "application/x-protobuf";
-
-std::optional<Signal> SignalOfPath(std::string_view path) {
-  constexpr std::string_view kPrefix = "/v1/";
-  if (!path.starts_with(kPrefix)) return std::nullopt;
-  path.remove_prefix(kPrefix.size());
-  for (const Signal signal : kSignals) {
-    if (path == SignalName(signal)) return signal;
-  }
-  return std::nullopt;
-}
-
-/// Compares what stands before any parameters, in any case.
-bool IsToken(std::string_view value, std::string_view token) {
-  return EqualsIgnoringCase(Trim(TakeUntil(value, ';')), token);
-}
-
-/// The code that google.rpc.Status has for the HTTP status.
-uint32_t RpcCode(int status) {
-  constexpr uint32_t kInvalidArgument = 3, kResourceExhausted = 8, kUnavailable = 14;
-  if (status == 503) return kUnavailable;
-  return status == 413 ? kResourceExhausted : kInvalidArgument;
-}
-
-}  // namespace
 
 Result<uint32_t> ParseFailRate(std::string_view text) {
   const bool percent = text.ends_with('%');
@@ -62,7 +33,7 @@ Sink::Sink(const SinkOptions& options, std::span<std::byte> memory, Random& rand
 }
 
 void Sink::OnRequest(const HttpRequest& request, HttpResponse& response) {
-  const std::optional<Signal> signal = SignalOfPath(request.path);
+  const std::optional<Signal> signal = SignalOfOtlpPath(request.path);
   if (!signal) {
     response.status = 404;
     response.body << "limpet sink takes POST /v1/metrics, /v1/logs and /v1/traces\n";
@@ -81,7 +52,7 @@ void Sink::Export(Signal signal, const HttpRequest& request, HttpResponse& respo
   if (random_.Below(1'000'000) < options_.fail_per_million) {
     return Refuse(signal, 503, "failing on purpose (--fail)", response);
   }
-  if (!IsToken(request.content_type, kProtobuf)) {
+  if (OtlpFormOf(request.content_type) != OtlpForm::kProtobuf) {
     return Refuse(signal, 415, "content type is not application/x-protobuf", response);
   }
   std::span<const uint8_t> body = request.body;
@@ -95,11 +66,11 @@ void Sink::Export(Signal signal, const HttpRequest& request, HttpResponse& respo
   } else if (!request.content_encoding.empty() && !IsToken(request.content_encoding, "identity")) {
     return Refuse(signal, 415, "content encoding is neither gzip nor identity", response);
   }
-  if (const Status valid = ValidateExportRequest(signal, body); !valid.ok()) {
-    return Refuse(signal, 400, valid.where, response);
+  if (const auto valid = ValidateExportRequest(signal, body); !valid.ok()) {
+    return Refuse(signal, 400, valid.status().where, response);
   }
   Print(signal, body);
-  response.content_type = kProtobuf;  // An empty Export…ServiceResponse: all of it was taken.
+  AnswerExport(OtlpForm::kProtobuf, signal, 0, {}, response);
 }
 
 void Sink::Print(Signal signal, std::span<const uint8_t> request) {
@@ -115,15 +86,7 @@ void Sink::Print(Signal signal, std::span<const uint8_t> request) {
 }
 
 void Sink::Refuse(Signal signal, int status, const char* why, HttpResponse& response) {
-  std::array<uint8_t, 128> buffer;
-  WireWriter message(buffer);
-  message.Varint(otlp_RpcStatus_code_tag, RpcCode(status));
-  message.String(otlp_RpcStatus_message_tag, why);
-  LIMPET_CHECK(message.ok());
-  response.status = status;
-  response.content_type = kProtobuf;
-  response.body << std::string_view(reinterpret_cast<const char*>(message.bytes().data()),
-                                    message.size());
+  RefuseExport(OtlpForm::kProtobuf, status, why, response);
   if (options_.json) return;
   LineOut out(lines_, options_.colour);
   out.Use(Colour::kYellow) << "# " << SignalName(signal) << "  answered " << status << ": " << why;

@@ -128,6 +128,7 @@ struct SpoolOpened {
   std::array<SpoolRow, kSignalCount> done_through{};
   TriedRows tried{};
   SpoolRow next_row = 1;
+  uint64_t room_bytes = 0;    ///< As SpoolJob::room_bytes.
   UnixTime last_commit;       ///< Of the process before.
 };
 
@@ -192,6 +193,7 @@ struct SpoolJob {
   std::array<uint64_t, kSignalCount> dead_overflow_items{}, purged_items{}, retried_items{};
   uint64_t dead_changed = 0;                          ///< Letters that retry or purge moved.
   bool full = false;   ///< There is hardly room left, or none: `max_size` or `min_free`.
+  uint64_t room_bytes = 0;  ///< After a transaction: what more batches may take before anything is dropped.
   SignalTotals totals;
   std::array<uint64_t, kSignalCount> dead_items{};
   std::array<SpoolRead, kSpoolReadsMax> reads;

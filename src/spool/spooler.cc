@@ -53,6 +53,7 @@ void Spooler::TakeOver(const SpoolOpened& opened) {
   if (!opened.instance.text().empty()) instance_ = opened.instance;
   done_ = done_kept_ = opened.done_through;
   next_row_ = std::max(next_row_, opened.next_row);
+  room_bytes_ = opened.room_bytes;
   attempts_.TakeOver(opened.tried);
   for (const Signal signal : kSignals) {
     const size_t i = Index(signal);
@@ -218,6 +219,7 @@ MonoTime Spooler::CommitDue(MonoTime now) const {
     return now;
   }
   if (kept_out_ || recount_) return paced;
+  if (hurried_ && CommitsFirst()) return now;
   const bool fresh = AnyNew();
   const bool settled = done_ != done_kept_ || done_row_count_ > 0;
   const bool always = options_.durability == Durability::kAlways;
@@ -259,6 +261,24 @@ bool Spooler::TakeFileAnswer(FileAnswer& answer) {
   file_into_ = {};
   answer = file_answer_;
   return true;
+}
+
+// For receivers
+
+bool Spooler::HasRoom(size_t bytes) const {
+  // The next batch of others has its place besides.
+  if (!queue_.CouldHold(bytes + options_.batch_bytes)) return false;
+  if (!Usable()) return true;
+  // All of it may have to go there, where a batch takes up to two pages more than its bytes.
+  size_t batches = kSignalCount;
+  for (const Signal signal : kSignals) batches += queue_.batches(signal, Part::kNew);
+  const uint64_t needed = queue_.own_bytes() + bytes + batches * 2 * kSpoolPageBytes;
+  return !(was_full_ && CommitsFirst()) && needed <= room_bytes_;
+}
+
+bool Spooler::Kept(Signal signal, uint64_t sequence) const {
+  const BatchId head = queue_.Head(signal);
+  return !head || queue_.header(head).sequence > sequence;
 }
 
 Held Spooler::held(Signal signal) const {

@@ -213,6 +213,20 @@ class Spooler {
   /// runs short, and not at the end.
   void HoldCommits(MonoTime until) { hold_until_ = until; }
 
+  // For receivers, whose senders can be asked to come again.
+
+  /// Would batches of so many bytes find a place in memory, and after that on flash, without anything
+  /// being dropped for them?
+  bool HasRoom(size_t bytes) const;
+  /// What is queued now is safe only once it is committed.
+  bool CommitsFirst() const {
+    return Usable() && (Spills() || options_.durability == Durability::kAlways);
+  }
+  /// Somebody waits for a commit of what is open now: it begins as soon as the worker is free.
+  void HurryCommit() { hurried_ = true; }
+  /// Nothing of the signal up to this number, of those that this process has given, is only in memory.
+  bool Kept(Signal signal, uint64_t sequence) const;
+
   Held held(Signal signal) const;
   /// Batches on flash that are not in memory.
   bool HasBacklog(Signal signal) const { return Backlog(signal) > 0; }
@@ -266,12 +280,12 @@ class Spooler {
   void Failed(MonoTime now);
   MonoTime CommitDue(MonoTime now) const;
   bool Begin(MonoTime now, OpenBatches& open, const CountKeeper& counts);
-  void FillAdds();
+  bool FillAdds();
   void DropNew();
   MonoTime DropAged(MonoTime now);
   void FillAttempts();
   void FillBuries();
-  void FillWrite(MonoTime now, const CountKeeper& counts);
+  bool FillWrite(MonoTime now, const CountKeeper& counts);
   void FillRead();
 
   const SpoolerOptions options_;
@@ -324,7 +338,9 @@ class Spooler {
   size_t bury_count_ = 0, buries_running_ = 0;
 
   AttemptBook attempts_;
-  bool announced_ = false;  // Somebody waits for an attempt to be on flash.
+  bool announced_ = false;  // Somebody waits for an attempt to be on flash,
+  bool hurried_ = false;    // or for what is queued, or open.
+  uint64_t room_bytes_ = UINT64_MAX;  // In the spool, as the last transaction left it.
 
   DeadAction dead_action_ = DeadAction::kNone;
   std::array<SpoolRow, kSpoolDeadRowsMax> dead_rows_{};

@@ -39,7 +39,8 @@ bool Spooler::Begin(MonoTime now, OpenBatches& open, const CountKeeper& counts) 
   job_->dead_changed = 0;
   job_->full = false;
   job_->file_into = {};
-  if (write) FillWrite(now, counts);
+  const bool hurried = hurried_ && write;
+  if (write) hurried_ = FillWrite(now, counts) && hurried;
   FillRead();
   if (file_into_.size() > 0 && !file_answered_) {
     file_running_ = true;
@@ -49,7 +50,8 @@ bool Spooler::Begin(MonoTime now, OpenBatches& open, const CountKeeper& counts) 
   return reopen || job_->write || job_->read || file_running_;
 }
 
-void Spooler::FillWrite(MonoTime now, const CountKeeper& counts) {
+/// Returns whether more is to be added than one job takes.
+bool Spooler::FillWrite(MonoTime now, const CountKeeper& counts) {
   job_->boot = options_.boot;
   job_->instance = instance_;
   job_->mono = now;
@@ -62,7 +64,7 @@ void Spooler::FillWrite(MonoTime now, const CountKeeper& counts) {
   // In calm nothing goes to flash but what has to.
   const bool adds = phase_ != SpoolPhase::kCalm || options_.durability == Durability::kAlways || stopping_;
   to_add_ = adds && AnyNew();
-  if (adds) FillAdds();
+  const bool cut_short = adds && FillAdds();
   // Where room is made by dropping the oldest, it may drop copies of what it has, but none that is on
   // its way (S6): only those stay in memory while it does.
   for (const Signal signal : kSignals) {
@@ -90,6 +92,7 @@ void Spooler::FillWrite(MonoTime now, const CountKeeper& counts) {
   }
   job_->last = stopping_ && !more;
   job_->shrink = shrink_ && phase_ == SpoolPhase::kCalm;
+  return cut_short;
 }
 
 /// At a stop, with a spool that has no room and nobody left to wait for: lost before the last job, so
@@ -109,8 +112,9 @@ void Spooler::DropNew() {
   }
 }
 
-/// The batches that are only in memory, in the order of their collection over all signals.
-void Spooler::FillAdds() {
+/// The batches that are only in memory, in the order of their collection over all signals. Returns
+/// whether they are more than one job takes.
+bool Spooler::FillAdds() {
   std::array<BatchId, kSignalCount> next;
   for (const Signal signal : kSignals) next[Index(signal)] = queue_.Head(signal);
   uint64_t bytes = 0;
@@ -119,7 +123,7 @@ void Spooler::FillAdds() {
     for (const BatchId id : next) {
       if (id && (!first || queue_.header(id).first_mono < queue_.header(first).first_mono)) first = id;
     }
-    if (!first) return;
+    if (!first) return false;
     const BatchHeader& header = queue_.header(first);
     const bool busy = queue_.in_flight(first) || (!queue_.whole(first) && !stopping_);
     if (busy && Rows(header.signal) > 0 && !split_[Index(header.signal)]) {
@@ -129,7 +133,7 @@ void Spooler::FillAdds() {
       continue;
     }
     bytes += header.stored_bytes + header.checkpoint_bytes;
-    if (job_->add_count > 0 && bytes > SpoolStore::AddBytesMax(options_.max_bytes)) return;  // S5
+    if (job_->add_count > 0 && bytes > SpoolStore::AddBytesMax(options_.max_bytes)) return true;  // S5
     if (queue_.row(first) == 0) queue_.SetRow(first, next_row_++);  // P3
     queue_.Pin(first);
     Pinned& pinned = pinned_[job_->add_count];
@@ -137,6 +141,7 @@ void Spooler::FillAdds() {
     job_->adds[job_->add_count++] = {queue_.row(first), header, &pinned.record};
     next[Index(header.signal)] = queue_.Next(first);
   }
+  return true;
 }
 
 /// What has been tried of what the spool has, or is given now.
@@ -257,6 +262,7 @@ void Spooler::Succeeded(MonoTime now) {
   if (job_->shrink) shrink_ = false;
   if (job_->write) {
     last_commit_ = now;
+    room_bytes_ = job_->room_bytes;
     marked_ = true;
     recount_ = false;
     done_kept_ = job_->done_through;

@@ -82,6 +82,7 @@ Status SpoolStore::Open(SpoolOpened& opened) {
   opened.totals = state_.totals;
   opened.tried = state_.tried;
   opened.next_row = state_.next_row;
+  opened.room_bytes = RoomBytes(MaxPages());
   opened.last_commit = UnixTime{state_.last_commit};
   return {};
 }

@@ -128,6 +128,7 @@ class SpoolStore final : public Task {
   Status MakeRoom(SpoolJob& job, Signal signal, uint64_t pages, bool* made,
                   SpoolRow end = UINT64_MAX);
   bool NoRoomAtAll() const;
+  uint64_t RoomBytes(uint64_t page_limit) const;
   Status RemoveDone(bool needed, bool* removed);
   struct Removed {
     bool found = false;

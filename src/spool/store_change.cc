@@ -22,6 +22,7 @@ Status SpoolStore::Transact(SpoolJob& job) {
     saved_ = state_;
     committed_ = true;
     ++generation_;
+    job.room_bytes = RoomBytes(page_limit_);
     return {};
   }
   // Should even this fail, for want of memory, then closing the database does the same.

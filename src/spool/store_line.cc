@@ -215,6 +215,13 @@ bool SpoolStore::NoRoomAtAll() const {
                      [](const SpoolTotals& totals) { return totals.batches == 0; });
 }
 
+/// What batches may still take, without what a commit keeps free for the next one (KeepHeadroom).
+uint64_t SpoolStore::RoomBytes(uint64_t page_limit) const {
+  uint64_t pages = ReservedPages() + PagesFor(state_.dead_bytes) + PagesFor(AddBytesMax(options_.max_bytes));
+  for (const SpoolTotals& totals : state_.totals) pages += PagesOf(totals);
+  return page_limit > pages ? (page_limit - pages) * kSpoolPageBytes : 0;
+}
+
 /// Frees that many pages for a batch of the signal, but none of a row from `end` on where the oldest
 /// go. made: false when nothing more may go.
 Status SpoolStore::MakeRoom(SpoolJob& job, Signal signal, uint64_t pages, bool* made, SpoolRow end) {

@@ -297,8 +297,8 @@ metrics = cpu, flash
 [destination.a]
 url = ftp://x
 timeout = soon
-[receive.otlp]
-listen = 127.0.0.1:4318
+[receive.statsd]
+listen = 127.0.0.1:8125
 [health]
 listen = 0.0.0.0:13133
 """)
@@ -312,7 +312,7 @@ listen = 0.0.0.0:13133
         (9, r"metrics.*flash.*not available in this build"),
         (11, r"url.*http://.*https://"),
         (12, r"timeout.*duration"),
-        (13, r"receive\.otlp.*not available in this build"),
+        (13, r"receive\.statsd.*not available in this build"),
         (16, r"listen.*insecure"),
     ]
     lines = done.stderr.splitlines()

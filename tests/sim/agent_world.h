@@ -121,19 +121,27 @@ struct AgentWorld : private PoolReporter {
     arena.resize(queue_blocks * kBlockBytes / sizeof(uint64_t));
     read_buffer.resize(kProcFileBytes);
     const ResourceAttribute attribute{"service.name", "limpet"};
-    identity.resource = EncodeResource({&attribute, 1}, resource).value();
+    identity.resource = EncodeResource(host_resource.empty() ? std::span(&attribute, 1) : host_resource, resource).value();
     identity.version = "1.0";
     identity.instance = instance;
     identity.start = random.Next();
     if (extra != nullptr) logs_slab.resize(slab.size());
     if (flash != nullptr && extra == nullptr) logs_slab.resize(kEventSlabBytes);
+    if (config.receive.present) {
+      logs_slab.resize(slab.size());
+      traces_slab.resize(slab.size());
+      receiver_memory.resize(OtlpReceiver::BytesNeeded(config.receive.max_connections));
+      read_buffer.resize(std::max(read_buffer.size(),
+                                  OtlpReceiver::ScratchBytes(config.receive.max_body_bytes, config.queue.batch_bytes,
+                                                             config.receive.merge)));
+    }
     delivery_memory.resize(Delivery::BytesNeeded(config) / sizeof(std::max_align_t) + 1);
-    const AgentMemory memory{.slab = slab,
-                             .logs_slab = logs_slab,
+    const AgentMemory memory{.slabs = {slab, logs_slab, traces_slab},
                              .gzip = config.destinations[0].gzip ? gzip.get() : nullptr,
                              .packed = packed,
                              .queue = std::as_writable_bytes(std::span(arena)),
                              .delivery = std::as_writable_bytes(std::span(delivery_memory)),
+                             .receiver = receiver_memory,
                              .read_buffer = read_buffer};
     transports.clear();
     for (size_t n = 0; n < config.destination_count; ++n) transports.push_back(&transport_of(n));
@@ -274,8 +282,10 @@ struct AgentWorld : private PoolReporter {
   std::string instance = "inst";  ///< As it is derived; the spool may know another.
   AgentIdentity identity;
   std::array<uint8_t, 256> resource{};
+  std::span<const ResourceAttribute> host_resource;  ///< Empty: service.name alone.
   Source* extra = nullptr;
-  std::vector<uint8_t> slab, logs_slab, packed;
+  std::vector<uint8_t> slab, logs_slab, traces_slab, packed;
+  std::vector<std::byte> receiver_memory;
   std::vector<std::byte> gzip_memory;
   std::unique_ptr<GzipCompressor> gzip;
   std::vector<uint64_t> arena;

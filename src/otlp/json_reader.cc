@@ -1,0 +1,186 @@
+#include "otlp/json_reader.h"
+
+#include <cstring>
+
+#include "base/text.h"
+
+namespace limpet {
+namespace {
+
+bool IsDigit(char c) { return c >= '0' && c <= '9'; }
+
+}  // namespace
+
+size_t JsonNumberSize(std::string_view text) {
+  const auto at = [text](size_t i) { return i < text.size() ? text[i] : '\0'; };
+  const auto digits = [at](size_t i) {
+    while (IsDigit(at(i))) ++i;
+    return i;
+  };
+  size_t size = at(0) == '-' ? 1 : 0;
+  if (!IsDigit(at(size))) return 0;
+  size = at(size) == '0' ? size + 1 : digits(size);
+  if (at(size) == '.' && IsDigit(at(size + 1))) size = digits(size + 1);
+  if (at(size) == 'e' || at(size) == 'E') {
+    const size_t sign = at(size + 1) == '+' || at(size + 1) == '-' ? 1 : 0;
+    if (IsDigit(at(size + 1 + sign))) size = digits(size + 1 + sign);
+  }
+  return size;
+}
+
+void JsonReader::Fail(const char* where) {
+  if (ok()) status_ = {Code::kInvalid, static_cast<int32_t>(at_), where};
+  at_ = text_.size();
+}
+
+char JsonReader::Peek() {
+  for (; at_ < text_.size(); ++at_) {
+    const char c = text_[at_];
+    if (c != ' ' && c != '\n' && c != '\r' && c != '\t') return c;
+  }
+  return '\0';
+}
+
+bool JsonReader::Take(char c) {
+  if (Peek() != c) return false;
+  ++at_;
+  return true;
+}
+
+bool JsonReader::TakeWord(std::string_view word) {
+  Peek();
+  if (!text_.substr(at_).starts_with(word)) return false;
+  at_ += word.size();
+  return true;
+}
+
+std::string_view JsonReader::Number() {
+  Peek();
+  const std::string_view number = text_.substr(at_, JsonNumberSize(text_.substr(at_)));
+  if (number.empty()) Fail("JSON number");
+  at_ += number.size();
+  return number;
+}
+
+void JsonReader::Enter(char open) {
+  entered_ = true;
+  if (!Take(open)) Fail(open == '{' ? "JSON object" : "JSON array");
+}
+
+bool JsonReader::More(char close) {
+  const bool first = entered_;
+  entered_ = false;
+  if (Take(close)) return false;
+  if (!first && !Take(',')) Fail("JSON comma");
+  return ok();
+}
+
+std::string_view JsonReader::Name() {
+  if (!Take('"')) Fail("JSON name");
+  const std::string_view name = Short();
+  if (!Take(':')) Fail("JSON colon");
+  return name;
+}
+
+bool JsonReader::Piece(std::string_view& piece) {
+  const size_t begin = at_;
+  while (at_ < text_.size()) {
+    const auto c = static_cast<unsigned char>(text_[at_]);
+    if (c < ' ' || c == '"' || c == '\\') break;
+    const size_t length = c < 0x80 ? 1 : Utf8Length(text_.substr(at_));
+    if (length == 0) break;
+    at_ += length;
+  }
+  piece = text_.substr(begin, at_ - begin);
+  if (!piece.empty()) return true;
+  if (at_ < text_.size() && text_[at_] == '\\') return Escape(piece);
+  if (at_ == text_.size() || text_[at_] != '"') {
+    Fail("JSON string");
+  } else {
+    ++at_;
+  }
+  return false;
+}
+
+// The backslash comes next.
+bool JsonReader::Escape(std::string_view& piece) {
+  constexpr std::string_view kNames = "\"\\/bfnrt", kCharacters = "\"\\/\b\f\n\r\t";
+  const char name = at_ + 1 < text_.size() ? text_[at_ + 1] : '\0';
+  if (const size_t i = kNames.find(name); i != std::string_view::npos) {
+    at_ += 2;
+    piece = kCharacters.substr(i, 1);
+    return true;
+  }
+  uint32_t point = Unit();
+  if ((point & 0xfc00) == 0xd800) {
+    const uint32_t low = Unit();
+    if ((low & 0xfc00) != 0xdc00) Fail("JSON surrogate");
+    point = 0x10000 + ((point & 0x3ff) << 10 | (low & 0x3ff));
+  } else if ((point & 0xfc00) == 0xdc00) {
+    Fail("JSON surrogate");
+  }
+  const size_t size = point < 0x80 ? 1 : point < 0x800 ? 2 : point < 0x10000 ? 3 : 4;
+  constexpr uint8_t kLead[] = {0, 0, 0xc0, 0xe0, 0xf0};
+  for (size_t i = size; i-- > 1; point >>= 6) {
+    character_[i] = static_cast<char>(0x80 | (point & 0x3f));
+  }
+  character_[0] = static_cast<char>(kLead[size] | point);
+  piece = {character_, size};
+  return ok();
+}
+
+/// Takes \uXXXX.
+uint32_t JsonReader::Unit() {
+  const std::string_view digits = text_.substr(at_).starts_with("\\u") ? text_.substr(at_ + 2, 4) : "";
+  const std::optional<uint32_t> unit = ParseNumber<uint32_t>(digits, 16);
+  if (digits.size() != 4 || !unit) {
+    Fail("JSON escape");
+    return 0;
+  }
+  at_ += 6;
+  return *unit;
+}
+
+std::string_view JsonReader::Short() {
+  std::string_view piece;
+  if (!Piece(piece)) return {};
+  if (at_ < text_.size() && text_[at_] == '"') {
+    ++at_;
+    return piece;
+  }
+  size_t size = 0;
+  do {
+    if (size + piece.size() <= kShortMax) std::memcpy(short_ + size, piece.data(), piece.size());
+    size += piece.size();
+  } while (Piece(piece));
+  return {short_, ok() && size <= kShortMax ? size : 0};
+}
+
+void JsonReader::Skip() {
+  uint64_t objects = 0;  // A bit for each object or array that is open, the innermost lowest.
+  int depth = 0;
+  do {
+    // At a value.
+    const char c = Peek();
+    if (c == '{' || c == '[') {
+      if (depth++ == kSkipDepthMax) Fail("JSON depth");
+      objects = objects << 1 | (c == '{' ? 1 : 0);
+      Enter(c);
+    } else if (Take('"')) {
+      for (std::string_view piece; Piece(piece);) {
+      }
+    } else if (!TakeWord("true") && !TakeWord("false") && !TakeWord("null")) {
+      Number();
+    }
+    // On to the next value: out of what ends here.
+    while (depth > 0 && !More(objects & 1 ? '}' : ']')) objects >>= 1, --depth;
+    if (depth > 0 && objects & 1) Name();
+  } while (depth > 0 && ok());
+}
+
+void JsonReader::End() {
+  Peek();
+  if (at_ < text_.size()) Fail("JSON end");
+}
+
+}  // namespace limpet
