@@ -101,24 +101,38 @@ def walk():
 
 
 def json_():
+    """The same of JSON, with and without blanks."""
     for signal, text, _ in requests():
         yield bytes([["metrics", "logs", "traces"].index(signal)]) + text.encode()
-        yield bytes([["metrics", "logs", "traces"].index(signal)]) + json.dumps(json.loads(text), indent=1).encode()
+        yield bytes([["metrics", "logs", "traces"].index(signal)]) + json.dumps(
+            json.loads(text), indent=1).encode()
 
 
 def http():
-    for signal, text, message in requests():
-        head = f"POST /v1/{signal} HTTP/1.1\r\nHost: a\r\nContent-Type: application/"
-        for kind, body in ("x-protobuf", message), ("json", text.encode()):
-            yield f"{head}{kind}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
-        packed = gzip.compress(message, mtime=0)
-        half = len(packed) // 2
-        yield (f"{head}x-protobuf\r\nContent-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
-               + b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (packed[:half], packed[half:]))
-               + b"0\r\n\r\n")
-    yield b"POST /v1/logs HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 0\r\n\r\n" * 2
+    """Scripts of fuzz_http.cc: a client dials, what it says comes in pieces, the server is run between them."""
+    for number, text in enumerate(conversations()):
+        client, size = number % 6, 16 + 37 * number % 240
+        script = bytes([client, 0xff])
+        for at in range(0, len(text), size):
+            piece = text[at:at + size]
+            script += bytes([42 + client, len(piece)]) + piece + bytes([36])
+        yield script + bytes([36, 36, 24 + client, 5, 30, number % 2, 36, 12 + client, 36])
+
+
+def conversations():
+    for path in "/v1/logs", "/later", "/no":
+        for _, text, message in requests():
+            head = f"POST {path} HTTP/1.1\r\nHost: a\r\nContent-Type: application/"
+            for kind, body in ("x-protobuf", message), ("json", text.encode()):
+                yield f"{head}{kind}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+            packed = gzip.compress(message, mtime=0)
+            half = len(packed) // 2
+            yield (f"{head}x-protobuf\r\nContent-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+                   + b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (packed[:half], packed[half:]))
+                   + b"0\r\n\r\n")
+    yield b"POST /v1/logs HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\nx" * 2
     yield b"POST /v1/logs HTTP/1.0\r\nAuthorization: Bearer x\r\nConnection: keep-alive\r\n\r\n"
-    yield b"GET /health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+    yield b"GET /health?a=b HTTP/1.1\r\nHost: a\r\nAccept: application/json\r\nConnection: close\r\n\r\n"
 
 
 def gzip_():
