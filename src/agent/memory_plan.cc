@@ -16,9 +16,9 @@ namespace limpet {
 namespace {
 
 constexpr size_t kAlignment = 64;
-// Batches of full size that the queue holds at least: one in flight, one that waits; and one of each
-// signal, so that what is open never keeps a receiver from taking more.
-size_t QueueBatchesMin(const Config& config) { return config.receive.present ? 2 + kSignalCount : 2; }
+// Batches of full size that the queue holds at least: one in flight, one that waits; and one more for a
+// receiver, which takes nothing that would leave no room for the next (Spooler::HasRoom).
+size_t QueueBatchesMin(const Config& config) { return config.receive.present ? 3 : 2; }
 
 constexpr size_t RoundUp(size_t bytes) { return (bytes + kAlignment - 1) & ~(kAlignment - 1); }
 

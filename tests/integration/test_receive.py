@@ -81,7 +81,7 @@ def test_round_trip(receiving, endpoint, name, content_type):
     whole, arrived = otlp_random.REQUESTS[name](), otlp_random.REQUESTS[name]()
     seen = set()
     with Client(running.address) as client:
-        for number in range(150):
+        for number in range(500):
             message = otlp_random.request(rng, name)
             body = otlp_random.to_json(message, rng) if content_type == JSON else message.SerializeToString()
             answer = client.post(f"/v1/{name}", body, content_type, gzipped=number % 2 == 1,
@@ -345,7 +345,7 @@ def test_full_asks_to_come_again(receiving, endpoint):
     """No destination, a small spool: 429, nothing that was taken is lost, and the rest comes later."""
     endpoint.stop()
     port = endpoint.port
-    running = receiving("spool.max_size=256KiB", "spool.min_free=0", "destination.primary.compression=none", *FAST,
+    running = receiving("spool.max_size=1MiB", "spool.min_free=0", "destination.primary.compression=none", *FAST,
                         url=f"http://127.0.0.1:{port}")
     taken, full = 0, None
     with Client(running.address) as client:
