@@ -93,7 +93,6 @@ struct TlsSockets::Session {
 TlsSockets::TlsSockets(Sockets& below, const Options& options, Clock& clock, Log& log)
     : below_(below),
       options_(options),
-      clock_(clock),
       log_(log),
       trust_({.ca_index = options.client_ca,
               .certificate = options.certificate,
