@@ -468,7 +468,8 @@ TEST(LoadConfig, Receiver) {
     SCOPED_TRACE(c.name);
     ConfigWorld world;
     world.texts["limpet.ini"] = std::string(c.before) + "[receive.otlp]\n" + c.text;
-    if (std::string(c.before).find("destination") == std::string::npos) world.texts["limpet.ini"] += kDestination;
+    const bool own = std::string(c.before).find("destination") != std::string::npos;
+    if (!own) world.texts["limpet.ini"] += kDestination;
     Config config;
     EXPECT_EQ(world.Load(config).ok(), c.errors[0] == '\0');
     EXPECT_EQ(Joined(world.errors), c.errors);

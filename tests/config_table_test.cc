@@ -56,7 +56,8 @@ TEST(LimpetIni, IsTheTable) {
   for (const SectionRow& section : Sections()) {
     const bool destination = std::string_view(section.name) == "destination.*";
     // A source runs when its section is there: all but this host's own are only shown.
-    const bool active = section.built && (section.present == nullptr || std::string_view(section.name) == "host");
+    const bool host = std::string_view(section.name) == "host";
+    const bool active = section.built && (section.present == nullptr || host);
     expected.push_back({active,
                         "[" + Named(section.name, destination ? "primary" : "NAME") + "]",
                         (section.built ? "" : mark) + section.help});

@@ -1,9 +1,12 @@
 // Fuzzes the HTTP side: what comes off the line, in pieces of any size, at any time, from several
-// clients at once, through a server whose pool is far too small. For libFuzzer, or any driver that
-// calls its entry point.
+// clients at once, through a server whose pool is far too small; and that a parser comes to the same
+// whatever the pieces. For libFuzzer, or any driver that calls its entry point.
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <string>
 #include <string_view>
 
 #include "fake_net.h"
@@ -144,7 +147,8 @@ class Run {
   void Pass(Duration time) {
     LIMPET_CHECK(poller_.Settle());  // No busy loop.
     clock_.now = clock_.now + time;
-    LIMPET_CHECK(server_.OnTime(clock_.now) > clock_.now || server_.OnTime(clock_.now) > clock_.now);
+    server_.OnTime(clock_.now);
+    LIMPET_CHECK(server_.OnTime(clock_.now) > clock_.now);  // All that was due is done.
   }
   void Check() {
     const HttpServer::Use& use = server_.use();
@@ -164,11 +168,43 @@ class Run {
   std::array<FakeSockets::Connection*, 6> clients_{};  // More than there are slots.
 };
 
+/// What a parser makes of `text` in pieces of up to `step` bytes.
+std::string Outcome(std::string_view text, size_t step) {
+  using State = HttpParser::State;
+  static char head[kConnectionHeadBytes], body[kBodyMax];
+  HttpParser parser(head, kBodyMax);
+  std::string outcome;
+  for (;;) {
+    if (parser.state() == State::kRefused) return outcome + std::to_string(parser.refusal());
+    if (parser.state() == State::kWantsBody) {
+      parser.GiveBody(body);
+    } else if (parser.state() == State::kComplete) {
+      const HttpRequest& request = parser.request();
+      outcome.append(request.method).append(request.path).append(request.query);
+      outcome.append(reinterpret_cast<const char*>(request.body.data()), request.body.size());
+      outcome += parser.keep_alive() ? '+' : '-';
+      parser.Next();
+    } else {
+      if (text.empty()) return outcome + "more";
+      const std::span<char> space = parser.Space();
+      const size_t count = std::min({step, space.size(), text.size()});
+      LIMPET_CHECK(count > 0);
+      std::memcpy(space.data(), text.data(), count);
+      text.remove_prefix(count);
+      parser.Take(count);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace limpet
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace limpet;
-  Run({reinterpret_cast<const char*>(data), size}).Go();
+  const std::string_view text(reinterpret_cast<const char*>(data), size);
+  Run(text).Go();
+  if (size < 2) return 0;
+  const std::string_view line = text.substr(1);  // The first byte says how fast.
+  LIMPET_CHECK(Outcome(line, 1 + data[0]) == Outcome(line, SIZE_MAX));
   return 0;
 }

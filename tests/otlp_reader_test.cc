@@ -1,4 +1,4 @@
-// The readers of protobuf from outside: the field walk, the check of whole requests, answer bodies.
+// The readers of protobuf from outside: the fields of a message, answer bodies.
 #include <gtest/gtest.h>
 
 #include <random>
@@ -7,7 +7,6 @@
 
 #include "otlp/answer_body.h"
 #include "otlp/otlp.pb.h"
-#include "otlp/validate.h"
 #include "otlp/wire_reader.h"
 #include "otlp/wire_writer.h"
 
@@ -146,84 +145,6 @@ TEST(RepeatedReader, TakesEveryWayOfWriting) {
     for (uint64_t value = 0; in.Next(value);) values.push_back(value);
     EXPECT_EQ(values, c.values);
   }
-}
-
-/// A request with one attribute value, `value` being the fields of the AnyValue.
-std::string LogsWithBody(std::string_view value) {
-  std::vector<uint8_t> buffer(value.size() + 64);
-  WireWriter out(buffer);
-  const size_t resource = out.Open(otlp_ExportLogsServiceRequest_resource_logs_tag);
-  const size_t scope = out.Open(otlp_ResourceLogs_scope_logs_tag);
-  const size_t record = out.Open(otlp_ScopeLogs_log_records_tag);
-  out.Bytes(otlp_LogRecord_body_tag, Bytes(value));
-  out.Close(record);
-  out.Close(scope);
-  out.Close(resource);
-  EXPECT_TRUE(out.ok());
-  return Text(out.bytes());
-}
-
-TEST(ValidateExportRequest, Values) {
-  struct Case { const char* name; std::string_view value; Code code; };
-  constexpr Case cases[] = {
-      {"no value", ""sv, Code::kOk},
-      {"string", "\x0a\x02""ok"sv, Code::kOk},
-      {"unknown field", "\xa2\x06\x01\xff"sv, Code::kOk},
-      {"array of an int and a bytes value", "\x2a\x07\x0a\x02\x18\x01\x0a\x01\x3a"sv, Code::kInvalid},
-      {"array of an int and empty bytes", "\x2a\x08\x0a\x02\x18\x01\x0a\x02\x3a\x00"sv, Code::kOk},
-      {"string that is a varint", "\x08\x01"sv, Code::kInvalid},
-      {"int that is a string", "\x1a\x01""1"sv, Code::kInvalid},
-      {"double of 32 bits", "\x25""1234"sv, Code::kInvalid},
-      {"string that is not UTF-8", "\x0a\x01\xff"sv, Code::kInvalid},
-      {"bytes may be anything", "\x3a\x01\xff"sv, Code::kOk},
-  };
-  for (const Case& c : cases) {
-    SCOPED_TRACE(c.name);
-    EXPECT_EQ(ValidateExportRequest(Signal::kLogs, Bytes(LogsWithBody(c.value))).status().code, c.code);
-  }
-}
-
-TEST(ValidateExportRequest, PackedFields) {
-  struct Case { const char* name; std::string_view point; Code code; };
-  constexpr Case cases[] = {
-      {"packed", "\x32\x08""12345678"sv, Code::kOk},
-      {"one by one", "\x31""12345678"sv, Code::kOk},
-      {"packed, cut", "\x32\x07""1234567"sv, Code::kInvalid},
-      {"varint", "\x30\x01"sv, Code::kInvalid},
-      {"not repeated", "\x22\x08""12345678"sv, Code::kInvalid},
-  };
-  for (const Case& c : cases) {
-    SCOPED_TRACE(c.name);
-    uint8_t buffer[128];
-    WireWriter out(buffer);
-    const size_t resource = out.Open(otlp_ExportMetricsServiceRequest_resource_metrics_tag);
-    const size_t scope = out.Open(otlp_ResourceMetrics_scope_metrics_tag);
-    const size_t metric = out.Open(otlp_ScopeMetrics_metrics_tag);
-    const size_t data = out.Open(otlp_Metric_histogram_tag);
-    out.Bytes(otlp_Histogram_data_points_tag, Bytes(c.point));
-    out.Close(data);
-    out.Close(metric);
-    out.Close(scope);
-    out.Close(resource);
-    EXPECT_EQ(ValidateExportRequest(Signal::kMetrics, out.bytes()).status().code, c.code);
-  }
-}
-
-TEST(ValidateExportRequest, NestedValues) {
-  std::string value;
-  bool ok = true;
-  int arrays = 0;
-  for (; ok && arrays < 100; ++arrays) {
-    ok = ValidateExportRequest(Signal::kLogs, Bytes(LogsWithBody(value))).ok();
-    std::vector<uint8_t> outer(value.size() + 16);
-    WireWriter out(outer);
-    const size_t array = out.Open(otlp_AnyValue_array_value_tag);
-    out.Bytes(otlp_ArrayValue_values_tag, Bytes(value));
-    out.Close(array);
-    value = Text(out.bytes());
-  }
-  // Request, resource, scope, record, body: what is left goes by twos.
-  EXPECT_EQ(arrays, (kWireDepthMax - 5) / 2 + 2);
 }
 
 TEST(ParseAnswerBody, Errors) {

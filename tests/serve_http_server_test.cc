@@ -24,7 +24,7 @@ struct Echo final : HttpHandler {
     if (request.path == "/full") {
       response.status = 429;
       response.retry_after_seconds = 2;
-      response.content_type = request.content_type;
+      response.content_type = "";
     }
     if (request.path == "/wordy") {
       response.status = 400;
@@ -604,10 +604,10 @@ TEST_F(PoolTest, ContinueIsSentWhenTheBlockIsThere) {
 
 TEST_F(PoolTest, HandlerRefusesBeforeTheBody) {
   Far& first = Send(Post("/1", 600));  // Nobody waits for the pool to be refused.
-  Far& full = Send(Post("/full", 500, "Content-Type: a/b\r\n") + std::string(10, 'x'));
+  Far& full = Send(Post("/full", 500) + std::string(10, 'x'));
   EXPECT_EQ(full.to_client,
-            "HTTP/1.1 429 Too Many Requests\r\nContent-Type: a/b\r\nContent-Length: 0\r\n"
-            "Cache-Control: no-store\r\nRetry-After: 2\r\nConnection: close\r\n\r\n");
+            "HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\nCache-Control: no-store\r\n"
+            "Retry-After: 2\r\nConnection: close\r\n\r\n");
   EXPECT_TRUE(full.server_finished);
   full.to_server = std::string(490, 'x');
   Settle();
@@ -756,9 +756,16 @@ TEST_F(HttpServerTest, DeferredAnswersEnd) {
   EXPECT_EQ(handler_.gone, 2);
   EXPECT_EQ(StatusOf(late), "HTTP/1.1 503");  // H1.
   EXPECT_NE(late.to_client.find("\r\nRetry-After: 1\r\n"), std::string::npos);
+  Far& stuffed = sockets_.Dial(listener_);
+  stuffed.room = 0;
+  stuffed.to_server = Get("/later");
+  Settle();
+  Pass(Seconds(30));
+  EXPECT_TRUE(stuffed.server_closed);
+  EXPECT_EQ(handler_.gone, 3);
   Send(Get("/later"));
   server_->Close();
-  EXPECT_EQ(handler_.gone, 3);
+  EXPECT_EQ(handler_.gone, 4);
   EXPECT_TRUE(handler_.deferred.empty());
 }
 

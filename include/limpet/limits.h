@@ -15,6 +15,17 @@ inline constexpr size_t kMemoryMin = 1 * kMiB;
 inline constexpr size_t kCurlPoolBytes = 92 * kKiB;  // One destination: libcurl, c-ares; peak 62, with secrets 68.
 inline constexpr size_t kTlsPoolBytes = 64 * kKiB;   // Likewise: mbedTLS; peak 38 (RSA-2048), mutual 45.
 
+// The TLS of a listener, out of the same pool as that of destinations.
+inline constexpr size_t kTlsServerSessionsMax = 6;
+inline constexpr size_t kTlsServerSessionBytes = 33 * kKiB;  // One client: 23 to 27, with a certificate 26 to 32.
+inline constexpr size_t kTlsServerOwnBytes = 36 * kKiB;      // Certificate, key, and one step of a handshake: 15.
+constexpr size_t TlsServerSessions(size_t connections) {
+  return connections < kTlsServerSessionsMax ? connections : kTlsServerSessionsMax;
+}
+constexpr size_t TlsServerPoolBytes(size_t sessions) {
+  return kTlsServerOwnBytes + sessions * kTlsServerSessionBytes;
+}
+
 // Configuration.
 inline constexpr size_t kResourceBytesMax = 12 * kKiB; // Keys and values of [resource], encoded.
 

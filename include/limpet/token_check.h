@@ -1,4 +1,4 @@
-// Who may come in.
+// Whether a client may come in, by the header Authorization of its request.
 #pragma once
 
 #include <string_view>
@@ -7,7 +7,7 @@ namespace limpet {
 
 class TokenCheck {
  public:
-  /// authorization: the value of the request's header; empty: it has none.
+  /// authorization: the header's value, empty when there is none.
   virtual bool Allows(std::string_view authorization) = 0;
 
  protected:

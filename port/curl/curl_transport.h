@@ -52,7 +52,7 @@ class CurlDestination final : public Transport {
   /// Takes from the heap "curl" what it needs for good: the handle, URLs and headers.
   /// Files with tokens need not be there yet.
   /// kFull: no room. kInvalid: a URL or a header of the configuration cannot be used. Otherwise, told
-  /// by WriteProblem: what ClientCertificate::Load says.
+  /// by WriteProblem: what OwnCertificate::Load says.
   Status Start();
   /// What a failed Start was about, for people.
   void WriteProblem(TextWriter& out) const;

@@ -9,6 +9,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -40,6 +41,7 @@ namespace {
 
 LibraryHeaps heaps;
 size_t refusals = 0;
+TlsShareScope* share = nullptr;
 
 void* Count(void* block) {
   if (block == nullptr) ++refusals;
@@ -67,7 +69,10 @@ char* Strdup(const char* text) {
 }
 
 void* TlsCalloc(size_t count, size_t bytes) {
-  return Count(Refused() ? nullptr : heaps.tls->AllocateZeroed(count, bytes));
+  if (Refused() || (share != nullptr && !share->Admits(count, bytes))) return Count(nullptr);
+  void* const block = heaps.tls->AllocateZeroed(count, bytes);
+  if (share != nullptr) share->Note();
+  return Count(block);
 }
 
 void TlsFree(void* block) { heaps.tls->Free(block); }
@@ -103,6 +108,28 @@ void LeaveLibraries() {
   ares_library_cleanup();
   mbedtls_psa_crypto_free();
   heaps = {};
+}
+
+TlsShareScope::TlsShareScope(TlsShare& s) : share_(s), before_(heaps.tls->use().used - s.used_) {
+  LIMPET_CHECK(share == nullptr);
+  share = this;
+}
+
+TlsShareScope::~TlsShareScope() {
+  Note();
+  share = nullptr;
+}
+
+size_t TlsShareScope::Used() const { return heaps.tls->use().used - before_; }
+
+bool TlsShareScope::Admits(size_t count, size_t bytes) const {
+  const size_t left = share_.bytes_ - std::min(share_.bytes_, Used());
+  return bytes == 0 || count <= left / bytes;
+}
+
+void TlsShareScope::Note() {
+  share_.used_ = Used();
+  share_.peak_ = std::max(share_.peak_, share_.used_);
 }
 
 size_t LibraryRefusals() { return refusals; }

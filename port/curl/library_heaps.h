@@ -28,6 +28,40 @@ void LeaveLibraries();
 /// of it.
 size_t LibraryRefusals();
 
+/// A bound on what some of the users of the heap "tls" hold together, so that their peers cannot take
+/// what the others need.
+class TlsShare {
+ public:
+  explicit TlsShare(size_t bytes) : bytes_(bytes) {}
+  size_t used() const { return used_; }
+  size_t peak() const { return peak_; }
+
+ private:
+  friend class TlsShareScope;
+  size_t bytes_, used_ = 0, peak_ = 0;
+};
+
+/// While it lives, what mbedTLS allocates and frees is counted in the share, and refused beyond it.
+/// Blocks are freed under the share that they were allocated under. One at a time.
+class TlsShareScope {
+ public:
+  explicit TlsShareScope(TlsShare& share);
+  ~TlsShareScope();
+  TlsShareScope(const TlsShareScope&) = delete;
+  TlsShareScope& operator=(const TlsShareScope&) = delete;
+
+  /// Does a block of `count` times `bytes` still fit?
+  bool Admits(size_t count, size_t bytes) const;
+  /// Brings the share up to date.
+  void Note();
+
+ private:
+  size_t Used() const;
+
+  TlsShare& share_;
+  size_t before_;  // What the heap had handed out beyond the share.
+};
+
 /// A block out of the heap "curl" for what goes with the libraries' own objects; nullptr when full.
 void* AllocateForLibraries(size_t bytes);
 void FreeForLibraries(void* block);

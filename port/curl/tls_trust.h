@@ -11,7 +11,7 @@
 #include "limpet/status.h"
 #include "limpet/time.h"
 #include "port/curl/ca_index.h"
-#include "port/curl/client_certificate.h"
+#include "port/curl/own_certificate.h"
 #include "port/curl/connection_facts.h"
 #include "port/curl/failure_text.h"
 
@@ -31,7 +31,7 @@ class TlsTrust {
 
   TlsTrust(const Options& options, Clock& clock);
 
-  /// Reads the client's certificate. The errors of ClientCertificate, told by WriteProblem.
+  /// Reads the client's certificate. The errors of OwnCertificate, told by WriteProblem.
   Status Start();
 
   /// Sets up the mbedtls_ssl_config and the mbedtls_ssl_context of a connection that is about to be
@@ -46,6 +46,8 @@ class TlsTrust {
   const Status& status() const { return status_; }
   /// What is wrong with them: "tls_ca /x: not found".
   void WriteProblem(TextWriter& out) const;
+  /// The certificate that is shown, another pointer when another one is in force; nullptr: none.
+  const void* chain() const { return client_.loaded() ? client_.chain() : nullptr; }
   /// A certificate was not valid yet by a clock that is not set, and was taken.
   bool undated() const { return undated_; }
 
@@ -58,7 +60,7 @@ class TlsTrust {
 
   const Options options_;
   Clock& clock_;
-  ClientCertificate client_;
+  OwnCertificate client_;
   std::array<Digest, kPinsMax> pins_{};
   size_t pin_count_ = 0;
   uint32_t flags_ = 0;

@@ -16,9 +16,9 @@ namespace limpet {
 namespace {
 
 constexpr size_t kAlignment = 64;
-// Batches of full size that the queue holds at least: one in flight, one that waits; and one of each
-// signal, so that what is open never keeps a receiver from taking more.
-size_t QueueBatchesMin(const Config& config) { return config.receive.present ? 2 + kSignalCount : 2; }
+// Batches of full size that the queue holds at least: one in flight, one that waits; and one more for a
+// receiver, which takes nothing that would leave no room for the next (Spooler::HasRoom).
+size_t QueueBatchesMin(const Config& config) { return config.receive.present ? 3 : 2; }
 
 constexpr size_t RoundUp(size_t bytes) { return (bytes + kAlignment - 1) & ~(kAlignment - 1); }
 
@@ -80,7 +80,7 @@ Result<MemoryPlan> MemoryPlan::Make(const Config& config, const ForeignSizes& fo
   set(Holder::kLibc, "libc", foreign.libc, "libc: files, directories, names", false);
   set(Holder::kConfig, "config", foreign.config, "the configuration's text", false);
   set(Holder::kCurl, "curl", foreign.curl * destinations, "libcurl and c-ares");
-  set(Holder::kTls, "tls", foreign.tls * destinations, "mbedTLS");
+  set(Holder::kTls, "tls", foreign.tls * destinations + foreign.tls_server, "mbedTLS");
   set(Holder::kSpool, "spool", spool ? SpoolMemory::Bytes(batch) : 0,
       "SQLite, its worker's stack, a record on its way");
   plan.slabs_ = SlabSizes(config, foreign);
@@ -92,7 +92,7 @@ Result<MemoryPlan> MemoryPlan::Make(const Config& config, const ForeignSizes& fo
   set(Holder::kScratch, "scratch", std::max({kProcFileBytes, batch, ReceiverScratch(config)}),
       "a file of /proc, a batch taken apart, a request inflated");
   set(Holder::kListener, "listener",
-      RoundUp(HttpServer::BytesNeeded({.page_bytes = PageBytes(destinations)})) + ReceiverBytes(config),
+      RoundUp(HttpServer::BytesNeeded({.page_bytes = PageBytes(destinations)})) + ReceiverBytes(config) + RoundUp(foreign.gate),
       "[health], the control socket, [receive.otlp]");
   set(Holder::kBodies, "bodies", config.receive.present ? HttpServer::PoolBytes(config.receive.max_body_bytes, 1) : 0, "requests to [receive.otlp], until they are whole");
   set(Holder::kProgram, "program", foreign.program, "limpet's own objects, tables and buffers");

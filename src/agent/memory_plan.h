@@ -43,7 +43,9 @@ struct ForeignSizes {
   size_t libc = 0, config = 0;     ///< Static pools of the program.
   size_t curl = 0, tls = 0;        ///< For one destination.
   size_t transport = 0;            ///< Likewise: its transport's object and buffers.
+  size_t tls_server = 0;           ///< mbedTLS for the clients of [receive.otlp].
   size_t program = 0;
+  size_t gate = 0;                 ///< What the program has for [receive.otlp].
   size_t logs_slab = 0;            ///< Of the open logs batch; 0: nothing writes logs.
 };
 

@@ -130,7 +130,10 @@ std::optional<double> ParseDouble(std::string_view text) {
   // strtod wants a NUL and takes more than decimal numbers: look before it does.
   char copy[64];
   if (text.empty() || text.size() >= sizeof copy) return std::nullopt;
-  if (text.find_first_not_of("0123456789+-.eE") != std::string_view::npos) return std::nullopt;
+  const auto decimal = [](char c) {
+    return (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '+' || c == 'e' || c == 'E';
+  };
+  if (!std::all_of(text.begin(), text.end(), decimal)) return std::nullopt;
   std::memcpy(copy, text.data(), text.size());
   copy[text.size()] = '\0';
   char* end = nullptr;

@@ -101,7 +101,8 @@ void CheckDirectories(const Config& config, Problems& problems) {
 }
 
 /// A listener that others can reach, and who they are is not asked.
-void CheckReach(std::string_view section, std::string_view listen, std::string_view remedy, Problems& problems) {
+void CheckReach(std::string_view section, std::string_view listen, std::string_view remedy,
+                Problems& problems) {
   const std::optional<Address> address = SplitAddress(listen);
   if (IsUnixListener(listen) || (address && IsLoopback(*address))) return;
   TextBuffer<256> text;
@@ -140,10 +141,12 @@ void CheckReceive(const Config& config, Problems& problems) {
   }
   CheckCertificate(kSection, receive.tls_cert, receive.tls_key, problems);
   if (!receive.tls_client_ca.empty() && receive.tls_cert.empty() && receive.tls_key.empty()) {
-    problems.Report(kSection, "tls_client_ca", "needs tls_cert and tls_key beside it: clients show theirs in TLS");
+    problems.Report(kSection, "tls_client_ca",
+                    "needs tls_cert and tls_key beside it: clients show theirs in TLS");
   }
   if (IsUnixListener(receive.listen)) {
-    for (const auto& [key, file] : {KeyValue{"tls_cert", receive.tls_cert}, KeyValue{"tls_key", receive.tls_key},
+    for (const auto& [key, file] : {KeyValue{"tls_cert", receive.tls_cert},
+                                    KeyValue{"tls_key", receive.tls_key},
                                     KeyValue{"tls_client_ca", receive.tls_client_ca}}) {
       if (!file.empty()) problems.Report(kSection, key, "not with unix: in listen, which no network reaches");
     }

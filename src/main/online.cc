@@ -15,7 +15,7 @@
 #include "main/stdout_lines.h"
 #include "main/version.h"
 #include "otlp/answer_body.h"
-#include "port/curl/client_certificate.h"
+#include "port/curl/own_certificate.h"
 #include "port/curl/curl_transport.h"
 #include "port/linux/clock.h"
 #include "port/linux/epoll_poller.h"
@@ -243,45 +243,87 @@ void Block::PrintClock(const Answer& answer) {
   Flush();
 }
 
+/// Says what is wrong with the files that a section names.
+class FileCheck {
+ public:
+  explicit FileCheck(std::string_view section) : section_(section) {}
+
+  /// without: what `run` does as long as it is so.
+  void Secret(std::string_view key, std::string_view suffix, std::string_view path, const char* without) {
+    if (path.empty()) return;
+    char room[SecretFile::kBytesMax + 1];
+    SecretFile secret;
+    if (!secret.Init(path, room).ok()) return;
+    secret.Refresh({});
+    const Status& status = secret.status();
+    if (status.ok()) return;
+    Begin() << '.' << key << suffix << ": " << path << ": "
+            << (status.code == Code::kInvalid || status.code == Code::kFull ? status.where : CodeName(status.code))
+            << " (`run` " << without << ')';
+    Complain(text_.text());
+  }
+
+  /// False: it cannot be used.
+  bool Certificate(std::string_view path, std::string_view key) {
+    OwnCertificate certificate;
+    if (path.empty() || certificate.Load(path, key).ok()) return true;
+    certificate.Describe(Begin() << ": ");
+    Complain(text_.text());
+    return false;
+  }
+
+  /// Likewise.
+  bool Authorities(std::string_view key, std::string_view path) {
+    static CaIndex index;
+    if (path.empty()) return true;
+    const Status loaded = index.Load(path);
+    if (loaded.ok()) return true;
+    Begin() << ": " << key << ' ' << path << ": "
+            << (loaded.code == Code::kInvalid ? loaded.where : CodeName(loaded.code));
+    Complain(text_.text());
+    return false;
+  }
+
+ private:
+  TextWriter& Begin() {
+    text_.Clear();
+    return text_ << "check: " << section_;
+  }
+
+  std::string_view section_;
+  TextBuffer<kPathMax + 256> text_;
+};
+
 }  // namespace
 
 int CheckFiles(const Config& config) {
-  int code = kExitOk;
-  std::optional<Libraries> libraries;
-  for (const DestinationConfig& destination : std::span(config.destinations).first(config.destination_count)) {
-    TextBuffer<kPathMax + 256> text;
-    const auto tell_secret = [&](std::string_view key, std::string_view suffix, std::string_view path) {
-      if (path.empty()) return;
-      char room[SecretFile::kBytesMax + 1];
-      SecretFile secret;
-      if (!secret.Init(path, room).ok()) return;
-      secret.Refresh({});
-      const Status& status = secret.status();
-      if (status.ok()) return;
-      text.Clear();
-      text << "check: destination." << destination.name << '.' << key << suffix << ": " << path << ": "
-           << (status.code == Code::kInvalid || status.code == Code::kFull ? status.where : CodeName(status.code))
-           << " (`run` waits for it)";
-      Complain(text.text());
-    };
-    tell_secret("bearer_token_file", "", destination.bearer_token_file);
-    tell_secret("proxy_file", "", destination.proxy_file);
+  const auto destinations = std::span(config.destinations).first(config.destination_count);
+  const ReceiveConfig& receive = config.receive;
+  Libraries libraries;
+  const bool any = !receive.tls_cert.empty() || std::any_of(destinations.begin(), destinations.end(),
+                                                            [](const auto& d) { return !d.tls_cert.empty(); });
+  if (any && !libraries.Enter()) return NoMemory();
+  bool good = true;
+  if (receive.present) {
+    FileCheck check("receive.otlp");
+    check.Secret("bearer_token_file", "", receive.bearer_token_file, "refuses every client until it is there");
+    good &= check.Certificate(receive.tls_cert, receive.tls_key);
+    good &= check.Authorities("tls_client_ca", receive.tls_client_ca);
+  }
+  for (const DestinationConfig& destination : destinations) {
+    TextBuffer<48> section;
+    section << "destination." << destination.name;
+    FileCheck check(section.text());
+    check.Secret("bearer_token_file", "", destination.bearer_token_file, "waits for it");
+    check.Secret("proxy_file", "", destination.proxy_file, "waits for it");
     for (const KeyValue& file : std::span(destination.header_files).first(destination.header_file_count)) {
       TextBuffer<80> key;
       key << "header." << file.key;
-      tell_secret(key.text(), "_file", file.value);
+      check.Secret(key.text(), "_file", file.value, "waits for it");
     }
-    if (destination.tls_cert.empty()) continue;
-    if (!libraries && !libraries.emplace().Enter()) return NoMemory();
-    ClientCertificate certificate;
-    if (certificate.Load(destination.tls_cert, destination.tls_key).ok()) continue;
-    text.Clear();
-    text << "check: destination." << destination.name << ": ";
-    certificate.Describe(text);
-    Complain(text.text());
-    code = kExitConfig;
+    good &= check.Certificate(destination.tls_cert, destination.tls_key);
   }
-  return code;
+  return good ? kExitOk : kExitConfig;
 }
 
 int TryDestinations(const Config& config) {

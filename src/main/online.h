@@ -5,7 +5,7 @@
 
 namespace limpet {
 
-/// Looks at the files that the destinations name. A client certificate that cannot be used is an error
+/// Looks at the files that destinations and listeners name. A certificate that cannot be used is an error
 /// (kExitConfig), as it is for `run`; a token that is not there yet is only told.
 int CheckFiles(const Config& config);
 

@@ -21,6 +21,8 @@
 #include "main/version.h"
 #include "port/curl/curl_transport.h"
 #include "port/curl/instance_id.h"
+#include "port/curl/tls_sockets.h"
+#include "port/linux/bearer_token.h"
 #include "port/linux/clock.h"
 #include "port/linux/directory.h"
 #include "port/linux/epoll_poller.h"
@@ -62,6 +64,17 @@ struct Wire {
   std::optional<CurlDestination> transport;
 };
 
+/// What [receive.otlp] has of its own: whom it lets in, and how it speaks to them.
+struct Gate {
+  Gate(Clock& clock, Log& log) : token(clock, log) {}
+
+  BearerToken token;
+  CaIndex client_ca;
+  std::optional<TlsSockets> tls;
+  FixedHeap bodies;
+  std::optional<HttpServer> server;
+};
+
 /// Everything that lives as long as the loop. It lies in the region like all the rest.
 class Runtime final : private SignalReceiver, private Reloader, private PoolReporter, private NetHandler {
  public:
@@ -79,6 +92,7 @@ class Runtime final : private SignalReceiver, private Reloader, private PoolRepo
   int StartWire(size_t n);
   void DetectHost();
   int StartListeners(Carver& carver);
+  int StartGate(Carver& carver);
   int StartReceiver(Carver& carver);
 
   void OnStop() override;
@@ -121,8 +135,7 @@ class Runtime final : private SignalReceiver, private Reloader, private PoolRepo
   std::optional<SpoolRoutes> spool_routes_;
   std::optional<Routes> routes_;
   std::optional<HttpServer> server_;
-  FixedHeap bodies_;
-  std::optional<HttpServer> receiver_;  // Of [receive.otlp].
+  Gate* gate_ = nullptr;  // nullptr: no [receive.otlp].
   std::array<PoolUse, kHolderCount + 2> pools_{};  // The spool's heap is a pool of its own.
   MonoTime next_reminder_;
 };
@@ -145,6 +158,7 @@ int Runtime::Start(Carver& carver) {
   const std::span<std::byte> scratch = carver.Take(plan_.of(Holder::kScratch).bytes);
   scratch_ = {reinterpret_cast<char*>(scratch.data()), scratch.size()};
   DetectHost();
+  if (const int code = StartGate(carver); code != kExitOk) return code;
 
   AgentMemory memory;
   const auto bytes = [&](Holder holder) {
@@ -169,9 +183,10 @@ int Runtime::Start(Carver& carver) {
   if (config_.receive.present) {
     memory.receiver = carver.Take(OtlpReceiver::BytesNeeded(config_.receive.max_connections));
   }
+  TokenCheck* const token = config_.receive.bearer_token_file.empty() ? nullptr : &gate_->token;
   agent_.emplace(config_, identity_, memory,
                  AgentPorts{clock_, files_, random_, std::span(transports_).first(wires_.size()), log_, extra.source,
-                            spool_.parts()},
+                            spool_.parts(), token},
                  static_cast<PoolReporter&>(*this));
   if (spool_.parts().store != nullptr) agent_->Resume(spool_.opened(), spool_.status());
   return StartListeners(carver);
@@ -315,12 +330,47 @@ int Runtime::StartListeners(Carver& carver) {
   return config_.receive.present ? StartReceiver(carver) : kExitOk;
 }
 
+/// Before the agent, which asks the token.
+int Runtime::StartGate(Carver& carver) {
+  const ReceiveConfig& receive = config_.receive;
+  if (!receive.present) return kExitOk;
+  gate_ = new (carver.Take(sizeof(Gate)).data()) Gate(clock_, log_);
+  if (!receive.bearer_token_file.empty()) {
+    if (const Status started = gate_->token.Start(receive.bearer_token_file); !started.ok()) {
+      Fail(log_, "cannot use the token of [receive.otlp]", receive.bearer_token_file, started);
+      return kExitConfig;
+    }
+  }
+  if (receive.tls_cert.empty()) return kExitOk;
+  if (!receive.tls_client_ca.empty()) {
+    if (const Status loaded = gate_->client_ca.Load(receive.tls_client_ca); !loaded.ok()) {
+      Fail(log_, "cannot use the certificates of tls_client_ca", receive.tls_client_ca, loaded);
+      return kExitConfig;
+    }
+  }
+  gate_->tls.emplace(static_cast<Sockets&>(sockets_),
+                     TlsSockets::Options{.certificate = receive.tls_cert,
+                                         .key = receive.tls_key,
+                                         .client_ca = receive.tls_client_ca.empty() ? nullptr : &gate_->client_ca,
+                                         .unset_before = config_.clock.unset_before,
+                                         .sessions = TlsServerSessions(receive.max_connections)},
+                     clock_, log_);
+  if (const Status started = gate_->tls->Start(); !started.ok()) {
+    TextBuffer<kPathMax + 128> problem;
+    gate_->tls->WriteProblem(problem);
+    Fail(log_, "cannot use the certificate of [receive.otlp]", problem.text(), started);
+    return kExitConfig;
+  }
+  return kExitOk;
+}
+
 int Runtime::StartReceiver(Carver& carver) {
   const HttpServerLimits limits = ReceiverLimits(config_);
-  bodies_.Init("bodies", carver.Take(plan_.of(Holder::kBodies).bytes));
-  receiver_.emplace(limits, carver.Take(HttpServer::BytesNeeded(limits)), &bodies_, clock_, poller_, sockets_,
-                    *agent_->receiver());
-  if (const Result<int> listening = receiver_->Listen(config_.receive.listen); !listening.ok()) {
+  gate_->bodies.Init("bodies", carver.Take(plan_.of(Holder::kBodies).bytes));
+  Sockets& sockets = gate_->tls ? static_cast<Sockets&>(*gate_->tls) : sockets_;
+  gate_->server.emplace(limits, carver.Take(HttpServer::BytesNeeded(limits)), &gate_->bodies, clock_, poller_,
+                        sockets, *agent_->receiver());
+  if (const Result<int> listening = gate_->server->Listen(config_.receive.listen); !listening.ok()) {
     Fail(log_, "cannot listen", config_.receive.listen, listening.status());
     return kExitUnavailable;
   }
@@ -339,7 +389,7 @@ int Runtime::Loop() {
     MonoTime next = agent_->OnTime(now);
     const bool sending = agent_->delivery().in_flight();
     next = std::min({next, client_->OnTime(now), server_->OnTime(now), net_watch_.OnTime(now)});
-    if (receiver_) next = std::min(next, receiver_->OnTime(now));
+    if (gate_ != nullptr) next = std::min(next, gate_->server->OnTime(now));
     // Already answered (or already failed): the next batch need not wait for an event.
     if (sending && !agent_->delivery().in_flight()) next = now;
     if (const Status waited = poller_.Wait(next); !waited.ok()) {
@@ -348,14 +398,17 @@ int Runtime::Loop() {
       break;
     }
   }
-  if (receiver_) receiver_->OnTime(clock_.Monotonic());  // Who waited for the last commit.
+  if (gate_ != nullptr) gate_->server->OnTime(clock_.Monotonic());  // Who waited for the last commit.
   LogStatus(false);
   log_.Info("stopped");
   return code;
 }
 
 void Runtime::Finish() {
-  if (receiver_) receiver_->Close();
+  if (gate_ != nullptr) {
+    if (gate_->server) gate_->server->Close();
+    gate_->~Gate();  // Before the libraries are left.
+  }
   if (server_) server_->Close();
   spool_.Stop();
   agent_.reset();
@@ -434,6 +487,7 @@ std::span<const PoolUse> Runtime::Report() {
   if (config_.spool.durability != Durability::kMemoryOnly) {
     pools_[count++] = agent_->spooler().View().heap;
   }
+  if (gate_ != nullptr) pools_[count++] = gate_->bodies.use();
   if (const PoolUse libc = LibcPoolUse(); libc.bytes > 0) pools_[count++] = libc;
   // The others are handed out whole at start.
   for (const Holder holder : {Holder::kConfig, Holder::kSlab, Holder::kGzip, Holder::kDelivery, Holder::kScratch, Holder::kListener,
@@ -479,7 +533,9 @@ ForeignSizes RunSizes(const Config& config) {
           .curl = kCurlPoolBytes,
           .tls = kTlsPoolBytes,
           .transport = sizeof(Wire),
+          .tls_server = config.receive.tls_cert.empty() ? 0 : TlsServerPoolBytes(TlsServerSessions(config.receive.max_connections)),
           .program = sizeof(Runtime) + PollSlots(config) * sizeof(EpollPoller::Slot),
+          .gate = config.receive.present ? sizeof(Gate) : 0,
           .logs_slab = FindExtraSource().logs_slab_bytes};
 }
 

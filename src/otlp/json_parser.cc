@@ -27,13 +27,13 @@ int64_t Exponent(std::string_view text) {
 
 /// The value of a JSON number without its sign; nothing when it has a fraction or more than 64 bits.
 std::optional<uint64_t> ParseWhole(std::string_view number) {
-  int64_t shift = 0;
-  if (const size_t e = number.find_first_of("eE"); e != std::string_view::npos) {
-    shift = Exponent(number.substr(e + 1));
-    number = number.substr(0, e);
+  size_t size = 0, point = number.size();  // Of the part before the exponent.
+  for (; size < number.size() && (number[size] | 0x20) != 'e'; ++size) {
+    if (number[size] == '.') point = size;
   }
   // As many digits are in front of the point, once the exponent has moved it.
-  int64_t left = static_cast<int64_t>(std::min(number.find('.'), number.size())) + shift;
+  int64_t left = static_cast<int64_t>(std::min(point, size));
+  if (size < number.size()) left += Exponent(number.substr(size + 1));
   uint64_t value = 0;
   const auto append = [&](unsigned digit) {
     constexpr uint64_t kMax = std::numeric_limits<uint64_t>::max();
@@ -42,7 +42,7 @@ std::optional<uint64_t> ParseWhole(std::string_view number) {
     value = value * 10 + digit;
     return true;
   };
-  for (const char c : number) {
+  for (const char c : number.substr(0, size)) {
     if (c != '.' && !append(static_cast<unsigned>(c - '0'))) return std::nullopt;
   }
   while (value != 0 && left > 0) {
@@ -85,7 +85,7 @@ int DigitValue(char c, int bits) {
 
 const FieldSchema* FindField(const MessageSchema& message, std::string_view name) {
   for (const FieldSchema& field : message.fields) {
-    if (name == field.name) return &field;
+    if (!name.empty() && name[0] == field.name[0] && name == field.name) return &field;
   }
   return nullptr;
 }

@@ -1,6 +1,8 @@
 #include "otlp/json_reader.h"
 
 #include <cstring>
+#include <limits>
+#include <optional>
 
 #include "base/text.h"
 
@@ -8,6 +10,16 @@ namespace limpet {
 namespace {
 
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }
+
+/// Are these plain characters of a string: ASCII, and neither control characters, quotes nor
+/// backslashes? All bytes of the word at once: what borrows from the next byte is not plain itself.
+bool ArePlain(size_t word) {
+  constexpr size_t kOnes = std::numeric_limits<size_t>::max() / 255;
+  const size_t below_blank = word - kOnes * ' ';
+  const size_t quote = (word ^ kOnes * '"') - kOnes;
+  const size_t backslash = (word ^ kOnes * '\\') - kOnes;
+  return ((word | below_blank | quote | backslash) & kOnes * 0x80) == 0;
+}
 
 }  // namespace
 
@@ -84,6 +96,10 @@ std::string_view JsonReader::Name() {
 
 bool JsonReader::Piece(std::string_view& piece) {
   const size_t begin = at_;
+  for (size_t word; at_ + sizeof word <= text_.size(); at_ += sizeof word) {
+    std::memcpy(&word, text_.data() + at_, sizeof word);
+    if (!ArePlain(word)) break;
+  }
   while (at_ < text_.size()) {
     const auto c = static_cast<unsigned char>(text_[at_]);
     if (c < ' ' || c == '"' || c == '\\') break;

@@ -120,7 +120,7 @@ bool RequestSplitter::FitsABatch(size_t bytes) const {
 SplitStep RequestSplitter::Next(WireWriter* out, size_t bytes_room, uint32_t items_room) {
   SplitStep step;
   Part part(*this, out);
-  if (!levels_[0].begun && request_.size() <= bytes_room) {
+  if (depth_ == 0 && !levels_[0].begun && request_.size() <= bytes_room) {
     const uint32_t items = CountItems(*levels_[0].message, WireReader(request_));
     if (items <= items_room) {
       part.Add(request_);

@@ -9,7 +9,22 @@
 #include "otlp/wire_reader.h"
 
 namespace limpet {
-// Runs one of nanopb's primitives over what is left of the buffer.
+namespace {
+
+bool EncodeTag(pb_ostream_t* stream, uint32_t field, WireType type) {
+  return pb_encode_varint(stream, (field << 3) | static_cast<uint32_t>(type));
+}
+
+bool EncodeValue(pb_ostream_t* stream, WireType type, uint64_t value) {
+  if (type == WireType::kFixed64) return pb_encode_fixed64(stream, &value);
+  if (type != WireType::kFixed32) return pb_encode_varint(stream, value);
+  const auto low = static_cast<uint32_t>(value);
+  return pb_encode_fixed32(stream, &low);
+}
+
+}  // namespace
+
+// Runs nanopb's primitives over what is left of the buffer: one field, or none of it.
 template <typename Encode>
 void WireWriter::Put(Encode encode) {
   if (!ok_) return;
@@ -18,22 +33,12 @@ void WireWriter::Put(Encode encode) {
   if (ok_) size_ += stream.bytes_written;
 }
 
-void WireWriter::Tag(uint32_t field, WireType type) {
-  Put([&](pb_ostream_t* s) { return pb_encode_varint(s, (field << 3) | static_cast<uint32_t>(type)); });
-}
-
 void WireWriter::Value(WireType type, uint64_t value) {
-  Put([&](pb_ostream_t* s) {
-    if (type == WireType::kFixed64) return pb_encode_fixed64(s, &value);
-    if (type != WireType::kFixed32) return pb_encode_varint(s, value);
-    const auto low = static_cast<uint32_t>(value);
-    return pb_encode_fixed32(s, &low);
-  });
+  Put([&](pb_ostream_t* s) { return EncodeValue(s, type, value); });
 }
 
 void WireWriter::Scalar(uint32_t field, WireType type, uint64_t value) {
-  Tag(field, type);
-  Value(type, value);
+  Put([&](pb_ostream_t* s) { return EncodeTag(s, field, type) && EncodeValue(s, type, value); });
 }
 
 void WireWriter::Varint(uint32_t field, uint64_t value) { Scalar(field, WireType::kVarint, value); }
@@ -46,21 +51,24 @@ void WireWriter::Double(uint32_t field, double value) {
 
 void WireWriter::PackedFixed64(uint32_t field, std::span<const uint64_t> values) {
   if (values.empty()) return;
-  Tag(field, WireType::kLength);
-  Value(WireType::kVarint, values.size() * sizeof(uint64_t));
+  Put([&](pb_ostream_t* s) {
+    return EncodeTag(s, field, WireType::kLength) && pb_encode_varint(s, values.size() * sizeof(uint64_t));
+  });
   for (const uint64_t value : values) Value(WireType::kFixed64, value);
 }
 
 void WireWriter::PackedDouble(uint32_t field, std::span<const double> values) {
   if (values.empty()) return;
-  Tag(field, WireType::kLength);
-  Value(WireType::kVarint, values.size() * sizeof(double));
+  Put([&](pb_ostream_t* s) {
+    return EncodeTag(s, field, WireType::kLength) && pb_encode_varint(s, values.size() * sizeof(double));
+  });
   for (const double value : values) Value(WireType::kFixed64, std::bit_cast<uint64_t>(value));
 }
 
 void WireWriter::Bytes(uint32_t field, std::span<const uint8_t> bytes) {
-  Tag(field, WireType::kLength);
-  Put([&](pb_ostream_t* s) { return pb_encode_string(s, bytes.data(), bytes.size()); });
+  Put([&](pb_ostream_t* s) {
+    return EncodeTag(s, field, WireType::kLength) && pb_encode_string(s, bytes.data(), bytes.size());
+  });
 }
 
 void WireWriter::String(uint32_t field, std::string_view text) {
@@ -75,9 +83,9 @@ void WireWriter::Raw(std::span<const uint8_t> encoded) {
 }
 
 size_t WireWriter::Open(uint32_t field) {
-  Tag(field, WireType::kLength);
-  if (ok_ && room() == 0) ok_ = false;
-  if (ok_) buffer_[size_++] = 0;
+  Put([&](pb_ostream_t* s) {
+    return EncodeTag(s, field, WireType::kLength) && pb_encode_varint(s, 0);
+  });
   return size_;
 }
 

@@ -60,7 +60,6 @@ class WireWriter {
  private:
   template <typename Encode>
   void Put(Encode encode);
-  void Tag(uint32_t field, WireType type);
 
   std::span<uint8_t> buffer_;
   size_t size_ = 0;

@@ -101,6 +101,7 @@ Result<int> HttpServer::Listen(std::string_view address) {
   }
   listener.server = this;
   listener.handle = handle.value();
+  listener.paused = false;
   ++listener_count_;
   return handle;
 }
@@ -163,6 +164,9 @@ MonoTime HttpServer::OnTime(MonoTime now) {
 
 void HttpServer::Enter(Connection& connection, State state) {
   if (connection.state == State::kStarved) feed_again_ = true;  // The next may be content with less.
+  if (connection.state == State::kDeferred && state != State::kWriting) {
+    handler_.OnGone(SlotOf(connection));
+  }
   List& old = InState(connection.state);
   (connection.previous == nullptr ? old.first : connection.previous->next) = connection.next;
   (connection.next == nullptr ? old.last : connection.next->previous) = connection.previous;
@@ -199,7 +203,6 @@ void HttpServer::TimeOut(Connection& connection) {
     case State::kStarved:
       return Refuse(connection, 429, "no memory for the request");
     case State::kDeferred:
-      handler_.OnGone(SlotOf(connection));
       return Refuse(connection, 503, "the answer took too long");
     default:
       return Drop(connection);
@@ -453,6 +456,7 @@ void HttpServer::RefuseWith(Connection& connection, const HttpResponse& response
   char buffer[kAnswerHeadBytes + kRefusalBytes];
   TextWriter text(buffer);
   WriteWhole(text, response);
+  LIMPET_CHECK(!text.overflowed());  // Likewise.
   const Result<size_t> put = sockets_.Write(connection.handle, Bytes(text.text()));
   if (!put.ok() || put.value() < text.size()) return Drop(connection);
   sockets_.FinishWriting(connection.handle);
@@ -512,7 +516,6 @@ void HttpServer::WatchReadable(Connection& connection) {
 }
 
 void HttpServer::Drop(Connection& connection) {
-  if (connection.state == State::kDeferred) handler_.OnGone(SlotOf(connection));
   FreeBody(connection);
   poller_.Forget(connection.handle);
   sockets_.Close(connection.handle);

@@ -21,7 +21,7 @@
 namespace limpet {
 
 /// The answer being made; `body` writes straight into the page. One that does not fit the page
-/// becomes a 500.
+/// becomes a 500. The other texts are literals: they are read later, and never a client's words.
 struct HttpResponse {
   explicit HttpResponse(std::span<char> page) : body(page) {}
 
@@ -38,12 +38,12 @@ struct HttpResponse {
 
 class HttpHandler {
  public:
-  /// The request is complete. Its views live until this returns, those of the response until the
-  /// answer is on its way: of the request only what points into the head may go there.
+  /// The request is complete. Its views live until this returns.
   virtual void OnRequest(const HttpRequest& request, HttpResponse& response) = 0;
 
   /// The head of a request with a body is complete: nothing was spent on the body yet. False: the
-  /// response, of at most kRefusalBytes, is sent at once and the connection closes.
+  /// response, of at most kRefusalBytes, is sent at once and the connection closes. True promises
+  /// nothing: OnRequest may never come. A request without a body comes to OnRequest alone.
   virtual bool OnHead(const HttpRequest& /*request*/, HttpResponse& /*response*/) { return true; }
 
   /// Asked again at each OnTime for what was deferred. True: the response is complete.

@@ -133,6 +133,8 @@ def main():
     authority.server("other", names=("other.example",), addresses=("192.0.2.1",))
     authority.server("expired", days=(-10, -1))
     authority.server("future", days=(1, 10))
+    authority.client("client-expired", days=(-10, -1))
+    authority.client("client-future", days=(1, 10))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import subprocess
 
 import pytest
 
-from limpet import SOURCE, call, until
+from limpet import SOURCE, call, free_port, until
 from otlp import points
 
 # A host that has all that there is to tell.
@@ -102,7 +102,7 @@ def paths(value, path=""):
 
 
 def test_status_fields(limpet, endpoint):
-    running = limpet(endpoint.url)
+    running = limpet(endpoint.url, f"receive.otlp.listen=127.0.0.1:{free_port()}")
     endpoint.wait(2)
     seen = {re.sub(r"^ledger\.(metrics|logs|traces)", "ledger.SIGNAL", p) for p in paths(running.status())}
     told = {names(row[0])[0] for row in table("docs/status.md", "field")}

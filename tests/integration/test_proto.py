@@ -17,15 +17,14 @@ from opentelemetry.proto.metrics.v1 import metrics_pb2
 from opentelemetry.proto.resource.v1 import resource_pb2
 from opentelemetry.proto.trace.v1 import trace_pb2
 
+from otlp_random import LEFT_OUT
+
 ROOT = pathlib.Path(os.environ.get("LIMPET_SOURCE_DIR", pathlib.Path(__file__).parents[2]))
 OFFICIAL = (logs_service_pb2, metrics_service_pb2, trace_service_pb2, common_pb2, logs_pb2,
             metrics_pb2, resource_pb2, trace_pb2)
 
 # google.rpc.Status belongs to another protocol, which the official package does not carry.
 RPC_STATUS = {"code": (1, "int32"), "message": (2, "string")}
-
-# What we know of and leave out on purpose: fields that only profiles use.
-LEFT_OUT = {"KeyValue.key_strindex", "AnyValue.string_value_strindex"}
 
 Field = descriptor_pb2.FieldDescriptorProto
 

@@ -1,4 +1,4 @@
-// Who we are to a TLS server that asks: a certificate with its chain, and the key to it.
+// Who we are to a TLS server that asks, and to the clients of a listener: a certificate with its chain, and the key to it.
 #pragma once
 
 #include <string_view>
@@ -11,14 +11,14 @@ namespace limpet {
 
 /// Over two PEM files. A pair that was good stays in force until the files hold a better one: the two
 /// cannot be replaced in the same moment.
-class ClientCertificate {
+class OwnCertificate {
  public:
   static constexpr size_t kFileBytesMax = 32 * kKiB;
 
-  ClientCertificate() = default;
-  ~ClientCertificate();
-  ClientCertificate(const ClientCertificate&) = delete;
-  ClientCertificate& operator=(const ClientCertificate&) = delete;
+  OwnCertificate() = default;
+  ~OwnCertificate();
+  OwnCertificate(const OwnCertificate&) = delete;
+  OwnCertificate& operator=(const OwnCertificate&) = delete;
 
   /// Reads both. A failure is told by Describe as well.
   /// kNotFound, kDenied, kIo: as open(2) says. kInvalid: not what it should be, or the key is another

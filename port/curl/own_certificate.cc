@@ -1,4 +1,4 @@
-#include "port/curl/client_certificate.h"
+#include "port/curl/own_certificate.h"
 
 #include <mbedtls/pk.h>
 #include <mbedtls/platform.h>
@@ -19,7 +19,7 @@ class PemText {
   }
 
   Status Read(const OpenFile& file, uint64_t size) {
-    if (size > ClientCertificate::kFileBytesMax) return {Code::kFull, 0, "longer than 32KiB"};
+    if (size > OwnCertificate::kFileBytesMax) return {Code::kFull, 0, "longer than 32KiB"};
     room_ = static_cast<size_t>(size) + 1;
     bytes_ = static_cast<uint8_t*>(mbedtls_calloc(1, room_));
     if (bytes_ == nullptr) return {Code::kFull, 0, "no memory for it"};
@@ -29,6 +29,7 @@ class PemText {
   }
 
   const uint8_t* bytes() const { return bytes_; }
+  std::string_view text() const { return {reinterpret_cast<const char*>(bytes_), room_}; }
   size_t size() const { return room_; }
 
  private:
@@ -45,14 +46,15 @@ bool NoMemory(int error) {
   return error == MBEDTLS_ERR_X509_ALLOC_FAILED || error == MBEDTLS_ERR_PK_ALLOC_FAILED;
 }
 
-const char* KeyFault(int error) {
-  if (error == MBEDTLS_ERR_PK_PASSWORD_REQUIRED) return "it is encrypted: a key without a password is needed";
+const char* KeyFault(int error, std::string_view text) {
+  // PKCS #8 and OpenSSL's own form.
+  if (text.find("ENCRYPTED") != std::string_view::npos) return "it is encrypted: a key without a password is needed";
   return NoMemory(error) ? "no memory for it" : "no private key in PEM, or one of an unsupported kind";
 }
 
 }  // namespace
 
-struct ClientCertificate::Pair {
+struct OwnCertificate::Pair {
   mbedtls_x509_crt chain;
   mbedtls_pk_context key;
 
@@ -71,29 +73,29 @@ struct ClientCertificate::Pair {
   }
 };
 
-ClientCertificate::~ClientCertificate() { Pair::Free(pair_); }
+OwnCertificate::~OwnCertificate() { Pair::Free(pair_); }
 
-void* ClientCertificate::chain() const { return &pair_->chain; }
-void* ClientCertificate::key() const { return &pair_->key; }
+void* OwnCertificate::chain() const { return &pair_->chain; }
+void* OwnCertificate::key() const { return &pair_->key; }
 
-Status ClientCertificate::Load(std::string_view certificate, std::string_view key) {
+Status OwnCertificate::Load(std::string_view certificate, std::string_view key) {
   LIMPET_TRY(certificate_file_.Name(certificate));
   LIMPET_TRY(key_file_.Name(key));
   return Refresh();
 }
 
-Status ClientCertificate::Fail(const WatchedFile& file, const char* what, Status status) {
+Status OwnCertificate::Fail(const WatchedFile& file, const char* what, Status status) {
   failed_key_ = &file == &certificate_file_ ? "tls_cert" : "tls_key";
   failed_path_ = file.path().data();
   failed_text_ = what;
   return status;
 }
 
-void ClientCertificate::Describe(TextWriter& out) const {
+void OwnCertificate::Describe(TextWriter& out) const {
   out << failed_key_ << ' ' << failed_path_ << ": " << failed_text_;
 }
 
-Status ClientCertificate::Refresh() {
+Status OwnCertificate::Refresh() {
   bool new_certificate = false, new_key = false;
   const Result<int> certificate = certificate_file_.Open(new_certificate);
   if (!certificate.ok()) {
@@ -113,19 +115,25 @@ Status ClientCertificate::Refresh() {
     return Fail(key_file_, read.where, read);
   }
   Pair* const pair = Pair::Make();
-  if (pair == nullptr) return Fail(certificate_file_, "no memory for it", {Code::kFull, 0, "client certificate"});
+  if (pair == nullptr) return Fail(certificate_file_, "no memory for it", {Code::kFull, 0, "own certificate"});
   const auto give_up = [&](const WatchedFile& file, int error, const char* what) {
     Pair::Free(pair);
-    return Fail(file, what, {NoMemory(error) ? Code::kFull : Code::kInvalid, error, "client certificate"});
+    return Fail(file, what, {NoMemory(error) ? Code::kFull : Code::kInvalid, error, "own certificate"});
   };
   int error = mbedtls_x509_crt_parse(&pair->chain, certificate_text.bytes(), certificate_text.size());
   if (error != 0) {
     return give_up(certificate_file_, error,
                    NoMemory(error) ? "no memory for it" : "no certificate in PEM, or one of an unsupported kind");
   }
+  // mbedTLS sends it in one record.
+  size_t bytes = 8;
+  for (const mbedtls_x509_crt* c = &pair->chain; c != nullptr; c = c->next) bytes += c->raw.len + 5;
+  if (bytes > MBEDTLS_SSL_OUT_CONTENT_LEN) {
+    return give_up(certificate_file_, 0, "its chain is longer than 4KiB in DER: leave the root out");
+  }
   error = mbedtls_pk_parse_key(&pair->key, key_text.bytes(), key_text.size(), nullptr, 0,
                                Random, nullptr);
-  if (error != 0) return give_up(key_file_, error, KeyFault(error));
+  if (error != 0) return give_up(key_file_, error, KeyFault(error, key_text.text()));
   error = mbedtls_pk_check_pair(&pair->chain.pk, &pair->key, Random, nullptr);
   if (error != 0) return give_up(key_file_, error, "not the key of the certificate in tls_cert");
   Pair::Free(pair_);
