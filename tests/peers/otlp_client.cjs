@@ -46,7 +46,7 @@ const tracers = new TracerProvider({ resource, spanProcessors: [new BatchSpanPro
   scheduledDelayMillis: 200 })] });
 const meters = new MeterProvider({ resource, readers: [new PeriodicExportingMetricReader({
   exporter: recorded(new OTLPMetricExporter(options("metrics")), "metrics", transformer.ProtobufMetricsSerializer),
-  exportIntervalMillis: 500, exportTimeoutMillis: 400 })] });
+  exportIntervalMillis: 1000, exportTimeoutMillis: 1000 })] });
 
 async function main() {
   const logger = loggers.getLogger("scope", "1.0");
