@@ -13,7 +13,9 @@ target_compile_definitions(limpet_options INTERFACE
 target_compile_options(limpet_options INTERFACE
   $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Wno-missing-field-initializers
     -Wnon-virtual-dtor -Woverloaded-virtual -Wcast-align -Wformat=2 -Wimplicit-fallthrough>
-  $<$<COMPILE_LANGUAGE:CXX>:-fno-exceptions -fno-rtti>
+  # What a function keeps is made by the first thread, before there is another: the guards would bring
+  # libc++abi's handlers in, with demangler and unwinder 120 KB.
+  $<$<COMPILE_LANGUAGE:CXX>:-fno-exceptions -fno-rtti -fno-threadsafe-statics>
   -ffunction-sections -fdata-sections -fstack-protector-strong -fno-common)
 if(LIMPET_WERROR)
   target_compile_options(limpet_options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Werror>)

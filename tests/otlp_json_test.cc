@@ -519,7 +519,8 @@ TEST(ConvertOtlpJson, Messages) {
       {"array of nothing", BodyJson(R"("arrayValue":{"values":[]})"), Code::kOk, BodyBytes(Message(5, ""))},
       {"values without a value", BodyJson(R"("arrayValue":{"values":[{},{"intValue":null},{}]})"), Code::kOk,
        BodyBytes(Message(5, Message(1, "") + Message(1, "") + Message(1, "")))},
-      {"list", BodyJson(R"("kvlistValue":{"values":[{"key":"k","value":{"boolValue":false}},{}]})"), Code::kOk,
+      {"list", BodyJson(R"("kvlistValue":{"values":[{"key":"k","value":{"boolValue":false}},{}]})"),
+       Code::kOk,
        BodyBytes(Message(6, Message(1, Message(1, "k") + Message(2, "\x10\0"sv)) + Message(1, "")))},
       {"two values", BodyJson(R"("stringValue":"","intValue":1)"), kBad},
       {"value among unknown members", BodyJson(R"("x":{"intValue":1},"stringValue":"a","y":[])"), Code::kOk,
@@ -573,8 +574,8 @@ std::vector<std::pair<Signal, std::string>> Samples() {
       {Signal::kMetrics, PointJson("histogram", R"("explicitBounds":[0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0])")},
       {Signal::kMetrics,
        R"({"resourceMetrics":[{"resource":{"entityRefs":[{"idKeys":["","","","","","","a"]}]}}]})"},
-      {Signal::kTraces, R"({"resourceSpans":[{"scopeSpans":[{"spans":[{"kind":1,"status":{"code":2},"events":[{},)"
-                        R"({"name":"e"}],"links":[{"traceId":"00","flags":3}]}]}],"x":[{}]}]})"},
+      {Signal::kTraces, R"({"resourceSpans":[{"scopeSpans":[{"spans":[{"kind":1,"status":{"code":2},)"
+                        R"("events":[{},{"name":"e"}],"links":[{"traceId":"00","flags":3}]}]}],"x":[{}]}]})"},
   };
   std::string counts = "1";
   for (int i = 2; i < 60; ++i) counts += "," + std::to_string(i);

@@ -139,7 +139,8 @@ TEST(RequestSplitter, Cases) {
         request(unknown + resource + scope(url + unknown + b))}},
       {"other fields between", request(unknown + scope(a) + url + scope(url + b + unknown + c) + resource),
        100, 1,
-       {request(unknown + url + resource + scope(a)), request(unknown + url + resource + scope(url + unknown + b)),
+       {request(unknown + url + resource + scope(a)),
+        request(unknown + url + resource + scope(url + unknown + b)),
         request(unknown + url + resource + scope(url + unknown + c))}},
       {"what has no items goes", none + two + none + request(resource + scope("") + scope(a) + scope(url)),
        50, 2, {two, request(resource + scope(a))}},
@@ -150,8 +151,8 @@ TEST(RequestSplitter, Cases) {
       {"one item is too large", request(resource + scope(a + big + b)), 60, 10,
        {request(resource + scope(a + b))}, 1},
       {"only too large ones", request(resource + scope(big + big)), 60, 10, {""}, 2},
-      {"too large with its resource", request(Field(1, Field(4, std::string(50, 'r'))) + scope(a)) + two, 60, 10,
-       {two}, 1},
+      {"too large with its resource", request(Field(1, Field(4, std::string(50, 'r'))) + scope(a)) + two,
+       60, 10, {two}, 1},
   };
   for (const Case& c2 : cases) {
     SCOPED_TRACE(c2.name);

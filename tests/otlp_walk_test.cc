@@ -186,7 +186,11 @@ TEST(ValidateExportRequest, Times) {
 /// Decodes the code point and looks whether it is one.
 size_t ModelLength(const std::string& text) {
   const auto at = [&](size_t i) { return static_cast<uint8_t>(text[i]); };
-  const size_t length = at(0) < 0x80 ? 1 : at(0) >> 5 == 6 ? 2 : at(0) >> 4 == 14 ? 3 : at(0) >> 3 == 30 ? 4 : 0;
+  const size_t length = at(0) < 0x80         ? 1
+                        : at(0) >> 5 == 0x06 ? 2
+                        : at(0) >> 4 == 0x0e ? 3
+                        : at(0) >> 3 == 0x1e ? 4
+                                             : 0;
   if (length < 2 || length > text.size()) return length == 1 ? 1 : 0;
   uint32_t point = at(0) & (0x7f >> length);
   for (size_t i = 1; i < length; ++i) {
@@ -326,7 +330,8 @@ std::string RandomMessage(Dice& dice, const MessageSchema& message, int depth) {
     if (dice.OneIn(20)) {
       const uint32_t number = 900 + dice.Below(1000);
       constexpr WireType kTypes[] = {WireType::kVarint, WireType::kFixed64, WireType::kFixed32};
-      out += dice.OneIn(2) ? Field(number, RandomText(dice)) : RandomField(dice, number, kTypes[dice.Below(3)]);
+      out += dice.OneIn(2) ? Field(number, RandomText(dice))
+                           : RandomField(dice, number, kTypes[dice.Below(3)]);
       continue;
     }
     const FieldSchema& field = message.fields[dice.Below(static_cast<uint32_t>(message.fields.size()))];

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <mbedtls/net_sockets.h>
 #include <mbedtls/pk.h>
+#include <mbedtls/platform.h>
 #include <mbedtls/ssl.h>
 #include <mbedtls/x509_crt.h>
 #include <poll.h>
@@ -594,6 +595,39 @@ TEST(TlsSockets, SessionsAreBounded) {
   EXPECT_EQ(Echo(server, fourth, "x"), 0);
   EXPECT_EQ(Echo(server, first, "z"), 0);
   EXPECT_EQ(server.tls->use().sessions_peak, 2u);
+}
+
+/// T2. What a share holds is counted over all that is allocated and freed under it, and nothing else.
+TEST(TlsSockets, AShareIsABound) {
+  Libraries libraries;
+  TlsShare share(10'000);
+  void* first = nullptr;
+  {
+    const TlsShareScope scope(share);
+    first = mbedtls_calloc(1, 6000);
+    ASSERT_NE(first, nullptr);
+    const size_t refusals = LibraryRefusals();
+    EXPECT_EQ(mbedtls_calloc(1, 6000), nullptr);
+    EXPECT_EQ(mbedtls_calloc(SIZE_MAX / 2, 3), nullptr);
+    EXPECT_EQ(LibraryRefusals(), refusals + 2);
+  }
+  const size_t held = share.used();
+  EXPECT_GE(held, 6000u);
+  EXPECT_LE(held, 6100u);
+  void* const other = mbedtls_calloc(1, 20'000);  // Of somebody else: there is room.
+  ASSERT_NE(other, nullptr);
+  {
+    const TlsShareScope scope(share);
+    EXPECT_EQ(mbedtls_calloc(1, 6000), nullptr);
+    void* const second = mbedtls_calloc(1, 3000);
+    ASSERT_NE(second, nullptr);
+    mbedtls_free(first);
+    mbedtls_free(second);
+  }
+  mbedtls_free(other);
+  EXPECT_EQ(share.used(), 0u);
+  EXPECT_GE(share.peak(), held + 3000);
+  EXPECT_LE(share.peak(), 10'000u);
 }
 
 /// All sessions that the plan counts on find room at the same time, also beside a new certificate.

@@ -41,7 +41,7 @@ const char* FailureText(int error, int alert, uint32_t flags) {
       {kAlert, 0, MBEDTLS_SSL_ALERT_MSG_CERT_EXPIRED, "it says that the certificate in tls_cert has expired"},
       {kAlert, 0, 0, "it refused the handshake"},
       {MBEDTLS_ERR_SSL_BAD_PROTOCOL_VERSION, 0, 0, "no TLS version in common (1.2 or newer is needed)"},
-      {MBEDTLS_ERR_SSL_HANDSHAKE_FAILURE, 0, 0, "no TLS cipher in common"},
+      {MBEDTLS_ERR_SSL_HANDSHAKE_FAILURE, 0, 0, "no TLS cipher in common (or tls_cert is not meant for a server)"},
       {MBEDTLS_ERR_SSL_INVALID_RECORD, 0, 0, "it does not speak TLS"},
       {MBEDTLS_ERR_SSL_UNEXPECTED_MESSAGE, 0, 0, "it does not speak TLS"},
   };
@@ -93,7 +93,6 @@ struct TlsSockets::Session {
 TlsSockets::TlsSockets(Sockets& below, const Options& options, Clock& clock, Log& log)
     : below_(below),
       options_(options),
-      clock_(clock),
       log_(log),
       trust_({.ca_index = options.client_ca,
               .certificate = options.certificate,
@@ -176,6 +175,7 @@ Status TlsSockets::Handshake(Session& session) {
   trust_.Clear();
   const size_t refusals = LibraryRefusals();
   const int error = mbedtls_ssl_handshake(&session.tls);
+  // Our part of it is a few KB, which a socket of its own always takes: nothing waits to be written.
   if (error == MBEDTLS_ERR_SSL_WANT_READ || error == MBEDTLS_ERR_SSL_WANT_WRITE) {
     return {Code::kUnavailable, 0, "tls handshake"};
   }

@@ -83,7 +83,6 @@ class TlsSockets final : public Sockets {
 
   Sockets& below_;
   const Options options_;
-  Clock& clock_;
   Log& log_;
   TlsTrust trust_;
   TlsShare share_;

@@ -59,7 +59,9 @@ void WriteKiB(TextWriter& out, size_t bytes) {
 }  // namespace
 
 HttpServerLimits ReceiverLimits(const Config& config) {
-  return {.connections = config.receive.max_connections,
+  // With TLS no more than have a session: whoever is idle makes room for others.
+  const size_t connections = config.receive.max_connections;
+  return {.connections = config.receive.tls_cert.empty() ? connections : TlsServerSessions(connections),
           .body_max = config.receive.max_body_bytes,
           .page_bytes = kKiB,
           .idle_timeout = config.receive.idle_timeout};

@@ -1,7 +1,7 @@
 #include "batch/gzip.h"
 
+#include <cstddef>
 #include <cstdint>
-#include <memory>
 
 #include <libdeflate.h>
 
@@ -9,11 +9,12 @@ namespace limpet {
 namespace {
 
 constexpr int kLevel = 1;
+constexpr size_t kAlignment = alignof(std::max_align_t);
 
 // libdeflate's hook carries no context, so the region of the construction going on stands here. Each
 // state is one block, taken once: there is nothing to give back.
 struct Region {
-  void* begin = nullptr;
+  std::byte* begin = nullptr;
   size_t bytes = 0;
   size_t asked = 0;
 };
@@ -21,10 +22,13 @@ thread_local Region region;
 
 void* Take(size_t bytes) {
   region.asked += bytes;
-  void* const block = std::align(alignof(std::max_align_t), bytes, region.begin, region.bytes);
-  if (block == nullptr) return nullptr;
-  region.begin = static_cast<std::byte*>(block) + bytes;
-  region.bytes -= bytes;
+  // Not std::align: libc++ has it in one object with much else.
+  const size_t beyond = reinterpret_cast<uintptr_t>(region.begin) % kAlignment;
+  const size_t skip = beyond == 0 ? 0 : kAlignment - beyond;
+  if (skip > region.bytes || bytes > region.bytes - skip) return nullptr;
+  std::byte* const block = region.begin + skip;
+  region.begin = block + bytes;
+  region.bytes -= skip + bytes;
   return block;
 }
 
@@ -51,7 +55,7 @@ libdeflate_decompressor* NewDecompressor(std::span<std::byte> memory) {
 }
 
 /// What the attempt that just failed for lack of memory had asked for, at any alignment.
-size_t Asked() { return region.asked + alignof(std::max_align_t) - 1; }
+size_t Asked() { return region.asked + kAlignment - 1; }
 
 }  // namespace
 

@@ -140,7 +140,7 @@ SplitStep RequestSplitter::Next(WireWriter* out, size_t bytes_room, uint32_t ite
       LIMPET_CHECK(child.Next());
       const MessageSchema& inner = *level.message->Inner(child.field());
       const bool is_item = inner.role == ItemRole::kItem;
-      const bool has_room = part.SizeWith(raw.size()) <= bytes_room;
+      const bool has_room = part.SizeWith(raw.size()) <= bytes_room;  // R3
       const uint32_t items = is_item ? 1 : has_room ? CountItems(inner, child.Message()) : 0;
       if (has_room && items <= items_room - step.items) {
         if (items > 0) part.Add(raw);

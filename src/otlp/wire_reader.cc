@@ -64,9 +64,8 @@ int64_t WireReader::ZigZag() {
 }
 
 std::span<const uint8_t> WireReader::Bytes() {
-  if (type_ == WireType::kLength && mistake_ == nullptr) {
-    return {at_ - scalar_, static_cast<size_t>(scalar_)};
-  }
+  const auto length = static_cast<size_t>(scalar_);
+  if (type_ == WireType::kLength && mistake_ == nullptr) return {at_ - length, length};
   Fail("protobuf wire type");
   return {};
 }

@@ -84,7 +84,9 @@ struct Kind {
 };
 constexpr Kind kKinds[] = {
     {"logs", Signal::kLogs,
-     [](WireWriter& out, uint32_t i) { Log(out, i, "request handled in 12.3 ms, 4096 bytes sent to 10.0.0.7"); }},
+     [](WireWriter& out, uint32_t i) {
+       Log(out, i, "request handled in 12.3 ms, 4096 bytes sent to 10.0.0.7");
+     }},
     {"cyrillic", Signal::kLogs,
      [](WireWriter& out, uint32_t i) { Log(out, i, "запрос обработан за 12.3 мс, отправлено 4096"); }},
     {"metrics", Signal::kMetrics, Point},

@@ -1,12 +1,15 @@
-"""OTLP JSON becomes the protobuf that it stands for: random requests with all that the messages can
-hold, written as SDKs write them and as oddly as the rules allow, compared message to message."""
+"""OTLP JSON becomes the protobuf that it stands for, and protobuf the JSON: random requests with all
+that the messages can hold, written as SDKs write them and as oddly as the rules allow, compared
+message to message."""
 
+import json
 import os
 import pathlib
 import random
 import subprocess
 
 import pytest
+from opentelemetry.proto.metrics.v1 import metrics_pb2
 
 import otlp_random
 
@@ -17,10 +20,11 @@ ROUNDS = 300
 
 @pytest.fixture(scope="module")
 def convert():
-    """A function: signal and JSON to protobuf, or the tool's word on what is wrong with it."""
+    """A function: signal and a request, in JSON or protobuf, to the other form, or the tool's word on
+    what is wrong with it."""
     with subprocess.Popen([TOOL], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as tool:
-        def through_the_tool(signal, body):
-            tool.stdin.write(f"{signal} {len(body)}\n".encode() + body)
+        def through_the_tool(signal, body, form="json"):
+            tool.stdin.write(f"{signal} {form} {len(body)}\n".encode() + body)
             tool.stdin.flush()
             word, _, rest = tool.stdout.readline().decode().strip().partition(" ")
             return tool.stdout.read(int(rest)) if word == "ok" else f"{word} {rest}"
@@ -40,7 +44,8 @@ def test_every_field_in_every_form(convert, signal):
             break
         message = otlp_random.request(rng, signal)
         missing -= otlp_random.seen(message)
-        for body in (otlp_random.to_json(message), otlp_random.to_json(message, rng)):
+        printed = convert(signal, message.SerializeToString(), "protobuf")
+        for body in (otlp_random.to_json(message), otlp_random.to_json(message, rng), printed):
             got = convert(signal, body)
             assert isinstance(got, bytes), (got, body)
             assert otlp_random.same(otlp_random.REQUESTS[signal].FromString(got), message), body
@@ -69,3 +74,16 @@ def test_one_level_too_deep(convert):
     assert isinstance(convert("logs", otlp_random.to_json(message)), bytes)
     value.array_value.values.add().array_value.SetInParent()
     assert convert("logs", otlp_random.to_json(message)).endswith("JSON depth")
+
+
+@pytest.mark.parametrize("twice, shown", [
+    ("gauge sum", "sum"), ("sum gauge", "gauge"), ("summary summary", "summary")])
+def test_of_a_oneof_that_is_there_twice_the_last_one_is_shown(convert, twice, shown):
+    metrics = [metrics_pb2.Metric(name="m") for _ in twice.split()]
+    for metric, kind in zip(metrics, twice.split()):
+        getattr(metric, kind).SetInParent()
+    both = b"".join(metric.SerializeToString() for metric in metrics)
+    for _ in range(3):  # Metric, scope, resource.
+        both = b"\x12" + bytes([len(both)]) + both
+    got = json.loads(convert("metrics", b"\n" + both[1:], "protobuf"))
+    assert got == {"resourceMetrics": [{"scopeMetrics": [{"metrics": [{"name": "m", shown: {}}]}]}]}

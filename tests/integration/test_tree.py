@@ -38,7 +38,6 @@ NEUTRAL = re.compile(r"""
   | __cxa_pure_virtual
   | std::__throw_\w+\(.*\) | std::__\w+::__libcpp_verbose_abort\(.*\)    # A mistake of ours.
   | std::__\w+::__itoa::\w+                             # Tables of to_chars.
-  | std::__\w+::align\(.*\)
 """, re.VERBOSE)
 
 CHECK_FAILED = "_ZN6limpet11CheckFailedEPKcS1_i"  # The one function of port/ that the core calls.
