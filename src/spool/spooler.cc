@@ -221,7 +221,9 @@ MonoTime Spooler::CommitDue(MonoTime now) const {
     return now;
   }
   if (kept_out_ || recount_) return paced;
-  if (hurried_ && CommitsFirst()) return now;
+  if (hurried_ > 0 && CommitsFirst()) {
+    return hurried_ >= expected_ ? now : std::max(now, std::max(hurried_at_, last_commit_) + gather_);
+  }
   const bool fresh = AnyNew();
   const bool settled = done_ != done_kept_ || done_row_count_ > 0;
   const bool always = options_.durability == Durability::kAlways;

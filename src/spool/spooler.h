@@ -225,8 +225,9 @@ class Spooler {
   bool CommitsFirst() const {
     return Usable() && (Spills() || options_.durability == Durability::kAlways);
   }
-  /// Somebody waits for a commit of what is open now: it begins as soon as the worker is free.
-  void HurryCommit() { hurried_ = true; }
+  /// Somebody waits for a commit of what is open now: it begins as soon as the worker is free. Those whom
+  /// the last commit has made free are waited for, a fraction of what it took: they share the next.
+  void HurryCommit() { hurried_at_ = hurried_++ == 0 ? clock_.Monotonic() : hurried_at_; }
   /// Nothing of the signal up to this number, of those that this process has given, is only in memory.
   bool Kept(Signal signal, uint64_t sequence) const;
 
@@ -342,7 +343,11 @@ class Spooler {
 
   AttemptBook attempts_;
   bool announced_ = false;  // Somebody waits for an attempt to be on flash,
-  bool hurried_ = false;    // or for what is queued, or open.
+  size_t hurried_ = 0;      // or so many for what is queued, or open,
+  size_t hurrying_ = 0;     // and so many for the job that runs, or ran last.
+  MonoTime hurried_at_;     // The first of the former,
+  size_t expected_ = 0;     // of so many that are likely.
+  Duration gather_;         // How long the others are waited for.
   std::array<uint64_t, kSignalCount> room_bytes_{};  // In the spool, as it was last measured,
   MonoTime measured_at_;
   bool short_of_room_ = false;                       // and too little for somebody since.

@@ -6,6 +6,7 @@
 namespace limpet {
 namespace {
 
+constexpr Duration kGatherMax = Milliseconds(5);
 constexpr Duration kRetryFirst = Seconds(1);
 constexpr Duration kRetry = Seconds(60);
 constexpr Duration kRoomFor = Seconds(60);  // Without a shortage for so long: it is over.
@@ -41,8 +42,10 @@ bool Spooler::Begin(MonoTime now, OpenBatches& open, const CountKeeper& counts) 
   job_->dead_changed = 0;
   job_->full = false;
   job_->file_into = {};
-  const bool hurried = hurried_ && write;
-  if (write) hurried_ = FillWrite(now, counts) && hurried;
+  if (write) {
+    hurrying_ = hurried_;
+    if (!FillWrite(now, counts)) hurried_ = 0;
+  }
   FillRead();
   if (file_into_.size() > 0 && !file_answered_) {
     file_running_ = true;
@@ -269,6 +272,8 @@ void Spooler::Succeeded(MonoTime now) {
   }
   if (job_->write) {
     last_commit_ = now;
+    expected_ = hurrying_ + hurried_;
+    gather_ = std::min(Duration{job_->took.ns / 2}, kGatherMax);
     marked_ = true;
     recount_ = false;
     done_kept_ = job_->done_through;

@@ -14,6 +14,7 @@ struct SpoolState {
   KeptAccount account;  ///< `dead` of each signal is what lies in the table `dead`.
   SignalTotals totals{};                        ///< Of the rows behind `done`.
   std::array<SpoolRow, kSignalCount> done{};
+  std::array<uint64_t, kSignalCount> done_bytes{};  ///< Not in the table: of the rows up to there.
   TriedRows tried{};
   uint64_t dead_bytes = 0;
   uint64_t written_bytes = 0;                   ///< By all processes so far.

@@ -136,6 +136,11 @@ Status SpoolStore::OpenFile() {
   if (version.value() < kSpoolSchema) LIMPET_TRY(Migrate(version.value()));
   LIMPET_TRY(CheckSpace());
   LIMPET_TRY(LoadState(db_, saved_));
+  for (const Signal signal : kSignals) {
+    const Result<SpoolTotals> done = SumRows(signal, 0, saved_.done[Index(signal)]);
+    if (!done.ok()) return done.status();
+    saved_.done_bytes[Index(signal)] = done.value().bytes;
+  }
   state_ = saved_;
   if (!written_known_) written_before_ = saved_.written_bytes;
   return {};

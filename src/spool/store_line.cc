@@ -46,6 +46,7 @@ Status SpoolStore::AdvanceDone(SpoolJob& job, Signal signal, SpoolRow through) {
   totals.items -= std::min(totals.items, finished.value().items);
   totals.bytes -= std::min(totals.bytes, finished.value().bytes);
   state_.done[i] = through;
+  state_.done_bytes[i] += finished.value().bytes;
   LoseRest(job, signal);
   return {};
 }
@@ -181,28 +182,27 @@ Status SpoolStore::RemoveDone(bool needed, bool* removed) {
   *removed = false;
   for (const Signal signal : kSignals) {
     const SpoolRow done = state_.done[Index(signal)];
+    uint64_t& done_bytes = state_.done_bytes[Index(signal)];
+    if (!needed && done_bytes == 0) continue;
     const Result<SpoolRow> oldest = Edge(signal, false, 0);
     if (!oldest.ok()) return oldest.status();
     if (oldest.value() == 0 || oldest.value() > done) continue;
     const Result<SpoolRow> newest = Edge(signal, true, 0);
     if (!newest.ok()) return newest.status();
+    const bool all = newest.value() <= done;
+    if (!all && !needed && done_bytes <= kDoneBytesMax) continue;
     Sql sql;
     sql << "DELETE FROM " << SpoolTable(signal);
-    if (newest.value() > done) {
-      if (!needed) {
-        Sql sum;
-        sum << "SELECT coalesce(sum(stored_bytes+checkpoint_bytes),0) FROM " << SpoolTable(signal)
-            << " WHERE row<=" << done << '\0';
-        const Result<int64_t> bytes = db_.Number(sum.text().data());
-        if (!bytes.ok()) return bytes.status();
-        if (static_cast<uint64_t>(bytes.value()) <= kDoneBytesMax) continue;
-      }
+    if (!all) {
       sql << " WHERE row IN (SELECT row FROM " << SpoolTable(signal) << " WHERE row<=" << done
           << " ORDER BY row LIMIT " << kRemoveAtOnce << ')';
     }
     sql << '\0';
     LIMPET_TRY(db_.Execute(sql.text().data()));
     *removed = true;
+    const Result<SpoolTotals> left = all ? SpoolTotals{} : SumRows(signal, 0, done);
+    if (!left.ok()) return left.status();
+    done_bytes = left.value().bytes;
     if (needed) return {};
   }
   return {};
