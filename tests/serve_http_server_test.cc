@@ -43,6 +43,15 @@ struct Echo final : HttpHandler {
     EXPECT_EQ(deferred.erase(slot), 1u);
     ++gone;
   }
+  void OnRefused(const HttpRequest* request, int status, std::string_view reason,
+                 HttpResponse& response) override {
+    HttpHandler::OnRefused(request, status, reason, response);
+    refused += ' ' + std::to_string(status);
+    if (request == nullptr) return;
+    EXPECT_TRUE(request->body.empty());
+    refused += request->path;
+    response.content_type = request->content_type;
+  }
   void OnRequest(const HttpRequest& request, HttpResponse& response) override {
     ++calls;
     paths += request.path;
@@ -85,6 +94,7 @@ struct Echo final : HttpHandler {
   int calls = 0, heads = 0, gone = 0;
   uint32_t sum = 0;
   std::string paths;                        ///< In the order of their requests.
+  std::string refused;                      ///< " status" and path of each that the server refused.
   std::map<size_t, std::string> deferred;   ///< The answers by slot; empty: not there yet.
 };
 
@@ -245,6 +255,47 @@ TEST_F(HttpServerTest, RefusalsReachAClientThatStillSends) {
   Pass(HttpServer::kLinger);
   EXPECT_TRUE(client.server_closed);  // However long it would go on.
   EXPECT_EQ(handler_.calls, 0);
+}
+
+// H3.
+TEST_F(HttpServerTest, TheHandlerPutsRefusalsIntoWords) {
+  struct Case {
+    const char* name;
+    std::string request;
+    const char* refused;
+    Duration after{};
+  };
+  const std::string typed = " HTTP/1.1\r\nHost: h\r\nContent-Type: a/b\r\n";
+  const std::string chunked = "POST /c" + typed + "Transfer-Encoding: chunked\r\n\r\n";
+  const Case cases[] = {
+      {"large length", "POST /a" + typed + "Content-Length: 65\r\n\r\n", " 413/a"},
+      {"large chunks", chunked + "41\r\n" + std::string(65, 'x'), " 413/c"},
+      {"bad chunk", chunked + "x\r\n", " 400/c"},
+      {"slow body", "POST /b" + typed + "Content-Length: 5\r\n\r\nx", " 408/b", Seconds(10)},
+      {"deferred too long", "GET /later" + typed + "\r\n", " 503/later", Seconds(30)},
+      {"coding", "POST /d" + typed + "Transfer-Encoding: gzip\r\n\r\n", " 501/d"},
+      {"expectation", "POST /e" + typed + "Expect: tea\r\n\r\n", " 417/e"},
+      {"large head", "POST /f" + typed + std::string(9000, 'x'), " 431"},
+      {"slow head", "POST /g" + typed, " 408", Seconds(10)},
+      {"grammar", "what is this", " 400"},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.name);
+    handler_.refused.clear();
+    Far& client = Send(c.request);
+    Pass(c.after);
+    EXPECT_EQ(handler_.refused, c.refused);
+    const bool head_known = handler_.refused.size() > 4;
+    EXPECT_NE(client.to_client.find(head_known ? "Content-Type: a/b\r\n" : "Content-Type: text/plain;"),
+              std::string::npos)
+        << client.to_client;
+    client.client_finished = true;
+    Settle();
+    EXPECT_TRUE(client.server_closed);
+  }
+  handler_.refused.clear();
+  for (int i = 0; i < 4; ++i) Send("GET /");
+  EXPECT_EQ(handler_.refused, " 503");
 }
 
 TEST_F(HttpServerTest, ByteByByte) {

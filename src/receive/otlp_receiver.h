@@ -65,6 +65,8 @@ class OtlpReceiver final : public HttpHandler {
   bool OnHead(const HttpRequest& request, HttpResponse& response) override;
   void OnRequest(const HttpRequest& request, HttpResponse& response) override;
   bool OnDeferred(size_t slot, HttpResponse& response) override;
+  void OnRefused(const HttpRequest* request, int status, std::string_view reason,
+                 HttpResponse& response) override;
 
   const ReceivedView& use() const { return use_; }
 

@@ -66,6 +66,8 @@ class HttpParser {
   bool TakeContinue();
 
   const HttpRequest& request() const { return request_; }
+  /// The head of the request is complete, whatever became of it: all of request() but the body is there.
+  bool has_head() const { return has_head_; }
   bool is_head() const { return is_head_; }            ///< The answer must not have a body.
   bool keep_alive() const { return keep_alive_; }      ///< The client wants the connection kept.
   bool http_1_0() const { return http_1_0_; }
@@ -92,6 +94,7 @@ class HttpParser {
   size_t body_size_ = 0;
   size_t body_length_ = 0;  // As announced; 0 when chunked.
   State state_ = State::kHead;
+  bool has_head_ = false;
   bool chunked_ = false;
   bool coded_ = false;      // In another transfer coding than chunked, or chunked twice.
   bool unsized_ = false;    // Its length is announced as nothing.

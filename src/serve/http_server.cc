@@ -42,19 +42,22 @@ void Check(HttpResponse& response, std::span<char> page) {
   response.body << "the answer is larger than the page\n";
 }
 
-/// The answer in one piece, after which the connection closes.
-void WriteWhole(TextWriter& out, const HttpResponse& response) {
+/// The answer in one piece, after which the connection closes. page: the response's.
+void WriteWhole(TextWriter& out, HttpResponse& response, std::span<char> page) {
+  Check(response, page);
   WriteHead(out, response, response.body.size(), /*keep=*/false, /*http_1_0=*/false);
   out << response.body.text();
+  LIMPET_CHECK(!out.overflowed());  // Only literals and numbers go in.
 }
 
-void WriteReason(HttpResponse& response, int status, const char* reason) {
+}  // namespace
+
+void HttpHandler::OnRefused(const HttpRequest*, int status, std::string_view reason,
+                            HttpResponse& response) {
   response.status = status;
   if (status == 429 || status == 503) response.retry_after_seconds = 1;
   response.body << reason << '\n';
 }
-
-}  // namespace
 
 size_t HttpServer::BytesNeeded(const HttpServerLimits& limits) {
   return limits.connections * (Aligned(sizeof(Connection)) + Aligned(kConnectionHeadBytes)) +
@@ -260,9 +263,9 @@ bool HttpServer::AcceptOne(Listener& listener) {
   if (slot == nullptr) {
     char page[kRefusalBytes], buffer[kAnswerHeadBytes + kRefusalBytes];
     HttpResponse response(page);
-    WriteReason(response, 503, "all connections are taken");
+    handler_.OnRefused(nullptr, 503, "all connections are taken", response);
     TextWriter text(buffer);
-    WriteWhole(text, response);
+    WriteWhole(text, response, page);
     (void)sockets_.Write(accepted.value(), Bytes(text.text()));
     sockets_.Close(accepted.value());
     ++use_.refused;
@@ -310,9 +313,8 @@ void HttpServer::Proceed(Connection& connection) {
       char page[kRefusalBytes];
       HttpResponse response(page);
       if (!handler_.OnHead(RequestOf(connection), response)) {
-        Check(response, page);
         ++use_.requests;
-        return RefuseWith(connection, response);
+        return RefuseWith(connection, response, page);
       }
       connection.admitted = true;
     }
@@ -406,7 +408,7 @@ void HttpServer::Send(Connection& connection, HttpResponse& response) {
   char buffer[kAnswerHeadBytes];
   TextWriter head(buffer);
   WriteHead(head, response, body_bytes, connection.keep, parser.http_1_0());
-  LIMPET_CHECK(!head.overflowed());  // Only literals and numbers go in.
+  LIMPET_CHECK(!head.overflowed());  // Likewise.
   const std::span<char> whole =
       page_.subspan(kAnswerHeadBytes - head.size(), head.size() + body_bytes);
   std::memcpy(whole.data(), head.text().data(), head.size());
@@ -445,18 +447,18 @@ void HttpServer::Settle(Connection& connection) {
 void HttpServer::Refuse(Connection& connection, int status, const char* reason) {
   char page[kRefusalBytes];
   HttpResponse response(page);
-  WriteReason(response, status, reason);
-  RefuseWith(connection, response);
+  const HttpRequest request = RequestOf(connection);
+  handler_.OnRefused(connection.parser.has_head() ? &request : nullptr, status, reason, response);
+  RefuseWith(connection, response, page);
 }
 
 /// Says why, in one write or not at all, and lingers: a plain close would take the answer back from
-/// a client that is still sending.
-void HttpServer::RefuseWith(Connection& connection, const HttpResponse& response) {
+/// a client that is still sending. page: the response's.
+void HttpServer::RefuseWith(Connection& connection, HttpResponse& response, std::span<char> page) {
   FreeBody(connection);
   char buffer[kAnswerHeadBytes + kRefusalBytes];
   TextWriter text(buffer);
-  WriteWhole(text, response);
-  LIMPET_CHECK(!text.overflowed());  // Likewise.
+  WriteWhole(text, response, page);
   const Result<size_t> put = sockets_.Write(connection.handle, Bytes(text.text()));
   if (!put.ok() || put.value() < text.size()) return Drop(connection);
   sockets_.FinishWriting(connection.handle);

@@ -49,6 +49,12 @@ class HttpHandler {
   /// Asked again at each OnTime for what was deferred. True: the response is complete.
   virtual bool OnDeferred(size_t /*slot*/, HttpResponse& /*response*/) { return false; }
 
+  /// The server refuses by itself: its bounds or the grammar. request: without a body; nullptr: there is
+  /// no head yet. reason: a literal. The response, of at most kRefusalBytes, is sent at once and the
+  /// connection closes. By default it is the reason as text.
+  virtual void OnRefused(const HttpRequest* request, int status, std::string_view reason,
+                         HttpResponse& response);
+
   /// Nobody waits any longer for what was deferred: the client went, or its time was over.
   virtual void OnGone(size_t /*slot*/) {}
 
@@ -70,7 +76,8 @@ struct HttpServerLimits {
 ///      A deferred answer has `defer_timeout`; then it is 503.
 ///  H2  At most one answer is being written from the page; others wait for it, oldest first, and
 ///      while one waits the writer has kPageHold to finish.
-///  H3  A request with both Content-Length and Transfer-Encoding is refused (400), a head beyond its
+///  H3  What the server refuses by itself the handler puts into words (OnRefused), once for each.
+///      A request with both Content-Length and Transfer-Encoding is refused (400), a head beyond its
 ///      bound is 431, a body beyond its bound 413, an unknown grammar 400; the connection closes.
 ///  H4  When all slots are taken the connection longest idle between requests, but no less than
 ///      kIdleMin, is closed for the new one; when none is the new one gets 503 and is closed.
@@ -204,7 +211,7 @@ class HttpServer final {
   void Discard(Connection& connection);
   void Settle(Connection& connection);
   void Refuse(Connection& connection, int status, const char* reason);
-  void RefuseWith(Connection& connection, const HttpResponse& response);
+  void RefuseWith(Connection& connection, HttpResponse& response, std::span<char> page);
   void AskDeferred();
   void ServeWaiting();
   void HurryWriter();
