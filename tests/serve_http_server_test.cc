@@ -601,7 +601,8 @@ TEST_F(PoolTest, BodyThatStandsStillLosesItsBlockToOneThatWaits) {
   Far& next = Send(Post("/next", 600) + body_);
   EXPECT_EQ(StatusOf(slow), "");
   Pass(Nanoseconds(0));  // H8: it has had its second, and more.
-  EXPECT_EQ(StatusOf(slow), "HTTP/1.1 408");
+  EXPECT_EQ(StatusOf(slow), "HTTP/1.1 429");
+  EXPECT_NE(slow.to_client.find("\r\nRetry-After: 1\r\n"), std::string::npos);
   EXPECT_EQ(StatusOf(next), "HTTP/1.1 200");
 }
 

@@ -202,6 +202,8 @@ void HttpServer::TimeOut(Connection& connection) {
   if (connection.state != State::kLingering) ++use_.timed_out;
   switch (connection.state) {
     case State::kReading:
+      // Senders of OTLP give a request up that took too long, and repeat one that found no room.
+      if (connection.deadline > now_) return Refuse(connection, 429, "others need the memory");
       return Refuse(connection, 408, "the request took too long");
     case State::kStarved:
       return Refuse(connection, 429, "no memory for the request");

@@ -89,8 +89,8 @@ struct HttpServerLimits {
 ///      no longer than its connection. Chunked ones grow by doubling. All blocks are the server's.
 ///  H8  Where the pool has no room the connection waits unread, those that wait going on oldest
 ///      first as blocks come back. While one waits, a body that got no byte for kBodyHold loses its
-///      block: 408, or 429 where it waited itself for more. One that waits until its time is over
-///      (H1) gets 429; one that the empty pool cannot hold 413.
+///      block; it may come again (429), and so may one that waits until its time is over (H1). One
+///      that the empty pool cannot hold is 413.
 ///  H9  A connection is in the list of its state, in the order in which it came there.
 class HttpServer final {
  public:

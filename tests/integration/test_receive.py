@@ -299,7 +299,9 @@ def test_the_pool_of_bodies(receiving, endpoint):
         thread.join(10)
         assert answer.status == 200
         assert 0.5 < time.monotonic() - begin < 5, "the first had its second"
-        assert first.reply().status == 408
+        refused = first.reply()
+        assert refused.status == 429 and int(refused.headers["retry-after"]) > 0
+    assert source(running)["full"] == 1
     status = running.status()
     pool = next(p for p in status["pools"] if p["name"] == "bodies")
     assert pool["used"] < 1000, pool
