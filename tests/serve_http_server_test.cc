@@ -137,7 +137,7 @@ class HttpServerTest : public ::testing::Test {
   FakePoller poller_{sockets_, clock_};
   Echo handler_;
   std::vector<std::max_align_t> memory_;
-  std::max_align_t pool_[4096];
+  std::max_align_t pool_[16 * kKiB];
   std::optional<FixedHeap> bodies_;
   std::optional<HttpServer> server_;
   int listener_ = -1;
@@ -606,23 +606,53 @@ TEST_F(PoolTest, BodyThatStandsStillLosesItsBlockToOneThatWaits) {
   EXPECT_EQ(StatusOf(next), "HTTP/1.1 200");
 }
 
-TEST_F(PoolTest, BodyThatMovesKeepsItsBlock) {
-  Far& slow = Send(Post("/slow", 600));
-  Far& next = Send(Post("/next", 600) + body_);
-  for (int i = 0; i < 11; ++i) {
-    Pass(Milliseconds(900));
-    slow.to_server = "x";
-    Settle();
-    EXPECT_EQ(StatusOf(slow), "");
-    const MonoTime when = server_->OnTime(clock_.now);
-    EXPECT_GT(when, clock_.now);
-    EXPECT_LE(when, clock_.now + HttpServer::kBodyHold);
+/// Room for one body, of which an eighth is more than kBodyStep.
+class StepTest : public HttpServerTest {
+ protected:
+  static constexpr size_t kBodyMax = 200'000, kStep = kBodyMax / 8;
+  static_assert(kStep > HttpServer::kBodyStep);
+  void SetUp() override {
+    Start({.connections = 4, .body_max = kBodyMax, .page_bytes = 32 * kKiB},
+          HttpServer::PoolBytes(kBodyMax, 1));
   }
-  EXPECT_EQ(StatusOf(next), "");
+  void PassAndSend(Far& client, size_t bytes) {
+    Pass(Milliseconds(900));
+    EXPECT_GT(server_->OnTime(clock_.now), clock_.now);
+    client.to_server = std::string(bytes, 'x');
+    Settle();
+  }
+};
+
+TEST_F(StepTest, BodyThatTricklesInLosesItsBlockToOneThatWaits) {
+  const std::string chunks = Chunked("/size") + "30d40\r\n" + std::string(100'001, 'x');  // Grown whole.
+  for (const std::string& begin : {Post("/size", kBodyMax), chunks}) {
+    for (const size_t bytes : {size_t{1}, kStep - 1}) {
+      Far& slow = Send(begin);
+      PassAndSend(slow, bytes);
+      Pass(Milliseconds(900));  // Nobody minds.
+      EXPECT_EQ(StatusOf(slow), "");
+      Far& next = Send(Post("/size", kBodyMax) + std::string(kBodyMax, 'n'));
+      PassAndSend(slow, bytes);
+      EXPECT_EQ(StatusOf(slow), "HTTP/1.1 429");  // H8.
+      EXPECT_EQ(StatusOf(next), "HTTP/1.1 200");
+      slow.client_gone = next.client_gone = true;
+      Settle();
+    }
+  }
+}
+
+TEST_F(StepTest, BodyThatComesOnKeepsItsBlock) {
+  Far& first = Send(Post("/size", kBodyMax));
+  Far& second = Send(Post("/size", kBodyMax));
+  Far& third = Send(Post("/size", kBodyMax));
+  for (int i = 0; i < 8; ++i) PassAndSend(first, kStep);
+  EXPECT_EQ(StatusOf(first), "HTTP/1.1 200");
+  for (int i = 0; i < 3; ++i) PassAndSend(second, kStep);
+  EXPECT_EQ(StatusOf(second) + StatusOf(third), "");
   Pass(Milliseconds(100));  // H1.
-  EXPECT_EQ(StatusOf(slow), "HTTP/1.1 408");
-  EXPECT_EQ(StatusOf(next), "HTTP/1.1 429");  // H8.
-  EXPECT_NE(next.to_client.find("\r\nRetry-After: 1\r\n"), std::string::npos);
+  EXPECT_EQ(StatusOf(second), "HTTP/1.1 408");
+  EXPECT_EQ(StatusOf(third), "HTTP/1.1 429");  // H8.
+  EXPECT_NE(third.to_client.find("\r\nRetry-After: 1\r\n"), std::string::npos);
 }
 
 TEST_F(PoolTest, LargerThanTheWholePoolIs413AtOnce) {

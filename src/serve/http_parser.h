@@ -49,6 +49,8 @@ class HttpParser {
   /// Size of the block that is wanted in kWantsBody: the body's length, or, for a chunked one, twice
   /// what it has. Never more than body_max.
   size_t body_wanted() const;
+  size_t body_block() const { return body_.size(); }  ///< Bytes of the block that it has.
+  size_t body_size() const { return body_size_; }      ///< Those that have come.
   /// The block, which begins with the bytes of the one given before, and stays until the request is
   /// forgotten or its body dropped. Looks at what has come behind the head.
   State GiveBody(std::span<char> block);

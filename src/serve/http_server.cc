@@ -297,8 +297,9 @@ void HttpServer::Read(Connection& connection) {
       Enter(connection, State::kReading);
       SetDeadline(connection, now_ + limits_.idle_timeout);  // H1.
     }
-    connection.fed = now_;
     parser.Take(got.value());
+    const size_t step = std::max(kBodyStep, parser.body_block() / 8);
+    if (parser.body_size() >= connection.fed_bytes + step) SetFed(connection);  // H8.
     Proceed(connection);
     if (connection.state != State::kReading) return;
     // Only a read that filled its space has left something behind.
@@ -352,6 +353,7 @@ bool HttpServer::Feed(Connection& connection) {
       Refuse(connection, 413, "the body is larger than the memory for bodies");
     } else if (connection.state != State::kStarved) {
       Enter(connection, State::kStarved);
+      SetFed(connection);  // What it waits for is not its fault.
       due_ = now_;  // Bodies that stand still are due earlier now.
       Watch(connection, 0);
     }
@@ -359,10 +361,15 @@ bool HttpServer::Feed(Connection& connection) {
   }
   if (!has_one) ++use_.bodies;
   connection.block = block;
-  connection.fed = now_;
+  SetFed(connection);
   if (connection.state == State::kStarved) Enter(connection, State::kReading);
   connection.parser.GiveBody({static_cast<char*>(block), wanted});
   return true;
+}
+
+void HttpServer::SetFed(Connection& connection) {
+  connection.fed = now_;
+  connection.fed_bytes = connection.parser.body_size();
 }
 
 void HttpServer::FreeBody(Connection& connection) {

@@ -88,9 +88,10 @@ struct HttpServerLimits {
 ///  H7  A body has a block of the pool from when its head was accepted until OnRequest returns, and
 ///      no longer than its connection. Chunked ones grow by doubling. All blocks are the server's.
 ///  H8  Where the pool has no room the connection waits unread, those that wait going on oldest
-///      first as blocks come back. While one waits, a body that got no byte for kBodyHold loses its
-///      block; it may come again (429), and so may one that waits until its time is over (H1). One
-///      that the empty pool cannot hold is 413.
+///      first as blocks come back. While one waits, a body that did not come on by kBodyStep, or an
+///      eighth of its block where that is more, within kBodyHold loses its block: bytes that trickle
+///      in do not keep it. It may come again (429), and so may one that waits until its time is over
+///      (H1). One that the empty pool cannot hold is 413.
 ///  H9  A connection is in the list of its state, in the order in which it came there.
 class HttpServer final {
  public:
@@ -100,6 +101,7 @@ class HttpServer final {
   static constexpr size_t kRefusalBytes = 256;
   static constexpr Duration kPageHold = Seconds(1);
   static constexpr Duration kBodyHold = Seconds(1);
+  static constexpr size_t kBodyStep = 16 * kKiB;
   static constexpr Duration kIdleMin = Milliseconds(100);
   static constexpr Duration kLinger = Seconds(1);  ///< For a refused client to read why.
 
@@ -164,7 +166,8 @@ class HttpServer final {
     int handle = -1;
     MonoTime since{};          ///< In its state.
     MonoTime deadline = kNever;
-    MonoTime fed = kNever;     ///< When the block was given, or last read into.
+    MonoTime fed = kNever;     ///< When the block was given, or the body last came on by a step (H8),
+    size_t fed_bytes = 0;      ///< and what there was of it then.
     void* block = nullptr;     ///< Of the pool (H7).
     Connection* next = nullptr;  ///< In the list of its state.
     Connection* previous = nullptr;
@@ -203,6 +206,7 @@ class HttpServer final {
   void Proceed(Connection& connection);
   void Resume(Connection& connection);
   bool Feed(Connection& connection);
+  void SetFed(Connection& connection);
   void FreeBody(Connection& connection);
   void Answer(Connection& connection);
   void Respond(Connection& connection);
