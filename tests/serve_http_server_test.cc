@@ -768,6 +768,27 @@ TEST_F(ChunkTest, GrowingBodiesDoNotLockEachOtherOut) {
   EXPECT_EQ(StatusOf(Send(Chunked("/size") + Chunk(body) + "0\r\n\r\n")), "HTTP/1.1 200");
 }
 
+TEST_F(ChunkTest, ALoneBodyDoesNotWaitForItself) {
+  server_->Close();
+  Start(kLimits, HttpServer::PoolBytes(kBodyMax, 1));
+  const std::string body = Noise(kBodyMax);
+  Far& first = Send(Post("/size", 7000));
+  Far& second = Send(Chunked("/size") + Chunk(body.substr(0, 4096)));  // Behind the first.
+  first.to_server = std::string(7000, 'x');
+  Settle();
+  ASSERT_EQ(server_->use().bodies, 1u);
+  second.to_server = Chunk(body.substr(4096)) + "0\r\n\r\n";
+  Settle();
+  EXPECT_EQ(second.to_client, Ok(std::to_string(kBodyMax)));
+  EXPECT_EQ(handler_.sum, Sum(body));
+}
+
+TEST_F(ChunkTest, ALoneBodyThatThePoolCannotHoldIs413AtOnce) {
+  server_->Close();
+  Start(kLimits, 16 * kKiB + 16);  // A little less than the third block needs.
+  EXPECT_EQ(StatusOf(Send(Chunked("/size") + Chunk(std::string(9000, 'x')))), "HTTP/1.1 413");
+}
+
 TEST_F(ChunkTest, HeadAndBodyAreReadAndAnsweredWithFewCalls) {
   const std::string small = Post("/size", 3000) + std::string(3000, 'x');
   const std::string large = Post("/size", 5000) + std::string(5000, 'x');

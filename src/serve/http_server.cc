@@ -348,8 +348,8 @@ bool HttpServer::Feed(Connection& connection) {
   void* const block = in_turn ? bodies_->Resize(connection.block, wanted) : nullptr;
   if (block == nullptr) {
     // By H7 whatever may come back is the server's own.
-    const bool empty = in_turn && use_.bodies == 0;
-    if (empty || wanted > bodies_->use().bytes) {
+    const bool alone = in_turn && use_.bodies == (has_one ? 1 : 0);
+    if (alone || wanted > bodies_->use().bytes) {
       Refuse(connection, 413, "the body is larger than the memory for bodies");
     } else if (connection.state != State::kStarved) {
       Enter(connection, State::kStarved);

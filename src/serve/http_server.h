@@ -86,7 +86,8 @@ struct HttpServerLimits {
 ///  H6  One event takes at most kAcceptsAtOnce connections, or makes at most kReadsAtOnce reads and
 ///      one answer for a connection. What is left is found by the next turn, all others in between.
 ///  H7  A body has a block of the pool from when its head was accepted until OnRequest returns, and
-///      no longer than its connection. Chunked ones grow by doubling. All blocks are the server's.
+///      no longer than its connection. Chunked ones grow by doubling, and one that is alone in the
+///      pool moves within it where it has to. All blocks are the server's.
 ///  H8  Where the pool has no room the connection waits unread, those that wait going on oldest
 ///      first as blocks come back. While one waits, a body that did not come on by kBodyStep, or an
 ///      eighth of its block where that is more, within kBodyHold loses its block: bytes that trickle
