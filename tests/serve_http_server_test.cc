@@ -152,6 +152,8 @@ std::string Get(const std::string& path) {
   return "GET " + path + " HTTP/1.1\r\nHost: h\r\n\r\n";
 }
 
+std::string StatusOf(const Far& client) { return client.to_client.substr(0, 12); }
+
 TEST_F(HttpServerTest, AnswersInOneWriteAndKeepsTheConnection) {
   Far& client = Send(Get("/a"));
   EXPECT_EQ(client.to_client, Ok("GET /a"));
@@ -463,6 +465,29 @@ TEST_F(HttpServerTest, FullSlotsCloseTheLongestIdle) {
   EXPECT_EQ(server_->use().refused, 1u);
 }
 
+TEST_F(HttpServerTest, AHandshakeIsNotIdle) {
+  std::vector<Far*> clients;
+  for (int i = 0; i < 3; ++i) {
+    clients.push_back(&sockets_.Dial(listener_));
+    clients.back()->handshake = 1000;
+    clients.back()->to_server = std::string(500, 'h');
+  }
+  Settle();
+  Pass(Seconds(5));
+  EXPECT_EQ(StatusOf(Send("")), "HTTP/1.1 503");  // H4.
+  clients[0]->to_server = std::string(500, 'h') + Get("/a");
+  Settle();
+  EXPECT_EQ(clients[0]->to_client, Ok("GET /a"));
+  clients[1]->to_server = std::string(500, 'h') + "GET /";
+  Settle();
+  Pass(Seconds(5));  // H1: with its handshake.
+  EXPECT_EQ(StatusOf(*clients[1]), "HTTP/1.1 408");
+  EXPECT_EQ(clients[2]->to_client, "");
+  EXPECT_TRUE(clients[2]->server_closed);
+  EXPECT_EQ(handler_.refused, " 503 408");
+  EXPECT_FALSE(clients[0]->server_closed);
+}
+
 TEST_F(HttpServerTest, ACrowdOnOneListenerLeavesRoomOnTheOther) {
   const Result<int> other = server_->Listen("there");
   ASSERT_TRUE(other.ok());
@@ -516,8 +541,6 @@ std::string Chunk(const std::string& bytes) {
 std::string Chunked(const std::string& path) {
   return "POST " + path + " HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
 }
-
-std::string StatusOf(const Far& client) { return client.to_client.substr(0, 12); }
 
 uint32_t Sum(const std::string& bytes) {
   uint32_t sum = 0;

@@ -202,6 +202,7 @@ void HttpServer::TimeOut(Connection& connection) {
   if (connection.state != State::kLingering) ++use_.timed_out;
   switch (connection.state) {
     case State::kReading:
+      if (connection.parser.idle()) return Drop(connection);  // Not a byte of a request (H4).
       // Senders of OTLP give a request up that took too long, and repeat one that found no room.
       if (connection.deadline > now_) return Refuse(connection, 429, "others need the memory");
       return Refuse(connection, 408, "the request took too long");
@@ -291,12 +292,13 @@ void HttpServer::Read(Connection& connection) {
   for (size_t i = 0; i < kReadsAtOnce; ++i) {  // H6.
     const std::span<char> space = parser.Space();
     const Result<size_t> got = sockets_.Read(connection.handle, space);
-    if (!got.ok() && got.status().code == Code::kUnavailable) break;
-    if (!got.ok() || got.value() == 0) return Drop(connection);
-    if (connection.state == State::kIdle) {
+    const bool nothing = !got.ok() && got.status().code == Code::kUnavailable;
+    if (!nothing && (!got.ok() || got.value() == 0)) return Drop(connection);
+    if (connection.state == State::kIdle) {  // Something has come, for us or for the sockets (H4).
       Enter(connection, State::kReading);
       SetDeadline(connection, now_ + limits_.idle_timeout);  // H1.
     }
+    if (nothing) break;
     parser.Take(got.value());
     const size_t step = std::max(kBodyStep, parser.body_block() / 8);
     if (parser.body_size() >= connection.fed_bytes + step) SetFed(connection);  // H8.

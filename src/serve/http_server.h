@@ -73,14 +73,17 @@ struct HttpServerLimits {
 /// Invariants:
 ///  H1  A client holds a slot for at most `idle_timeout` in each of: before the first byte of a
 ///      request, until its last byte, taking the answer. Bytes that trickle in do not prolong it.
-///      A deferred answer has `defer_timeout`; then it is 503.
+///      A deferred answer has `defer_timeout`; then it is 503. A client that closes meanwhile looks
+///      like one that only sends no more, and keeps its slot as long.
 ///  H2  At most one answer is being written from the page; others wait for it, oldest first, and
 ///      while one waits the writer has kPageHold to finish.
 ///  H3  What the server refuses by itself the handler puts into words (OnRefused), once for each.
 ///      A request with both Content-Length and Transfer-Encoding is refused (400), a head beyond its
 ///      bound is 431, a body beyond its bound 413, an unknown grammar 400; the connection closes.
 ///  H4  When all slots are taken the connection longest idle between requests, but no less than
-///      kIdleMin, is closed for the new one; when none is the new one gets 503 and is closed.
+///      kIdleMin, is closed for the new one; when none is the new one gets 503 and is closed. What
+///      the sockets keep for themselves of what a client sends, as in a TLS handshake, is the first
+///      byte of its request here and in H1.
 ///  H5  A listener without a connection has a slot kept for it, so that a crowd on one listener does
 ///      not shut out the others.
 ///  H6  One event takes at most kAcceptsAtOnce connections, or makes at most kReadsAtOnce reads and
@@ -144,7 +147,7 @@ class HttpServer final {
   enum class State : uint8_t {
     kFree,
     kIdle,      ///< Between two requests, or before the first.
-    kReading,   ///< A request.
+    kReading,   ///< A request, or what comes before it (H4).
     kStarved,   ///< Its body waits for the pool (H8).
     kPending,   ///< What came behind the request before is looked at by the next event.
     kWaiting,   ///< A request lies here, for when the page is free (H2).
