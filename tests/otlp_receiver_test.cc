@@ -248,16 +248,15 @@ TEST(OtlpReceiver, FullMemoryAsksToComeAgain) {
   Arrived arrived(world);
   world.Start();
   int64_t next = 1;
-  std::optional<Reply> reply;
+  Reply reply;
   for (int n = 0; n < 200; ++n) {
-    reply = world.Post(world.Logs(static_cast<uint64_t>(next), 20));
-    ASSERT_TRUE(reply);
-    if (reply->status != 200) break;
+    reply = world.PostAndWait(world.Logs(static_cast<uint64_t>(next), 20));
+    if (reply.status != 200) break;
     next += 20;
     world.RunFor(Milliseconds(1));
   }
-  EXPECT_EQ(reply->status, 429);
-  EXPECT_GT(reply->retry_after, 0);
+  EXPECT_EQ(reply.status, 429);
+  EXPECT_GT(reply.retry_after, 0);
   EXPECT_GT(next, 100);
   EXPECT_EQ(world.account(Signal::kLogs).collected, static_cast<uint64_t>(next - 1));
   EXPECT_EQ(world.account(Signal::kLogs).dropped_total(), 0u);
@@ -275,7 +274,8 @@ TEST(OtlpReceiver, FullSpoolAsksToComeAgain) {
     SCOPED_TRACE(static_cast<int>(overflow));
     ReceiveWorld world;
     world.config.spool.overflow = overflow;
-    world.config.spool.max_bytes = 512 * 1024;
+    world.config.spool.max_bytes = kMiB;
+    world.queue_blocks = 600;
     world.config.destinations[0].gzip = false;
     world.up = false;
     Arrived arrived(world);
@@ -283,17 +283,12 @@ TEST(OtlpReceiver, FullSpoolAsksToComeAgain) {
     int64_t next = 1;
     int full = 0;
     for (int n = 0; n < 3000 && full < 20; ++n) {
-      std::optional<Reply> reply = world.Post(world.Logs(static_cast<uint64_t>(next), 20, "app", 200));
+      const Reply reply = world.PostAndWait(world.Logs(static_cast<uint64_t>(next), 20, "app", 200));
       world.RunFor(Milliseconds(1));
-      for (int wait = 0; !reply && wait < 100; ++wait) {
-        world.RunFor(Milliseconds(100));
-        reply = world.Deferred();
-      }
-      ASSERT_TRUE(reply);
-      if (reply->status == 200) {
+      if (reply.status == 200) {
         next += 20;
       } else {
-        ASSERT_EQ(reply->status, 429);
+        ASSERT_EQ(reply.status, 429);
         ++full;
         world.RunFor(Seconds(1));
       }
@@ -453,6 +448,107 @@ TEST(OtlpReceiver, TheHostsResourceIsMerged) {
       EXPECT_EQ(found.size(), 3u);
     }
   }
+}
+
+// O4: a burst that memory could not hold is slowed down in place of being written to flash.
+TEST(OtlpReceiver, ABurstWaitsAndSparesTheFlash) {
+  ReceiveWorld world;
+  world.config.queue.batch_bytes = 8 * 1024;
+  world.config.destinations[0].gzip = false;
+  world.queue_blocks = 200;
+  auto before = world.respond;
+  world.respond = [&](const SimRequest& request) {
+    SimAnswer answer = before(request);
+    answer.delay = Milliseconds(50);
+    return answer;
+  };
+  Arrived arrived(world);
+  world.Start();
+  world.RunFor(Seconds(10));
+  const uint64_t written = world.written();
+  for (int64_t n = 0; n < 100; ++n) {
+    EXPECT_EQ(world.PostAndWait(world.Logs(static_cast<uint64_t>(n * 40 + 1), 40)).status, 200);
+  }
+  world.RunFor(Seconds(10));
+  EXPECT_EQ(arrived.numbers, Range(1, 4000));
+  EXPECT_EQ(world.written(), written);
+}
+
+// The answer that waits is not held up for longer than its time.
+TEST(OtlpReceiver, ACrowdedAnswerComesInTime) {
+  ReceiveWorld world;
+  world.flash.reset();
+  world.config.spool.durability = Durability::kMemoryOnly;
+  world.config.queue.batch_bytes = 8 * 1024;
+  world.config.destinations[0].gzip = false;
+  world.queue_blocks = 100;
+  world.up = false;
+  world.Start();
+  int64_t next = 1;
+  while (world.Post(world.Logs(static_cast<uint64_t>(next), 20))) next += 20;
+  const MonoTime begin = world.clock.mono;
+  EXPECT_FALSE(world.Deferred());
+  std::optional<Reply> reply;
+  while (!(reply = world.Deferred())) world.RunFor(Seconds(100));
+  EXPECT_EQ(reply->status, 200);
+  EXPECT_EQ(world.clock.mono - begin, Seconds(100)) << "one call at its time";
+}
+
+// O3: what is dropped while its answer waits is not said to be kept.
+TEST(OtlpReceiver, DroppedAtTheStopIsNotTaken) {
+  ReceiveWorld world;
+  world.config.spool.durability = Durability::kAlways;
+  world.config.agent.shutdown_timeout = Seconds(1);
+  world.up = false;
+  world.Start();
+  world.RunFor(Seconds(2));
+  world.worker.latency = Seconds(60);
+  ASSERT_FALSE(world.Post(world.Logs(1, 5)));
+  world.StopAndDrain();
+  const std::optional<Reply> reply = world.Deferred();
+  ASSERT_TRUE(reply);
+  EXPECT_EQ(reply->status, 503);
+  EXPECT_EQ(world.account(Signal::kLogs).dropped[static_cast<size_t>(DropReason::kShutdown)], 5u);
+}
+
+// Nothing is committed for a request without items, and its answer does not wait.
+TEST(OtlpReceiver, EmptyRequestsCostNoCommit) {
+  ReceiveWorld world;
+  world.config.spool.durability = Durability::kAlways;
+  world.Start();
+  world.RunFor(Seconds(2));
+  const size_t commits = world.commits;
+  EXPECT_EQ(world.Post(Bytes())->status, 200);
+  world.RunFor(Seconds(2));
+  EXPECT_EQ(world.commits, commits);
+}
+
+// A filesystem that leaves the spool no room is no reason to refuse what can leave from memory; room that
+// is made outside is found without a transaction.
+TEST(OtlpReceiver, RoomOnFlashMattersOnceItIsNeeded) {
+  ReceiveWorld world;
+  world.config.spool.min_free_bytes = 16 * kMiB;
+  world.config.destinations[0].gzip = false;
+  world.flash->capacity = 19 * kMiB;
+  world.Start();
+  world.RunFor(Seconds(10));
+  EXPECT_EQ(world.PostAndWait(world.Logs(1, 5)).status, 200);
+  world.RunFor(Seconds(5));
+  EXPECT_EQ(world.account(Signal::kLogs).delivered, 5u);
+  world.up = false;
+  world.RunFor(Seconds(60));
+  uint64_t next = 6;
+  while (world.PostAndWait(world.Logs(next, 50, "app", 300)).status == 200) next += 50;
+  ASSERT_EQ(world.phase(), SpoolPhase::kSpilling);
+  EXPECT_GT(next, 500u);
+  const size_t commits = world.commits;
+  world.RunFor(Seconds(30));
+  EXPECT_EQ(world.PostAndWait(world.Logs(next, 50, "app", 300)).status, 429);
+  EXPECT_LE(world.commits - commits, 1u) << "nothing is written to find out";
+  world.flash->capacity = 64 * kMiB;
+  world.RunFor(Seconds(6));
+  EXPECT_EQ(world.PostAndWait(world.Logs(next, 50, "app", 300)).status, 200);
+  EXPECT_EQ(world.account(Signal::kLogs).dropped_total(), 0u);
 }
 
 TEST(OtlpReceiver, StoppingSendsAway) {

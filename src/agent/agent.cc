@@ -110,7 +110,7 @@ Agent::Agent(const Config& config, const AgentIdentity& identity, const AgentMem
   if (config.receive.present) {
     const OtlpReceiverOptions options = MakeReceiverOptions(config, identity.resource);
     receiver_.emplace(options, memory.receiver, Scratch(memory), ports.tokens, batcher_,
-                      spooler_, clock_, trust_, log_);
+                      spooler_, ledger_, clock_, trust_, log_);
     if (config.receive.merge && options.merged.empty()) {
       log_.Warn("receive.otlp.resource = merge: the host's resource leaves no room in a batch, it is not added",
                 {{"resource_bytes", identity.resource.size()}});
@@ -173,6 +173,7 @@ MonoTime Agent::OnTime(MonoTime now) {
   }
   next = std::min(next, stopping_ && !flushing_ ? kNever : delivery_.OnTime(now));
   next = std::min(next, spooler_.AnnounceDue(now));
+  if (receiver_) next = std::min(next, receiver_->Due(now));
   if (stopping_) next = std::min(next, OnStopTime(now));
   const bool holding = Holding();
   if (!holding) held_since_ = kNever;

@@ -28,17 +28,17 @@ bool Batcher::Fits(Signal signal, uint32_t items) const {
          open.items + items <= options_.items_max;
 }
 
-void Batcher::Added(Signal signal, uint32_t items, const Stamp& stamp, UnixTime first, UnixTime last) {
+void Batcher::Added(Signal signal, uint32_t items, const Stamp& stamp, UnixTime first) {
   Open& open = open_[Index(signal)];
   if (open.items == 0) {
     open.first_mono = stamp.mono;
     open.first_wall = first;
-    open.last_wall = last;
+    open.last_wall = stamp.wall;
     open.trust = stamp.trust;
   }
   open.last_mono = stamp.mono;
   open.first_wall = std::min(open.first_wall, first);
-  open.last_wall = std::max(open.last_wall, last);
+  open.last_wall = std::max(open.last_wall, stamp.wall);
   open.trust = std::max(open.trust, stamp.trust);
   open.items += items;
   ledger_.Collect(signal, items);

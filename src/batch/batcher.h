@@ -71,10 +71,10 @@ class Batcher {
 
   /// Counts what was just written: from now on the items are collected and held.
   void Added(Signal signal, uint32_t items, const Stamp& stamp) {
-    Added(signal, items, stamp, stamp.wall, stamp.wall);
+    Added(signal, items, stamp, stamp.wall);
   }
-  /// The same of items that have times of their own, from `first` to `last`.
-  void Added(Signal signal, uint32_t items, const Stamp& stamp, UnixTime first, UnixTime last);
+  /// The same of items that have times of their own, of which `first` is the earliest.
+  void Added(Signal signal, uint32_t items, const Stamp& stamp, UnixTime first);
 
   /// Closes the open batch and queues it. A full queue drops by policy, counted.
   void Close(Signal signal);

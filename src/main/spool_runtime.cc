@@ -3,6 +3,7 @@
 #include <new>
 
 #include "cli/exit_code.h"
+#include "config/destination.h"
 #include "port/sqlite/spool_vfs.h"
 #include "spool/spool_memory.h"
 
@@ -10,11 +11,12 @@ namespace limpet {
 
 SpoolOptions MakeSpoolOptions(const Config& config) {
   const bool metrics = config.host.present || config.self.interval > Duration{};
+  const SignalSet received = config.receive.present ? TakenSignals(config) : SignalSet{0};
   return {.max_bytes = config.spool.max_bytes,
           .min_free_bytes = config.spool.min_free_bytes,
           .overflow = config.spool.overflow,
           .share_percent = config.spool.share_percent,
-          .signals = static_cast<SignalSet>(metrics ? 1 << Index(Signal::kMetrics) : 0),
+          .signals = static_cast<SignalSet>(received | (metrics ? 1 << Index(Signal::kMetrics) : 0)),
           .max_age = config.queue.max_age,
           .dead_max_bytes = config.spool.dead_max_bytes,
           .sync = config.spool.sync,

@@ -18,12 +18,15 @@ constexpr size_t kRatioMax = 256;
 constexpr std::string_view kTooLarge = "larger than max_body, or inflates to more than 256 times its size";
 constexpr std::string_view kTooLargeItem = "an item is larger than queue.batch_bytes";
 constexpr std::string_view kFull = "no room in memory or in the spool";
+constexpr std::string_view kTooLargeConverted = "larger than max_body once converted";
+constexpr std::string_view kDropped = "something was dropped meanwhile: it may be this";
 constexpr std::string_view kSpoolUnusable = "the spool cannot be used: nothing can be kept";
 
 Status Inflate(GzipDecompressor& gzip, std::span<const uint8_t> packed, std::span<uint8_t> into,
                std::span<const uint8_t>& raw) {
-  const size_t most = std::max(kAnyRatioBytes, packed.size() * kRatioMax);
-  const Result<size_t> size = gzip.Decompress(packed, into.first(std::min(into.size(), most)));
+  const uint64_t most = std::max<uint64_t>(kAnyRatioBytes, uint64_t{packed.size()} * kRatioMax);
+  const Result<size_t> size =
+      gzip.Decompress(packed, into.first(static_cast<size_t>(std::min<uint64_t>(into.size(), most))));
   if (size.ok()) raw = into.first(size.value());
   return size.status();
 }
@@ -35,7 +38,8 @@ UnixTime Believed(UnixTime time, UnixTime now) { return time.ns == 0 ? now : std
 
 OtlpReceiver::OtlpReceiver(const OtlpReceiverOptions& options, std::span<std::byte> memory,
                            std::span<uint8_t> scratch, TokenCheck* tokens, Batcher& batcher,
-                           Spooler& spooler, Clock& clock, const ClockTrust& trust, Log& log)
+                           Spooler& spooler, const Ledger& ledger, Clock& clock, const ClockTrust& trust,
+                           Log& log)
     : options_(options),
       gzip_(memory.first(GzipDecompressor::BytesNeeded())),
       scratch_(scratch.first(options.max_body)),
@@ -43,6 +47,7 @@ OtlpReceiver::OtlpReceiver(const OtlpReceiverOptions& options, std::span<std::by
       tokens_(tokens),
       batcher_(batcher),
       spooler_(spooler),
+      ledger_(ledger),
       clock_(clock),
       trust_(trust),
       log_(log),
@@ -82,8 +87,15 @@ bool OtlpReceiver::Admits(const HttpRequest& request, HttpResponse& response) {
   }
   if (stopping_) return refuse(503, "stopping");
   if (options_.commits_first && !spooler_.usable()) return refuse(503, kSpoolUnusable);
-  if (!HasRoom(0)) return refuse(429, kFull);
+  if (!MakesRoom(*signal)) return refuse(429, kFull);
   return true;
+}
+
+/// What is open counts as it is, and less once it is closed.
+bool OtlpReceiver::MakesRoom(Signal signal) {
+  if (HasRoom(signal, 0)) return true;
+  for (const Signal each : kSignals) (void)batcher_.TryClose(each);
+  return HasRoom(signal, 0);
 }
 
 void OtlpReceiver::Refuse(OtlpForm form, const Taken& taken, HttpResponse& response) {
@@ -116,27 +128,53 @@ void OtlpReceiver::OnRequest(const HttpRequest& request, HttpResponse& response)
     log_.Warn("items larger than a batch were rejected",
               {{"signal", SignalName(signal)}, {"items", taken.rejected}});
   }
-  if (spooler_.CommitsFirst()) {  // O3
-    waits_[request.slot] = {signal, form, batcher_.sequence(signal), taken.rejected};
+  if (taken.items > 0 && spooler_.CommitsFirst()) {  // O3
     spooler_.HurryCommit();
-    return response.Defer();
+    return Defer(request, signal, form, taken, kNever, response);
+  }
+  if (taken.items > 0 && spooler_.Crowded()) {  // O4
+    return Defer(request, signal, form, taken, clock_.Monotonic() + kCrowdedWait, response);
   }
   AnswerExport(form, signal, taken.rejected, kTooLargeItem, response);
 }
 
+void OtlpReceiver::Defer(const HttpRequest& request, Signal signal, OtlpForm form, const Taken& taken,
+                         MonoTime until, HttpResponse& response) {
+  waits_[request.slot] = {.waits = true,
+                          .signal = signal,
+                          .form = form,
+                          .rejected = taken.rejected,
+                          .sequence = batcher_.sequence(signal),
+                          .dropped = ledger_.account(signal).dropped_total(),
+                          .until = until};
+  response.Defer();
+}
+
 bool OtlpReceiver::OnDeferred(size_t slot, HttpResponse& response) {
-  const Wait& wait = waits_[slot];
+  Wait& wait = waits_[slot];
+  const bool dropped = ledger_.account(wait.signal).dropped_total() != wait.dropped;  // It may be this.
+  const bool waits_for_commit = wait.until == kNever;
   const bool closed = batcher_.sequence(wait.signal) > wait.sequence || batcher_.open_items(wait.signal) == 0;
-  if (!closed || !spooler_.Kept(wait.signal, wait.sequence)) {
-    if (spooler_.CommitsFirst()) return false;
-    // The spool has failed meanwhile. What is in memory is what on_demand promises then.
-    if (options_.commits_first) {
-      Refuse(wait.form, {.status = 503, .why = kSpoolUnusable}, response);
-      return true;
-    }
+  const bool kept = closed && spooler_.Kept(wait.signal, wait.sequence);
+  const bool ready = waits_for_commit ? kept || !spooler_.CommitsFirst()
+                                      : !spooler_.Crowded() || wait.until <= clock_.Monotonic();
+  if (!ready && !dropped) return false;
+  wait.waits = false;
+  // The spool may have failed meanwhile. What is in memory is what on_demand promises then.
+  if (dropped || (waits_for_commit && !kept && options_.commits_first)) {
+    Refuse(wait.form, {.status = 503, .why = dropped ? kDropped : kSpoolUnusable}, response);
+    return true;
   }
   AnswerExport(wait.form, wait.signal, wait.rejected, kTooLargeItem, response);
   return true;
+}
+
+MonoTime OtlpReceiver::Due(MonoTime now) const {
+  MonoTime due = kNever;
+  for (const Wait& wait : waits_) {
+    if (wait.waits && wait.until > now) due = std::min(due, wait.until);
+  }
+  return due;
 }
 
 OtlpReceiver::Taken OtlpReceiver::Take(Signal signal, OtlpForm form, const HttpRequest& request) {
@@ -153,7 +191,7 @@ OtlpReceiver::Taken OtlpReceiver::Take(Signal signal, OtlpForm form, const HttpR
       body = end;
     }
     const Result<size_t> size = ConvertOtlpJson(signal, body, scratch_);
-    if (size.status().code == Code::kFull) return {.status = 413, .why = kTooLarge};
+    if (size.status().code == Code::kFull) return {.status = 413, .why = kTooLargeConverted};
     if (!size.ok()) return {.status = 400, .why = size.status().where};
     body = scratch_.first(size.value());
   }
@@ -167,10 +205,9 @@ OtlpReceiver::Taken OtlpReceiver::Append(Signal signal, std::span<const uint8_t>
                                          const ItemSummary& facts) {
   const ClockReading reading = ReadClocks(clock_);
   const Arrival arrival{.stamp = {.wall = reading.wall, .mono = reading.mono, .trust = trust_},
-                        .first = Believed(facts.first, reading.wall),
-                        .last = Believed(facts.last, reading.wall)};
+                        .first = Believed(facts.first, reading.wall)};
   const size_t batch_bytes = batcher_.capacity(signal).bytes;
-  if (!HasRoom(std::min(request.size(), batch_bytes))) return {.status = 429, .why = kFull};
+  if (!HasRoom(signal, std::min(request.size(), batch_bytes))) return {.status = 429, .why = kFull};
   RequestSplitter parts(signal, request, batch_bytes - merger_.growth());
   const Batcher::Room room = batcher_.room(signal);
   if (request.size() + merger_.growth() > room.bytes || facts.items > room.items) {
@@ -183,9 +220,9 @@ OtlpReceiver::Taken OtlpReceiver::Append(Signal signal, std::span<const uint8_t>
     batcher_.writer(signal).Rewind(before);
     return AppendParts(signal, parts, arrival);
   }
-  batcher_.Added(signal, step.items, arrival.stamp, arrival.first, arrival.last);
+  batcher_.Added(signal, step.items, arrival.stamp, arrival.first);
   use_.items += step.items;
-  return {};
+  return {.items = step.items};
 }
 
 /// Begins a batch of its own, so that all of the request can be taken back (O1).
@@ -195,18 +232,21 @@ OtlpReceiver::Taken OtlpReceiver::AppendParts(Signal signal, RequestSplitter& pa
   uint64_t items = 0, rejected = 0;
   for (;;) {
     const SplitStep step = AppendPart(signal, parts);
-    if (step.items > 0) batcher_.Added(signal, step.items, arrival.stamp, arrival.first, arrival.last);
+    if (step.items > 0) batcher_.Added(signal, step.items, arrival.stamp, arrival.first);
     items += step.items;
     rejected += step.rejected;
-    if (step.done) break;
-    if (batcher_.TryClose(signal) && HasRoom(0)) continue;
+    if ((step.done || batcher_.TryClose(signal)) && HasRoom(signal, 0)) {
+      if (step.done) break;
+      continue;
+    }
     batcher_.Withdraw(signal, begin);
     // Nobody else is in the way: coming again would not help.
-    if (spooler_.empty()) return {.status = 413, .why = "larger than the queue"};
+    const bool alone = spooler_.empty() && batcher_.open_bytes() == 0;
+    if (alone) return {.status = 413, .why = "larger than the queue"};
     return {.status = 429, .why = kFull};
   }
   use_.items += items;
-  return {.rejected = rejected};
+  return {.items = items, .rejected = rejected};
 }
 
 /// As much as the open batch takes. The splitter does not know by how much resources grow: what it

@@ -6,7 +6,10 @@
 //      can hold is rejected alone, in the answer. What is not taken never enters the ledger.
 //  O2  Nothing is dropped to make room for what comes in: a sender that finds none is asked to come
 //      again (429), and has it in its own queue until then.
-//  O3  200 is said of items that are queued, and where the spool commits first, of committed ones.
+//  O3  200 is said of items that are queued, and where the spool commits first, of committed ones. Where
+//      that is not certain in the end it is 503, and the sender may repeat what is held here.
+//  O4  While memory is crowded though it can leave, an answer takes up to kCrowdedWait: who waits for it
+//      sends no more until then, which spares the flash.
 #pragma once
 
 #include <array>
@@ -37,11 +40,17 @@ struct OtlpReceiverOptions {
 
 class OtlpReceiver final : public HttpHandler {
  public:
-  /// An answer that waits for a commit, for each connection.
+  static constexpr Duration kCrowdedWait = Seconds(1);
+
+  /// An answer that waits, of a connection.
   struct Wait {
-    Signal signal;
-    OtlpForm form;
-    uint64_t sequence, rejected;
+    bool waits = false;
+    Signal signal = Signal::kMetrics;
+    OtlpForm form = OtlpForm::kProtobuf;
+    uint64_t rejected = 0;
+    uint64_t sequence = 0;    ///< Of the batch with the last of its items, and what had been dropped of the
+    uint64_t dropped = 0;     ///< signal when it came.
+    MonoTime until = kNever;  ///< For room in memory; kNever: for a commit.
   };
 
   static size_t BytesNeeded(size_t connections) {
@@ -57,7 +66,7 @@ class OtlpReceiver final : public HttpHandler {
   /// tokens: nullptr: nobody needs one.
   OtlpReceiver(const OtlpReceiverOptions& options, std::span<std::byte> memory,
                std::span<uint8_t> scratch, TokenCheck* tokens, Batcher& batcher, Spooler& spooler,
-               Clock& clock, const ClockTrust& trust, Log& log);
+               const Ledger& ledger, Clock& clock, const ClockTrust& trust, Log& log);
 
   /// From now on everybody is sent away.
   void Stop() { stopping_ = true; }
@@ -67,6 +76,10 @@ class OtlpReceiver final : public HttpHandler {
   bool OnDeferred(size_t slot, HttpResponse& response) override;
   void OnRefused(const HttpRequest* request, int status, std::string_view reason,
                  HttpResponse& response) override;
+  void OnGone(size_t slot) override { waits_[slot].waits = false; }
+
+  /// When OnDeferred has to be asked again though nothing has happened; kNever: not for that alone.
+  MonoTime Due(MonoTime now) const;
 
   const ReceivedView& use() const { return use_; }
 
@@ -74,16 +87,19 @@ class OtlpReceiver final : public HttpHandler {
   struct Taken {
     int status = 200;
     std::string_view why;
-    uint64_t rejected = 0;
+    uint64_t items = 0, rejected = 0;
   };
 
-  bool HasRoom(size_t bytes) const { return spooler_.HasRoom(batcher_.open_bytes() + bytes); }
+  bool HasRoom(Signal signal, size_t bytes) { return spooler_.HasRoom(signal, batcher_.open_bytes() + bytes); }
+  bool MakesRoom(Signal signal);
+  void Defer(const HttpRequest& request, Signal signal, OtlpForm form, const Taken& taken, MonoTime until,
+            HttpResponse& response);
   bool Admits(const HttpRequest& request, HttpResponse& response);
   Taken Take(Signal signal, OtlpForm form, const HttpRequest& request);
-  /// When a request came, and the times of its items.
+  /// When a request came, and the earliest time of its items.
   struct Arrival {
     Stamp stamp;
-    UnixTime first, last;
+    UnixTime first;
   };
   Taken Append(Signal signal, std::span<const uint8_t> request, const ItemSummary& facts);
   Taken AppendParts(Signal signal, RequestSplitter& parts, const Arrival& arrival);
@@ -97,6 +113,7 @@ class OtlpReceiver final : public HttpHandler {
   TokenCheck* const tokens_;
   Batcher& batcher_;
   Spooler& spooler_;
+  const Ledger& ledger_;
   Clock& clock_;
   const ClockTrust& trust_;
   Log& log_;

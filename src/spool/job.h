@@ -128,7 +128,7 @@ struct SpoolOpened {
   std::array<SpoolRow, kSignalCount> done_through{};
   TriedRows tried{};
   SpoolRow next_row = 1;
-  uint64_t room_bytes = 0;    ///< As SpoolJob::room_bytes.
+  std::array<uint64_t, kSignalCount> room_bytes{};  ///< As SpoolJob::room_bytes.
   UnixTime last_commit;       ///< Of the process before.
 };
 
@@ -140,6 +140,7 @@ struct SpoolJob {
   bool write = false;   ///< A transaction; without it only what is to be read is done.
   bool last = false;    ///< Of this process: leaves the mark of a clean stop.
   bool shrink = false;  ///< Give free pages back to the filesystem.
+  bool measure = false; ///< Say how much room there is, which a transaction does anyway.
 
   std::array<SpoolAdd, kSpoolAddsMax> adds;
   size_t add_count = 0;
@@ -193,7 +194,9 @@ struct SpoolJob {
   std::array<uint64_t, kSignalCount> dead_overflow_items{}, purged_items{}, retried_items{};
   uint64_t dead_changed = 0;                          ///< Letters that retry or purge moved.
   bool full = false;   ///< There is hardly room left, or none: `max_size` or `min_free`.
-  uint64_t room_bytes = 0;  ///< After a transaction: what more batches may take before anything is dropped.
+  /// After a transaction, or asked for: what more batches of a signal may take before anything is dropped,
+  /// or the share of another signal is touched.
+  std::array<uint64_t, kSignalCount> room_bytes{};
   SignalTotals totals;
   std::array<uint64_t, kSignalCount> dead_items{};
   std::array<SpoolRead, kSpoolReadsMax> reads;

@@ -54,6 +54,7 @@ void Spooler::TakeOver(const SpoolOpened& opened) {
   done_ = done_kept_ = opened.done_through;
   next_row_ = std::max(next_row_, opened.next_row);
   room_bytes_ = opened.room_bytes;
+  measured_at_ = clock_.Monotonic();
   attempts_.TakeOver(opened.tried);
   for (const Signal signal : kSignals) {
     const size_t i = Index(signal);
@@ -201,6 +202,7 @@ MonoTime Spooler::OnTime(MonoTime now, SignalSet reachable, OpenBatches& open,
     next = std::min(next, last_commit_ + options_.commit_interval);
   }
   if (HeldBack(now)) next = std::max(next, hold_until_);
+  if (short_of_room_) next = std::min(next, measured_at_ + options_.commit_interval);
   if (phase_ == SpoolPhase::kDraining) {
     // Back to one of the others, by time alone.
     if (well_ && Drained() && !MemoryAbove(kCalmBelow)) {
@@ -265,15 +267,18 @@ bool Spooler::TakeFileAnswer(FileAnswer& answer) {
 
 // For receivers
 
-bool Spooler::HasRoom(size_t bytes) const {
+bool Spooler::HasRoom(Signal signal, size_t bytes) {
   // The next batch of others has its place besides.
-  if (!queue_.CouldHold(bytes + options_.batch_bytes)) return false;
-  if (!Usable()) return true;
-  // All of it may have to go there, where a batch takes up to two pages more than its bytes.
+  const size_t others = options_.batch_bytes + kSignalCount * kBlockBytes;
+  if (!queue_.CouldHold(bytes + others)) return false;
+  if (!CommitsFirst()) return true;
+  // On flash a batch takes up to two pages more than its bytes.
   size_t batches = kSignalCount;
-  for (const Signal signal : kSignals) batches += queue_.batches(signal, Part::kNew);
+  for (const Signal each : kSignals) batches += queue_.batches(each, Part::kNew);
   const uint64_t needed = queue_.own_bytes() + bytes + batches * 2 * kSpoolPageBytes;
-  return !(was_full_ && CommitsFirst()) && needed <= room_bytes_;
+  const bool room = needed <= room_bytes_[Index(signal)];
+  short_of_room_ = short_of_room_ || !room;
+  return room;
 }
 
 bool Spooler::Kept(Signal signal, uint64_t sequence) const {

@@ -114,6 +114,7 @@ class OpenBatches {
 class Spooler {
  public:
   static constexpr Duration kQuiet = Seconds(30);
+  static constexpr unsigned kCrowdedAbove = 50;  ///< Percent of the queue.
 
   Spooler(const SpoolerOptions& options, const SpoolParts& parts, BatchQueue& queue, Ledger& ledger,
           Clock& clock, Log& log);
@@ -215,9 +216,11 @@ class Spooler {
 
   // For receivers, whose senders can be asked to come again.
 
-  /// Would batches of so many bytes find a place in memory, and after that on flash, without anything
-  /// being dropped for them?
-  bool HasRoom(size_t bytes) const;
+  /// Would batches of so many bytes, some of them of the signal, find a place in memory, and where they
+  /// go to flash at once also there, without anything being dropped for them?
+  bool HasRoom(Signal signal, size_t bytes);
+  /// Memory fills faster than it is delivered: a sender that waits a little spares the flash.
+  bool Crowded() const { return !CommitsFirst() && MemoryAbove(kCrowdedAbove); }
   /// What is queued now is safe only once it is committed.
   bool CommitsFirst() const {
     return Usable() && (Spills() || options_.durability == Durability::kAlways);
@@ -340,7 +343,9 @@ class Spooler {
   AttemptBook attempts_;
   bool announced_ = false;  // Somebody waits for an attempt to be on flash,
   bool hurried_ = false;    // or for what is queued, or open.
-  uint64_t room_bytes_ = UINT64_MAX;  // In the spool, as the last transaction left it.
+  std::array<uint64_t, kSignalCount> room_bytes_{};  // In the spool, as it was last measured,
+  MonoTime measured_at_;
+  bool short_of_room_ = false;                       // and too little for somebody since.
 
   DeadAction dead_action_ = DeadAction::kNone;
   std::array<SpoolRow, kSpoolDeadRowsMax> dead_rows_{};

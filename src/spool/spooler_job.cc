@@ -27,6 +27,8 @@ bool Spooler::Begin(MonoTime now, OpenBatches& open, const CountKeeper& counts) 
   job_->open = reopen;
   job_->write = write;
   job_->read = job_->shrink = job_->last = false;
+  // Somebody may have made room outside, too: nothing is written to find out.
+  job_->measure = short_of_room_ && measured_at_ + options_.commit_interval <= now;
   job_->was_opened = false;
   job_->add_count = job_->bury_count = 0;
   job_->read_count = job_->dead_row_count = job_->done_row_count = job_->read_past_count = 0;
@@ -47,7 +49,7 @@ bool Spooler::Begin(MonoTime now, OpenBatches& open, const CountKeeper& counts) 
     job_->file_into = file_into_;
     job_->file_offset = file_offset_;
   }
-  return reopen || job_->write || job_->read || file_running_;
+  return reopen || job_->write || job_->read || job_->measure || file_running_;
 }
 
 /// Returns whether more is to be added than one job takes.
@@ -141,7 +143,7 @@ bool Spooler::FillAdds() {
     job_->adds[job_->add_count++] = {queue_.row(first), header, &pinned.record};
     next[Index(header.signal)] = queue_.Next(first);
   }
-  return true;
+  return std::any_of(next.begin(), next.end(), [](BatchId id) { return bool(id); });
 }
 
 /// What has been tried of what the spool has, or is given now.
@@ -260,9 +262,13 @@ void Spooler::Succeeded(MonoTime now) {
   view_.bytes = job_->bytes;
   view_.totals = job_->totals;
   if (job_->shrink) shrink_ = false;
+  if (job_->write || job_->measure) {
+    room_bytes_ = job_->room_bytes;
+    measured_at_ = now;
+    short_of_room_ = false;
+  }
   if (job_->write) {
     last_commit_ = now;
-    room_bytes_ = job_->room_bytes;
     marked_ = true;
     recount_ = false;
     done_kept_ = job_->done_through;

@@ -283,6 +283,10 @@ void SpoolStore::Run() {
   const MonoTime begin = clock_.Monotonic();
   if (job.status.ok() && job.write) job.status = Transact(job);
   job.took = clock_.Monotonic() - begin;
+  if (job.status.ok() && job.measure && !job.write) {
+    job.status = CheckSpace();
+    job.room_bytes = RoomBytes(page_limit_);
+  }
   if (job.status.ok() && job.shrink) job.status = Shrink();
   if (job.status.ok() && job.read) job.status = Read(job);
   if (job.status.ok() && !job.file_into.empty()) job.status = ReadFile(job);

@@ -128,7 +128,8 @@ class SpoolStore final : public Task {
   Status MakeRoom(SpoolJob& job, Signal signal, uint64_t pages, bool* made,
                   SpoolRow end = UINT64_MAX);
   bool NoRoomAtAll() const;
-  uint64_t RoomBytes(uint64_t page_limit) const;
+  uint64_t UnusedShares(Signal signal, uint64_t room) const;
+  std::array<uint64_t, kSignalCount> RoomBytes(uint64_t page_limit) const;
   Status RemoveDone(bool needed, bool* removed);
   struct Removed {
     bool found = false;

@@ -215,11 +215,29 @@ bool SpoolStore::NoRoomAtAll() const {
                      [](const SpoolTotals& totals) { return totals.batches == 0; });
 }
 
+/// Pages that other signals have a right to and have not used yet, of the room that there is for batches.
+uint64_t SpoolStore::UnusedShares(Signal signal, uint64_t room) const {
+  uint64_t pages = 0;
+  for (const Signal other : kSignals) {
+    const size_t i = Index(other);
+    if (other == signal || (options_.signals >> i & 1) == 0) continue;
+    const uint64_t share = room * options_.share_percent[i] / 100;
+    pages += share - std::min(share, PagesOf(state_.totals[i]));
+  }
+  return pages;
+}
+
 /// What batches may still take, without what a commit keeps free for the next one (KeepHeadroom).
-uint64_t SpoolStore::RoomBytes(uint64_t page_limit) const {
-  uint64_t pages = ReservedPages() + PagesFor(state_.dead_bytes) + PagesFor(AddBytesMax(options_.max_bytes));
-  for (const SpoolTotals& totals : state_.totals) pages += PagesOf(totals);
-  return page_limit > pages ? (page_limit - pages) * kSpoolPageBytes : 0;
+std::array<uint64_t, kSignalCount> SpoolStore::RoomBytes(uint64_t page_limit) const {
+  const uint64_t room = page_limit - std::min(page_limit, ReservedPages());
+  uint64_t taken = PagesFor(state_.dead_bytes) + PagesFor(AddBytesMax(options_.max_bytes));
+  for (const SpoolTotals& totals : state_.totals) taken += PagesOf(totals);
+  std::array<uint64_t, kSignalCount> bytes{};
+  for (const Signal signal : kSignals) {
+    const uint64_t needed = taken + UnusedShares(signal, room);
+    bytes[Index(signal)] = room > needed ? (room - needed) * kSpoolPageBytes : 0;
+  }
+  return bytes;
 }
 
 /// Frees that many pages for a batch of the signal, but none of a row from `end` on where the oldest
@@ -229,15 +247,8 @@ Status SpoolStore::MakeRoom(SpoolJob& job, Signal signal, uint64_t pages, bool* 
   const uint64_t room = page_limit_ - std::min(page_limit_, ReservedPages());
   const auto share = [&](size_t i) { return room * options_.share_percent[i] / 100; };
   const auto taken = [this](size_t i) { return PagesOf(state_.totals[i]); };
-  // What others have a right to and have not used yet is kept free where nothing is ever pushed out.
-  uint64_t reserved = 0;
-  if (options_.overflow == Overflow::kPauseSources) {
-    for (const Signal other : kSignals) {
-      const size_t i = Index(other);
-      if (other == signal || (options_.signals >> i & 1) == 0) continue;
-      reserved += share(i) - std::min(share(i), taken(i));
-    }
-  }
+  // What others have a right to is kept free where nothing is ever pushed out.
+  const uint64_t reserved = options_.overflow == Overflow::kPauseSources ? UnusedShares(signal, room) : 0;
   *made = false;
   for (;;) {
     const Result<uint64_t> free = FreePages(ReservedPages());

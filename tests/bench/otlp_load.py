@@ -4,21 +4,20 @@
 usage: otlp_load.py [--requests 10000] [--items 100] [--signals logs,metrics] [NAME...]
 
 Each candidate gets the same requests (gzip at level 6, as SDKs send them) over 4 kept-alive connections and
-delivers to the same endpoint, which answers at once and decodes what it got after the run. CPU is that of
+delivers to the same endpoint, which answers at once; what it got is decoded after the run. CPU is that of
 the candidate's process, user and system, until nothing has arrived for 2 seconds. Every item has a
 number, so the endpoint can say whether all arrived, once, and in the order of their connection; one in a
 hundred is compared field by field. Prints a table in Markdown.
 
 Run it by the Python of the cache, ~/.cache/limpet/venv/bin/python. LIMPET names the program, build/
-x86_64-linux-musl/limpet without it; the floor is otlp_floor of the same build folder. The other candidates
-come from tools/peers. The load is kept in the cache: 45 MB.
+x86_64-linux-musl/limpet without it; the endpoint and the floor are the targets otlp_sink and otlp_floor of the
+same build folder. The other candidates come from tools/peers. The load is kept in the cache: 45 MB.
 """
 
 import argparse
 import collections
 import gzip
 import hashlib
-import multiprocessing
 import os
 import pathlib
 import random
@@ -29,7 +28,6 @@ import struct
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
@@ -161,7 +159,7 @@ class Logs:
         for resource in message.resource_logs:
             for scope in resource.scope_logs:
                 for record in scope.log_records:
-                    yield record, record
+                    yield record
 
 
 class Metrics:
@@ -202,7 +200,7 @@ class Metrics:
             for scope in resource.scope_metrics:
                 for metric in scope.metrics:
                     for point in getattr(metric, metric.WhichOneof("data")).data_points:
-                        yield point, metric
+                        yield point
 
 
 def request(signal, index, count):
@@ -218,7 +216,8 @@ def request(signal, index, count):
 
 def load(signal, requests, count):
     """The file of the load: for each request its connection, its length, both 32 bits, and its bytes."""
-    key = hashlib.sha256(pathlib.Path(__file__).read_bytes().split(b"# The endpoint")[0] + f"{requests} {count}".encode()).hexdigest()[:12]
+    made_by = pathlib.Path(__file__).read_text(encoding="utf-8").split("# The load.")[1].split("def load(")[0]
+    key = hashlib.sha256(f"{requests} {count} {made_by}".encode()).hexdigest()[:12]
     path = CACHE / f"bench/otlp-{signal.name}-{requests}x{count}-{key}"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -240,85 +239,46 @@ def say(*words):
     print(*words, file=sys.stderr, flush=True)
 
 
-# The endpoint, a process of its own.
+# The endpoint, otlp_sink.
 
 class Destination:
-    """Keeps bodies and answers at once; says what was in them when it is asked."""
+    """Keeps what it is sent; says how far it is, and what was in it."""
 
-    def __init__(self, signal):
-        self.signal = signal
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
-        self.port = self.listener.getsockname()[1]
-        self.ours, theirs = multiprocessing.Pipe()
-        self.process = multiprocessing.get_context("fork").Process(target=self._serve, args=(theirs,), daemon=True)
-        self.process.start()
-        self.listener.close()
+    def __init__(self, signal, folder):
+        self.signal, self.file = signal, folder / "dump"
+        self.process = subprocess.Popen([LIMPET.parent / "tests/otlp_sink"], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, text=True)
+        self.port = int(self.process.stdout.readline())
 
-    def ask(self, question, *arguments):
-        self.ours.send((question, *arguments))
-        return self.ours.recv()
+    def ask(self, question):
+        """(requests, seconds since the last)."""
+        print(question, file=self.process.stdin, flush=True)
+        count, quiet = self.process.stdout.readline().split()
+        return int(count), float(quiet)
 
     def close(self):
         self.process.kill()
-        self.process.join()
+        self.process.wait()
 
-    def _serve(self, pipe):
-        self.bodies = []           # (encoding, bytes)
-        self.last = time.monotonic()
-        threading.Thread(target=self._accept, daemon=True).start()
-        while True:
-            question, *arguments = pipe.recv()
-            pipe.send(getattr(self, "_" + question)(*arguments))
+    def bodies(self):
+        """(whether it is gzip, bytes) of each request."""
+        self.ask(f"dump {self.file}")
+        data, at = self.file.read_bytes(), 0
+        while at < len(data):
+            packed, size = struct.unpack_from("<BI", data, at)
+            yield packed, data[at + 5:at + 5 + size]
+            at += 5 + size
 
-    def _accept(self):
-        while True:
-            connection, _ = self.listener.accept()
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            threading.Thread(target=self._exchange, args=(connection,), daemon=True).start()
-
-    def _exchange(self, connection):
-        file = connection.makefile("rb", 1 << 17)
-        while True:
-            line, headers = file.readline(), {}
-            while (header := file.readline()) not in (b"\r\n", b""):
-                name, _, value = header.partition(b":")
-                headers[name.strip().lower()] = value.strip()
-            if not line:
-                return
-            if headers.get(b"expect"):
-                connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
-            if headers.get(b"transfer-encoding") == b"chunked":
-                parts = []
-                while (size := int(file.readline().split(b";")[0], 16)):
-                    parts.append(file.read(size))
-                    file.readline()
-                file.readline()
-                body = b"".join(parts)
-            else:
-                body = file.read(int(headers.get(b"content-length", 0)))
-            date = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime())
-            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/x-protobuf\r\nContent-Length: 0\r\n"
-                               b"Date: " + date.encode() + b"\r\n\r\n")
-            if body:  # No probe.
-                self.bodies.append((headers.get(b"content-encoding", b"identity"), body))
-                self.last = time.monotonic()
-
-    def _state(self):
-        """(requests, seconds since the last)."""
-        return len(self.bodies), time.monotonic() - self.last
-
-    def _verdict(self, total, count):
+    def verdict(self, total, count):
         """What arrived of `total` items sent in requests of `count`."""
         signal = self.signal()
         arrived = bytearray(total)
         newest = [-1] * CONNECTIONS
-        misplaced = wrong = raw = 0
-        encodings = collections.Counter()
-        for encoding, body in self.bodies:
-            encodings[encoding.decode()] += 1
-            plain = gzip.decompress(body) if encoding == b"gzip" else body
-            raw += len(plain)
-            for item, _ in signal.items(signal.type.FromString(plain)):
+        misplaced = wrong = requests = out = 0
+        for packed, body in self.bodies():
+            requests, out = requests + 1, out + len(body)
+            plain = gzip.decompress(body) if packed else body
+            for item in signal.items(signal.type.FromString(plain)):
                 number, rest = divmod(item.time_unix_nano - T0, STEP)
                 if rest or not 0 <= number < total:
                     continue       # The candidate's own.
@@ -329,8 +289,7 @@ class Destination:
                 if number % 100 == 0:
                     wrong += item != type(item).FromString(signal.item(number))
         return {"missing": arrived.count(0), "repeated": total - arrived.count(0) - arrived.count(1),
-                "misplaced": misplaced, "wrong": wrong, "requests": len(self.bodies), "encodings": dict(encodings),
-                "raw": raw, "bytes": sum(len(body) for _, body in self.bodies)}
+                "misplaced": misplaced, "wrong": wrong, "requests": requests, "bytes": out}
 
 
 # The client.
@@ -462,7 +421,7 @@ def measure(name, command, signal, path, total, count):
     """One candidate, one signal: a dictionary of figures."""
     with tempfile.TemporaryDirectory(prefix="otlp-load-", dir=os.environ.get("OTLP_LOAD_DIR")) as folder:
         folder, port = pathlib.Path(folder), free_port()
-        destination = Destination(signal)
+        destination = Destination(signal, folder)
         client = Client(signal(), path, port)
         with open(folder / "log", "wb") as log:
             process = subprocess.Popen([str(part) for part in command(folder, port, destination.port)],
@@ -484,7 +443,7 @@ def measure(name, command, signal, path, total, count):
                 time.sleep(0.1)
             cpu = cpu_seconds(process.pid) - before
             status = pathlib.Path(f"/proc/{process.pid}/status").read_text()
-            found = destination.ask("verdict", total, count)
+            found = destination.verdict(total, count)
         except (OSError, RuntimeError) as error:
             text = (folder / "log").read_text(errors="replace")[-2000:]
             raise RuntimeError(f"{error}\n{text}") from None

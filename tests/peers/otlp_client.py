@@ -32,6 +32,9 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 
+DIGITS = "0123456789abcdefghijklmnopqrstuv"
+
+
 def recorded(exporter, signal, encode, dump):
     """The exporter, saying of each export how it ended."""
     export, lock = exporter.export, dump[1]
@@ -66,28 +69,34 @@ def main():
         recorded(OTLPMetricExporter(f"{url}/v1/metrics", **options), "metrics", encode_metrics, dump),
         export_interval_millis=500)])
 
-    logger, tracer, meter = loggers.get_logger("scope", "1.0"), tracers.get_tracer("scope", "1.0"), meters.get_meter("scope", "1.0")
+    logger = loggers.get_logger("scope", "1.0")
+    tracer = tracers.get_tracer("scope", "1.0")
+    meter = meters.get_meter("scope", "1.0")
     counter = meter.create_counter("requests", unit="{request}", description="so many")
     waiting = meter.create_up_down_counter("waiting")
     duration = meter.create_histogram("duration", unit="s")
-    meter.create_observable_gauge("temperature", [lambda _: [Observation(20.5, {"sensor": "a"}), Observation(-3, {"sensor": "b"})]])
+    meter.create_observable_gauge("temperature", [
+        lambda _: [Observation(20.5, {"sensor": "a"}), Observation(-3, {"sensor": "b"})]])
     source = random.Random(items)
     began, link = time.monotonic(), None
     for number in range(items):
         time.sleep(max(began + seconds * number / items - time.monotonic(), 0))
         with tracer.start_as_current_span(
-                "work", kind=trace.SpanKind.SERVER, attributes={"number": number, "share": number / 7, "odd": number % 2 == 1},
+                "work", kind=trace.SpanKind.SERVER,
+                attributes={"number": number, "share": number / 7, "odd": number % 2 == 1},
                 links=[trace.Link(link, {"why": "before"})] if link else None) as span:
             link = span.get_span_context()
             span.add_event("half", {"at": [1, 2, 3]})
             if number % 10 == 0:
                 span.set_status(trace.StatusCode.ERROR, "ten")
             logger.emit(LogRecord(
-                timestamp=time.time_ns(), observed_timestamp=time.time_ns(), context=trace.set_span_in_context(span),
-                severity_number=SeverityNumber.INFO, severity_text="INFO", event_name="worked" if number % 3 == 0 else None,
-                body=f"number {number} \u00e9\U0001f41a " + "".join(source.choices("0123456789abcdefghijklmnopqrstuv", k=size)),
-                attributes={"number": number, "negative": -number, "half": number / 2, "odd": number % 2 == 1, "text": "t" * (number % 20),
-                            "bytes": bytes([number % 256, 255]), "list": ["x", "y"], "map": {"in": {"depth": number}}}))
+                timestamp=time.time_ns(), observed_timestamp=time.time_ns(),
+                context=trace.set_span_in_context(span),
+                severity_number=SeverityNumber.INFO, severity_text="INFO",
+                event_name="worked" if number % 3 == 0 else None,
+                body=f"number {number} \u00e9\U0001f41a " + "".join(source.choices(DIGITS, k=size)),
+                attributes={"number": number, "negative": -number, "half": number / 2, "odd": number % 2 == 1,
+                            "text": "t" * (number % 20), "bytes": bytes([number % 256, 255]), "list": ["x", "y"], "map": {"in": {"depth": number}}}))
         counter.add(1, {"route": f"/{number % 5}"})
         waiting.add(1 if number % 2 else -1)
         duration.record(number / items, {"route": f"/{number % 3}"})

@@ -95,6 +95,16 @@ struct ReceiveWorld : SpoolWorld {
     if (!agent->receiver()->OnDeferred(slot, response)) return std::nullopt;
     return Made(response);
   }
+  /// The same, and waits for the answer as a client does.
+  Reply PostAndWait(const Bytes& body) {
+    std::optional<Reply> reply = Post(body);
+    for (int wait = 0; !reply && wait < 3000; ++wait) {
+      RunFor(Milliseconds(10));
+      reply = Deferred();
+    }
+    EXPECT_TRUE(reply) << "no answer";
+    return reply.value_or(Reply{});
+  }
   Reply Made(const HttpResponse& response) {
     EXPECT_FALSE(response.body.overflowed());
     EXPECT_TRUE(agent->Balances());
