@@ -37,6 +37,7 @@ class FakeSockets final : public Sockets {
     size_t record = 0;              ///< As under TLS: the server takes so many bytes off the line at
                                     ///< once, and no event tells of what it has not read of them.
     std::string in_program;
+    size_t handshake = 0;           ///< Likewise: bytes that the server takes off the line for itself.
   };
 
   /// A client appears at the listener. The connection stays the test's to look at.
@@ -71,6 +72,11 @@ class FakeSockets final : public Sockets {
     const bool server = servers.contains(handle);
     Connection& c = *(server ? servers : clients).at(handle);
     if (server) ++reads;
+    if (server && c.handshake > 0) {
+      const size_t taken = std::min(c.handshake, c.to_server.size());
+      c.to_server.erase(0, taken);
+      c.handshake -= taken;
+    }
     if (server && c.record > 0 && c.in_program.empty()) {
       c.in_program = c.to_server.substr(0, c.record);
       c.to_server.erase(0, c.record);

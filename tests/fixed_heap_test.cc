@@ -56,6 +56,31 @@ TEST_F(HeapTest, ResizeKeepsTheContents) {
   EXPECT_EQ(heap.use().used, 0u);
 }
 
+TEST_F(HeapTest, ResizeTakesTheRoomOnBothSides) {
+  void* const before = heap.Allocate(10'000);
+  auto* block = static_cast<char*>(heap.Allocate(20'000));
+  for (int i = 0; i < 20'000; ++i) block[i] = static_cast<char>(i * 7 + i / 256);
+  void* const after = heap.Allocate(10'000);
+  void* const wall = heap.Allocate(20'000);
+  heap.Free(before);
+  heap.Free(after);
+  EXPECT_EQ(heap.Resize(block, 41'000), nullptr);
+  void* const place = block;
+  for (const size_t bytes : {29'000u, 39'000u}) {  // In place, and then down over what it holds.
+    block = static_cast<char*>(heap.Resize(block, bytes));
+    ASSERT_EQ(block, bytes == 29'000 ? place : before);
+    std::memset(block + 20'000, 1, bytes - 20'000);
+    for (int i = 0; i < 20'000; ++i) ASSERT_EQ(block[i], static_cast<char>(i * 7 + i / 256)) << i;
+  }
+  heap.Free(wall);
+  EXPECT_EQ(heap.use().refused, 1u);
+  EXPECT_GE(heap.use().peak, 59'000u);
+  EXPECT_LT(heap.use().peak, 61'000u);
+  heap.Free(block);
+  EXPECT_EQ(heap.use().used, 0u);
+  EXPECT_NE(heap.Allocate(60'000), nullptr);
+}
+
 TEST_F(HeapTest, AlignsToPowersOfTwo) {
   for (size_t alignment : {8u, 32u, 64u, 256u, 4096u}) {
     void* const block = heap.AllocateAligned(alignment, 100);

@@ -114,6 +114,7 @@ class Run {
       case 0:
         client = &sockets_.Dial(listener_);
         client->record = Byte();
+        client->handshake = client->record / 16;
         break;
       case 1:
         if (client != nullptr) client->client_gone = true;
@@ -135,7 +136,8 @@ class Run {
         poller_.Step();
         break;
       default: {
-        const size_t count = std::min<size_t>(Byte() * (what >= 128 ? 16 : 1), script_.size());
+        const size_t wanted = Byte() * size_t{what >= 128 ? 16u : 1u};
+        const size_t count = std::min(wanted, script_.size());  // After Byte, which takes one.
         if (client == nullptr) client = &sockets_.Dial(listener_);
         if (!client->client_finished) client->to_server += script_.substr(0, count);
         script_.remove_prefix(count);

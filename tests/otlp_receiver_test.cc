@@ -143,6 +143,40 @@ TEST(OtlpReceiver, EveryAnswer) {
   }
 }
 
+// What the HTTP server refuses by itself looks like what the receiver does, and counts.
+TEST(OtlpReceiver, TheServersRefusalsAreStatusesToo) {
+  struct Case {
+    int status;
+    uint64_t malformed, full;
+    uint32_t code;
+  };
+  const Case cases[] = {{400, 1, 0, 3}, {408, 0, 1, 4},  {413, 1, 0, 8}, {417, 1, 0, 3},
+                        {429, 0, 1, 8}, {431, 1, 0, 3}, {501, 1, 0, 12}, {503, 0, 1, 14}};
+  for (const Case& c : cases) {
+    for (const char* type : {"application/json", "application/x-protobuf", "text/html", ""}) {
+      SCOPED_TRACE(std::to_string(c.status) + ' ' + type);
+      ReceiveWorld world;
+      world.Start();
+      HttpRequest request;
+      request.content_type = type;
+      HttpResponse response(world.page);
+      HttpHandler& receiver = *world.agent->receiver();
+      receiver.OnRefused(*type == 0 ? nullptr : &request, c.status, "why", response);
+      const Reply reply = world.Made(response);
+      EXPECT_EQ(reply.status, c.status);
+      EXPECT_EQ(reply.retry_after > 0, c.status == 429 || c.status == 503);
+      const bool json = std::string_view(type) == "application/json";
+      EXPECT_EQ(reply.content_type, json ? "application/json" : "application/x-protobuf");
+      const std::string in_json = "{\"code\":" + std::to_string(c.code) + ",\"message\":\"why\"}";
+      const std::string in_protobuf = std::string("\x08") + static_cast<char>(c.code) + "\x12\x03why";
+      EXPECT_EQ(reply.body, json ? in_json : in_protobuf);
+      const ReceivedView& use = *world.Look().sources[0].received;
+      EXPECT_EQ(use.malformed, c.malformed);
+      EXPECT_EQ(use.full, c.full);
+    }
+  }
+}
+
 TEST(OtlpReceiver, LargeRequestsAreSplitInOrder) {
   ReceiveWorld world;
   world.config.queue.batch_bytes = 8 * 1024;

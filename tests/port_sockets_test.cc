@@ -81,6 +81,10 @@ void Exchange(LinuxSockets& sockets, int listener, const std::string& address) {
   ASSERT_TRUE(server.ok());
   EXPECT_NE(fcntl(server.value(), F_GETFL) & O_NONBLOCK, 0);
   EXPECT_NE(fcntl(server.value(), F_GETFD) & FD_CLOEXEC, 0);
+  int room = 0;
+  socklen_t size = sizeof room;
+  EXPECT_EQ(getsockopt(server.value(), SOL_SOCKET, SO_SNDBUF, &room, &size), 0);
+  EXPECT_GE(room, 2 * 64 * 1024);
 
   char buffer[16];
   EXPECT_EQ(sockets.Read(server.value(), buffer).status().code, Code::kUnavailable);

@@ -43,6 +43,15 @@ struct Echo final : HttpHandler {
     EXPECT_EQ(deferred.erase(slot), 1u);
     ++gone;
   }
+  void OnRefused(const HttpRequest* request, int status, std::string_view reason,
+                 HttpResponse& response) override {
+    HttpHandler::OnRefused(request, status, reason, response);
+    refused += ' ' + std::to_string(status);
+    if (request == nullptr) return;
+    EXPECT_TRUE(request->body.empty());
+    refused += request->path;
+    response.content_type = request->content_type;
+  }
   void OnRequest(const HttpRequest& request, HttpResponse& response) override {
     ++calls;
     paths += request.path;
@@ -85,6 +94,7 @@ struct Echo final : HttpHandler {
   int calls = 0, heads = 0, gone = 0;
   uint32_t sum = 0;
   std::string paths;                        ///< In the order of their requests.
+  std::string refused;                      ///< " status" and path of each that the server refused.
   std::map<size_t, std::string> deferred;   ///< The answers by slot; empty: not there yet.
 };
 
@@ -127,7 +137,7 @@ class HttpServerTest : public ::testing::Test {
   FakePoller poller_{sockets_, clock_};
   Echo handler_;
   std::vector<std::max_align_t> memory_;
-  std::max_align_t pool_[4096];
+  std::max_align_t pool_[16 * kKiB];
   std::optional<FixedHeap> bodies_;
   std::optional<HttpServer> server_;
   int listener_ = -1;
@@ -141,6 +151,8 @@ std::string Ok(const std::string& body, const std::string& more = "") {
 std::string Get(const std::string& path) {
   return "GET " + path + " HTTP/1.1\r\nHost: h\r\n\r\n";
 }
+
+std::string StatusOf(const Far& client) { return client.to_client.substr(0, 12); }
 
 TEST_F(HttpServerTest, AnswersInOneWriteAndKeepsTheConnection) {
   Far& client = Send(Get("/a"));
@@ -245,6 +257,47 @@ TEST_F(HttpServerTest, RefusalsReachAClientThatStillSends) {
   Pass(HttpServer::kLinger);
   EXPECT_TRUE(client.server_closed);  // However long it would go on.
   EXPECT_EQ(handler_.calls, 0);
+}
+
+// H3.
+TEST_F(HttpServerTest, TheHandlerPutsRefusalsIntoWords) {
+  struct Case {
+    const char* name;
+    std::string request;
+    const char* refused;
+    Duration after{};
+  };
+  const std::string typed = " HTTP/1.1\r\nHost: h\r\nContent-Type: a/b\r\n";
+  const std::string chunked = "POST /c" + typed + "Transfer-Encoding: chunked\r\n\r\n";
+  const Case cases[] = {
+      {"large length", "POST /a" + typed + "Content-Length: 65\r\n\r\n", " 413/a"},
+      {"large chunks", chunked + "41\r\n" + std::string(65, 'x'), " 413/c"},
+      {"bad chunk", chunked + "x\r\n", " 400/c"},
+      {"slow body", "POST /b" + typed + "Content-Length: 5\r\n\r\nx", " 408/b", Seconds(10)},
+      {"deferred too long", "GET /later" + typed + "\r\n", " 503/later", Seconds(30)},
+      {"coding", "POST /d" + typed + "Transfer-Encoding: gzip\r\n\r\n", " 501/d"},
+      {"expectation", "POST /e" + typed + "Expect: tea\r\n\r\n", " 417/e"},
+      {"large head", "POST /f" + typed + std::string(9000, 'x'), " 431"},
+      {"slow head", "POST /g" + typed, " 408", Seconds(10)},
+      {"grammar", "what is this", " 400"},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.name);
+    handler_.refused.clear();
+    Far& client = Send(c.request);
+    Pass(c.after);
+    EXPECT_EQ(handler_.refused, c.refused);
+    const bool head_known = handler_.refused.size() > 4;
+    EXPECT_NE(client.to_client.find(head_known ? "Content-Type: a/b\r\n" : "Content-Type: text/plain;"),
+              std::string::npos)
+        << client.to_client;
+    client.client_finished = true;
+    Settle();
+    EXPECT_TRUE(client.server_closed);
+  }
+  handler_.refused.clear();
+  for (int i = 0; i < 4; ++i) Send("GET /");
+  EXPECT_EQ(handler_.refused, " 503");
 }
 
 TEST_F(HttpServerTest, ByteByByte) {
@@ -412,6 +465,29 @@ TEST_F(HttpServerTest, FullSlotsCloseTheLongestIdle) {
   EXPECT_EQ(server_->use().refused, 1u);
 }
 
+TEST_F(HttpServerTest, AHandshakeIsNotIdle) {
+  std::vector<Far*> clients;
+  for (int i = 0; i < 3; ++i) {
+    clients.push_back(&sockets_.Dial(listener_));
+    clients.back()->handshake = 1000;
+    clients.back()->to_server = std::string(500, 'h');
+  }
+  Settle();
+  Pass(Seconds(5));
+  EXPECT_EQ(StatusOf(Send("")), "HTTP/1.1 503");  // H4.
+  clients[0]->to_server = std::string(500, 'h') + Get("/a");
+  Settle();
+  EXPECT_EQ(clients[0]->to_client, Ok("GET /a"));
+  clients[1]->to_server = std::string(500, 'h') + "GET /";
+  Settle();
+  Pass(Seconds(5));  // H1: with its handshake.
+  EXPECT_EQ(StatusOf(*clients[1]), "HTTP/1.1 408");
+  EXPECT_EQ(clients[2]->to_client, "");
+  EXPECT_TRUE(clients[2]->server_closed);
+  EXPECT_EQ(handler_.refused, " 503 408");
+  EXPECT_FALSE(clients[0]->server_closed);
+}
+
 TEST_F(HttpServerTest, ACrowdOnOneListenerLeavesRoomOnTheOther) {
   const Result<int> other = server_->Listen("there");
   ASSERT_TRUE(other.ok());
@@ -465,8 +541,6 @@ std::string Chunk(const std::string& bytes) {
 std::string Chunked(const std::string& path) {
   return "POST " + path + " HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
 }
-
-std::string StatusOf(const Far& client) { return client.to_client.substr(0, 12); }
 
 uint32_t Sum(const std::string& bytes) {
   uint32_t sum = 0;
@@ -550,27 +624,58 @@ TEST_F(PoolTest, BodyThatStandsStillLosesItsBlockToOneThatWaits) {
   Far& next = Send(Post("/next", 600) + body_);
   EXPECT_EQ(StatusOf(slow), "");
   Pass(Nanoseconds(0));  // H8: it has had its second, and more.
-  EXPECT_EQ(StatusOf(slow), "HTTP/1.1 408");
+  EXPECT_EQ(StatusOf(slow), "HTTP/1.1 429");
+  EXPECT_NE(slow.to_client.find("\r\nRetry-After: 1\r\n"), std::string::npos);
   EXPECT_EQ(StatusOf(next), "HTTP/1.1 200");
 }
 
-TEST_F(PoolTest, BodyThatMovesKeepsItsBlock) {
-  Far& slow = Send(Post("/slow", 600));
-  Far& next = Send(Post("/next", 600) + body_);
-  for (int i = 0; i < 11; ++i) {
-    Pass(Milliseconds(900));
-    slow.to_server = "x";
-    Settle();
-    EXPECT_EQ(StatusOf(slow), "");
-    const MonoTime when = server_->OnTime(clock_.now);
-    EXPECT_GT(when, clock_.now);
-    EXPECT_LE(when, clock_.now + HttpServer::kBodyHold);
+/// Room for one body, of which an eighth is more than kBodyStep.
+class StepTest : public HttpServerTest {
+ protected:
+  static constexpr size_t kBodyMax = 200'000, kStep = kBodyMax / 8;
+  static_assert(kStep > HttpServer::kBodyStep);
+  void SetUp() override {
+    Start({.connections = 4, .body_max = kBodyMax, .page_bytes = 32 * kKiB},
+          HttpServer::PoolBytes(kBodyMax, 1));
   }
-  EXPECT_EQ(StatusOf(next), "");
+  void PassAndSend(Far& client, size_t bytes) {
+    Pass(Milliseconds(900));
+    EXPECT_GT(server_->OnTime(clock_.now), clock_.now);
+    client.to_server = std::string(bytes, 'x');
+    Settle();
+  }
+};
+
+TEST_F(StepTest, BodyThatTricklesInLosesItsBlockToOneThatWaits) {
+  const std::string chunks = Chunked("/size") + "30d40\r\n" + std::string(100'001, 'x');  // Grown whole.
+  for (const std::string& begin : {Post("/size", kBodyMax), chunks}) {
+    for (const size_t bytes : {size_t{1}, kStep - 1}) {
+      Far& slow = Send(begin);
+      PassAndSend(slow, bytes);
+      Pass(Milliseconds(900));  // Nobody minds.
+      EXPECT_EQ(StatusOf(slow), "");
+      Far& next = Send(Post("/size", kBodyMax) + std::string(kBodyMax, 'n'));
+      PassAndSend(slow, bytes);
+      EXPECT_EQ(StatusOf(slow), "HTTP/1.1 429");  // H8.
+      EXPECT_EQ(StatusOf(next), "HTTP/1.1 200");
+      slow.client_gone = next.client_gone = true;
+      Settle();
+    }
+  }
+}
+
+TEST_F(StepTest, BodyThatComesOnKeepsItsBlock) {
+  Far& first = Send(Post("/size", kBodyMax));
+  Far& second = Send(Post("/size", kBodyMax));
+  Far& third = Send(Post("/size", kBodyMax));
+  for (int i = 0; i < 8; ++i) PassAndSend(first, kStep);
+  EXPECT_EQ(StatusOf(first), "HTTP/1.1 200");
+  for (int i = 0; i < 3; ++i) PassAndSend(second, kStep);
+  EXPECT_EQ(StatusOf(second) + StatusOf(third), "");
   Pass(Milliseconds(100));  // H1.
-  EXPECT_EQ(StatusOf(slow), "HTTP/1.1 408");
-  EXPECT_EQ(StatusOf(next), "HTTP/1.1 429");  // H8.
-  EXPECT_NE(next.to_client.find("\r\nRetry-After: 1\r\n"), std::string::npos);
+  EXPECT_EQ(StatusOf(second), "HTTP/1.1 408");
+  EXPECT_EQ(StatusOf(third), "HTTP/1.1 429");  // H8.
+  EXPECT_NE(third.to_client.find("\r\nRetry-After: 1\r\n"), std::string::npos);
 }
 
 TEST_F(PoolTest, LargerThanTheWholePoolIs413AtOnce) {
@@ -684,6 +789,27 @@ TEST_F(ChunkTest, GrowingBodiesDoNotLockEachOtherOut) {
   EXPECT_EQ(served + refused, 3u);
   EXPECT_EQ(server_->use().bodies, 0u);
   EXPECT_EQ(StatusOf(Send(Chunked("/size") + Chunk(body) + "0\r\n\r\n")), "HTTP/1.1 200");
+}
+
+TEST_F(ChunkTest, ALoneBodyDoesNotWaitForItself) {
+  server_->Close();
+  Start(kLimits, HttpServer::PoolBytes(kBodyMax, 1));
+  const std::string body = Noise(kBodyMax);
+  Far& first = Send(Post("/size", 7000));
+  Far& second = Send(Chunked("/size") + Chunk(body.substr(0, 4096)));  // Behind the first.
+  first.to_server = std::string(7000, 'x');
+  Settle();
+  ASSERT_EQ(server_->use().bodies, 1u);
+  second.to_server = Chunk(body.substr(4096)) + "0\r\n\r\n";
+  Settle();
+  EXPECT_EQ(second.to_client, Ok(std::to_string(kBodyMax)));
+  EXPECT_EQ(handler_.sum, Sum(body));
+}
+
+TEST_F(ChunkTest, ALoneBodyThatThePoolCannotHoldIs413AtOnce) {
+  server_->Close();
+  Start(kLimits, 16 * kKiB + 16);  // A little less than the third block needs.
+  EXPECT_EQ(StatusOf(Send(Chunked("/size") + Chunk(std::string(9000, 'x')))), "HTTP/1.1 413");
 }
 
 TEST_F(ChunkTest, HeadAndBodyAreReadAndAnsweredWithFewCalls) {

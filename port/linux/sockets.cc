@@ -16,7 +16,7 @@
 namespace limpet {
 namespace {
 
-constexpr int kBacklog = 64;
+constexpr int kBacklog = 256;  // Between two turns of the loop; the kernel may allow less (somaxconn).
 // A whole page and its head go out in one write; the kernel doubles it for its own overhead.
 constexpr int kSendBytes = 64 * 1024;
 constexpr std::string_view kUnixPrefix = "unix:";
@@ -64,6 +64,15 @@ Result<SocketAddress> ParseUnix(std::string_view path) {
 
 int NewSocket(const SocketAddress& address) {
   return socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+}
+
+/// So that a whole page goes out at once.
+void WidenSendBuffer(int handle) {
+  int bytes = 0;
+  socklen_t size = sizeof bytes;
+  if (getsockopt(handle, SOL_SOCKET, SO_SNDBUF, &bytes, &size) == 0 && bytes < 2 * kSendBytes) {
+    setsockopt(handle, SOL_SOCKET, SO_SNDBUF, &kSendBytes, sizeof kSendBytes);
+  }
 }
 
 /// Removes a socket file that nobody listens at any more. kExists: somebody does, or the file is
@@ -146,7 +155,9 @@ Result<int> LinuxSockets::Listen(std::string_view text) {
     good = fchmod(handle, 0600) == 0;
   } else {
     good = setsockopt(handle, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0;
-    setsockopt(handle, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);  // Accepted sockets inherit it.
+    // Accepted sockets inherit these.
+    setsockopt(handle, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    WidenSendBuffer(handle);
   }
   good = good && bind(handle, address.get(), address.size) == 0 && listen(handle, kBacklog) == 0;
   if (!good) {
@@ -165,11 +176,9 @@ Result<int> LinuxSockets::Accept(int listener) {
     // The rest is about the one connection that has just gone (accept(2)): the next may be good.
     return status.code == Code::kFull ? status : Status{Code::kUnavailable, errno, "accept"};
   }
-  int bytes = 0;
-  socklen_t size = sizeof bytes;
-  if (getsockopt(handle, SOL_SOCKET, SO_SNDBUF, &bytes, &size) == 0 && bytes < 2 * kSendBytes) {
-    setsockopt(handle, SOL_SOCKET, SO_SNDBUF, &kSendBytes, sizeof kSendBytes);
-  }
+  const bool local = std::any_of(unix_listeners_.begin(), unix_listeners_.end(),
+                                 [listener](const UnixListener& l) { return l.handle == listener; });
+  if (local) WidenSendBuffer(handle);  // Which has nothing of its listener.
   return handle;
 }
 

@@ -215,20 +215,31 @@ void* FixedHeap::AllocateZeroed(size_t count, size_t size) {
 
 void* FixedHeap::Resize(void* payload, size_t bytes) {
   if (payload == nullptr) return Allocate(bytes);
-  Block* const block = BlockOf(payload);
+  Block* block = BlockOf(payload);
   const size_t size = BlockSize(bytes);
+  const size_t held = block->size() - kHeader;
   Block* const after = block->After();
-  if (size != 0 && size > block->size() && after != end_ && after->free() &&
-      block->size() + after->size() >= size) {
-    Remove(after);  // Grows in place.
-    used_ += after->size();
-    block->size_and_free += after->size();
+  const size_t behind = after != end_ && after->free() ? after->size() : 0;
+  const size_t before = block != begin_ && block->Before()->free() ? block->previous_size : 0;
+  if (size > block->size() && before + block->size() + behind >= size) {
+    const bool in_place = block->size() + behind >= size;
+    if (behind != 0) Remove(after);
+    block->size_and_free += behind;
+    used_ += behind;
+    if (!in_place) {
+      Block* const lower = block->Before();
+      Remove(lower);
+      lower->size_and_free += block->size();
+      used_ += before;
+      std::memmove(lower->Payload(), payload, held);  // Over its own header, which has had its time.
+      block = lower;
+    }
     block->After()->previous_size = block->size();
   }
   if (size != 0 && size <= block->size()) {
     GiveBackTail(block, size);
     peak_ = std::max(peak_, used_);
-    return payload;
+    return block->Payload();
   }
   void* const moved = Allocate(bytes);
   if (moved == nullptr) return nullptr;

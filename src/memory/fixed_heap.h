@@ -37,7 +37,8 @@ class FixedHeap {
   void* AllocateAligned(size_t alignment, size_t bytes);
   /// `count` objects of `size` zero bytes each; nullptr also when the product overflows.
   void* AllocateZeroed(size_t count, size_t size);
-  /// As realloc(3): nullptr leaves the old block as it was.
+  /// As realloc(3): nullptr leaves the old block as it was. A lone block grows to whatever fits: it moves
+  /// down where the room behind it is not enough.
   void* Resize(void* block, size_t bytes);
   /// nullptr is ignored. A foreign, freed or overrun block stops the process.
   void Free(void* block);

@@ -99,7 +99,7 @@ bool OtlpReceiver::MakesRoom(Signal signal) {
 }
 
 void OtlpReceiver::Refuse(OtlpForm form, const Taken& taken, HttpResponse& response) {
-  if (taken.status == 429 || taken.status == 503) {
+  if (taken.status == 408 || taken.status == 429 || taken.status == 503) {
     ++use_.full;
     log_.Warn("a sender was asked to come again", {{"status", taken.status}, {"reason", taken.why}});
   } else {
@@ -107,6 +107,13 @@ void OtlpReceiver::Refuse(OtlpForm form, const Taken& taken, HttpResponse& respo
     log_.Warn("a request was refused", {{"status", taken.status}, {"reason", taken.why}});
   }
   RefuseExport(form, taken.status, taken.why, response);
+}
+
+void OtlpReceiver::OnRefused(const HttpRequest* request, int status, std::string_view reason,
+                             HttpResponse& response) {
+  const std::optional<OtlpForm> form =
+      request == nullptr ? std::nullopt : OtlpFormOf(request->content_type);
+  Refuse(form.value_or(OtlpForm::kProtobuf), {.status = status, .why = reason}, response);
 }
 
 void OtlpReceiver::OnRequest(const HttpRequest& request, HttpResponse& response) {

@@ -74,6 +74,8 @@ class OtlpReceiver final : public HttpHandler {
   bool OnHead(const HttpRequest& request, HttpResponse& response) override;
   void OnRequest(const HttpRequest& request, HttpResponse& response) override;
   bool OnDeferred(size_t slot, HttpResponse& response) override;
+  void OnRefused(const HttpRequest* request, int status, std::string_view reason,
+                 HttpResponse& response) override;
   void OnGone(size_t slot) override { waits_[slot].waits = false; }
 
   /// When OnDeferred has to be asked again though nothing has happened; kNever: not for that alone.

@@ -110,7 +110,7 @@ void HttpParser::Reset() {
   library->data = this;
   end_ = parsed_ = head_end_ = body_size_ = body_length_ = 0;
   state_ = State::kHead;
-  chunked_ = coded_ = unsized_ = expects_ = in_value_ = is_head_ = keep_alive_ = http_1_0_ = false;
+  has_head_ = chunked_ = coded_ = unsized_ = expects_ = in_value_ = is_head_ = keep_alive_ = http_1_0_ = false;
   hosts_ = refusal_ = 0;
   refusal_reason_ = "";
   target_ = field_ = value_ = expect_ = {};
@@ -231,14 +231,15 @@ void HttpParser::OnTarget() {
 void HttpParser::OnHead() {
   const http_parser& library = Library(library_);
   state_ = State::kBody;
+  has_head_ = true;
+  is_head_ = library.method == HTTP_HEAD;
+  request_.method = http_method_str(is_head_ ? HTTP_GET : static_cast<http_method>(library.method));
+  OnTarget();
   if (library.http_major != 1) return Refuse(505, "only HTTP/1.0 and HTTP/1.1 are spoken here");
   http_1_0_ = library.http_minor == 0;
   if (hosts_ > 1 || (hosts_ == 0 && !http_1_0_)) return Refuse(400, "one Host header is required");
   if (unsized_) return Refuse(400, "a Content-Length without a number");
   if (coded_) return Refuse(501, "the only transfer coding spoken here is chunked");
-  is_head_ = library.method == HTTP_HEAD;
-  request_.method = http_method_str(is_head_ ? HTTP_GET : static_cast<http_method>(library.method));
-  OnTarget();
   chunked_ = (library.flags & F_CHUNKED) != 0;
   const bool sized = (library.flags & F_CONTENTLENGTH) != 0;
   if ((chunked_ && body_max_ == 0) || (sized && library.content_length > body_max_)) {

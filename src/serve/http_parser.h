@@ -49,6 +49,8 @@ class HttpParser {
   /// Size of the block that is wanted in kWantsBody: the body's length, or, for a chunked one, twice
   /// what it has. Never more than body_max.
   size_t body_wanted() const;
+  size_t body_block() const { return body_.size(); }  ///< Bytes of the block that it has.
+  size_t body_size() const { return body_size_; }      ///< Those that have come.
   /// The block, which begins with the bytes of the one given before, and stays until the request is
   /// forgotten or its body dropped. Looks at what has come behind the head.
   State GiveBody(std::span<char> block);
@@ -66,6 +68,8 @@ class HttpParser {
   bool TakeContinue();
 
   const HttpRequest& request() const { return request_; }
+  /// The head of the request is complete, whatever became of it: all of request() but the body is there.
+  bool has_head() const { return has_head_; }
   bool is_head() const { return is_head_; }            ///< The answer must not have a body.
   bool keep_alive() const { return keep_alive_; }      ///< The client wants the connection kept.
   bool http_1_0() const { return http_1_0_; }
@@ -92,6 +96,7 @@ class HttpParser {
   size_t body_size_ = 0;
   size_t body_length_ = 0;  // As announced; 0 when chunked.
   State state_ = State::kHead;
+  bool has_head_ = false;
   bool chunked_ = false;
   bool coded_ = false;      // In another transfer coding than chunked, or chunked twice.
   bool unsized_ = false;    // Its length is announced as nothing.

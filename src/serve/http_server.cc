@@ -42,19 +42,22 @@ void Check(HttpResponse& response, std::span<char> page) {
   response.body << "the answer is larger than the page\n";
 }
 
-/// The answer in one piece, after which the connection closes.
-void WriteWhole(TextWriter& out, const HttpResponse& response) {
+/// The answer in one piece, after which the connection closes. page: the response's.
+void WriteWhole(TextWriter& out, HttpResponse& response, std::span<char> page) {
+  Check(response, page);
   WriteHead(out, response, response.body.size(), /*keep=*/false, /*http_1_0=*/false);
   out << response.body.text();
+  LIMPET_CHECK(!out.overflowed());  // Only literals and numbers go in.
 }
 
-void WriteReason(HttpResponse& response, int status, const char* reason) {
+}  // namespace
+
+void HttpHandler::OnRefused(const HttpRequest*, int status, std::string_view reason,
+                            HttpResponse& response) {
   response.status = status;
   if (status == 429 || status == 503) response.retry_after_seconds = 1;
   response.body << reason << '\n';
 }
-
-}  // namespace
 
 size_t HttpServer::BytesNeeded(const HttpServerLimits& limits) {
   return limits.connections * (Aligned(sizeof(Connection)) + Aligned(kConnectionHeadBytes)) +
@@ -199,6 +202,9 @@ void HttpServer::TimeOut(Connection& connection) {
   if (connection.state != State::kLingering) ++use_.timed_out;
   switch (connection.state) {
     case State::kReading:
+      if (connection.parser.idle()) return Drop(connection);  // Not a byte of a request (H4).
+      // Senders of OTLP give a request up that took too long, and repeat one that found no room.
+      if (connection.deadline > now_) return Refuse(connection, 429, "others need the memory");
       return Refuse(connection, 408, "the request took too long");
     case State::kStarved:
       return Refuse(connection, 429, "no memory for the request");
@@ -260,9 +266,9 @@ bool HttpServer::AcceptOne(Listener& listener) {
   if (slot == nullptr) {
     char page[kRefusalBytes], buffer[kAnswerHeadBytes + kRefusalBytes];
     HttpResponse response(page);
-    WriteReason(response, 503, "all connections are taken");
+    handler_.OnRefused(nullptr, 503, "all connections are taken", response);
     TextWriter text(buffer);
-    WriteWhole(text, response);
+    WriteWhole(text, response, page);
     (void)sockets_.Write(accepted.value(), Bytes(text.text()));
     sockets_.Close(accepted.value());
     ++use_.refused;
@@ -286,14 +292,16 @@ void HttpServer::Read(Connection& connection) {
   for (size_t i = 0; i < kReadsAtOnce; ++i) {  // H6.
     const std::span<char> space = parser.Space();
     const Result<size_t> got = sockets_.Read(connection.handle, space);
-    if (!got.ok() && got.status().code == Code::kUnavailable) break;
-    if (!got.ok() || got.value() == 0) return Drop(connection);
-    if (connection.state == State::kIdle) {
+    const bool nothing = !got.ok() && got.status().code == Code::kUnavailable;
+    if (!nothing && (!got.ok() || got.value() == 0)) return Drop(connection);
+    if (connection.state == State::kIdle) {  // Something has come, for us or for the sockets (H4).
       Enter(connection, State::kReading);
       SetDeadline(connection, now_ + limits_.idle_timeout);  // H1.
     }
-    connection.fed = now_;
+    if (nothing) break;
     parser.Take(got.value());
+    const size_t step = std::max(kBodyStep, parser.body_block() / 8);
+    if (parser.body_size() >= connection.fed_bytes + step) SetFed(connection);  // H8.
     Proceed(connection);
     if (connection.state != State::kReading) return;
     // Only a read that filled its space has left something behind.
@@ -310,9 +318,8 @@ void HttpServer::Proceed(Connection& connection) {
       char page[kRefusalBytes];
       HttpResponse response(page);
       if (!handler_.OnHead(RequestOf(connection), response)) {
-        Check(response, page);
         ++use_.requests;
-        return RefuseWith(connection, response);
+        return RefuseWith(connection, response, page);
       }
       connection.admitted = true;
     }
@@ -343,11 +350,12 @@ bool HttpServer::Feed(Connection& connection) {
   void* const block = in_turn ? bodies_->Resize(connection.block, wanted) : nullptr;
   if (block == nullptr) {
     // By H7 whatever may come back is the server's own.
-    const bool empty = in_turn && use_.bodies == 0;
-    if (empty || wanted > bodies_->use().bytes) {
+    const bool alone = in_turn && use_.bodies == (has_one ? 1 : 0);
+    if (alone || wanted > bodies_->use().bytes) {
       Refuse(connection, 413, "the body is larger than the memory for bodies");
     } else if (connection.state != State::kStarved) {
       Enter(connection, State::kStarved);
+      SetFed(connection);  // What it waits for is not its fault.
       due_ = now_;  // Bodies that stand still are due earlier now.
       Watch(connection, 0);
     }
@@ -355,10 +363,15 @@ bool HttpServer::Feed(Connection& connection) {
   }
   if (!has_one) ++use_.bodies;
   connection.block = block;
-  connection.fed = now_;
+  SetFed(connection);
   if (connection.state == State::kStarved) Enter(connection, State::kReading);
   connection.parser.GiveBody({static_cast<char*>(block), wanted});
   return true;
+}
+
+void HttpServer::SetFed(Connection& connection) {
+  connection.fed = now_;
+  connection.fed_bytes = connection.parser.body_size();
 }
 
 void HttpServer::FreeBody(Connection& connection) {
@@ -406,7 +419,7 @@ void HttpServer::Send(Connection& connection, HttpResponse& response) {
   char buffer[kAnswerHeadBytes];
   TextWriter head(buffer);
   WriteHead(head, response, body_bytes, connection.keep, parser.http_1_0());
-  LIMPET_CHECK(!head.overflowed());  // Only literals and numbers go in.
+  LIMPET_CHECK(!head.overflowed());  // Likewise.
   const std::span<char> whole =
       page_.subspan(kAnswerHeadBytes - head.size(), head.size() + body_bytes);
   std::memcpy(whole.data(), head.text().data(), head.size());
@@ -445,18 +458,18 @@ void HttpServer::Settle(Connection& connection) {
 void HttpServer::Refuse(Connection& connection, int status, const char* reason) {
   char page[kRefusalBytes];
   HttpResponse response(page);
-  WriteReason(response, status, reason);
-  RefuseWith(connection, response);
+  const HttpRequest request = RequestOf(connection);
+  handler_.OnRefused(connection.parser.has_head() ? &request : nullptr, status, reason, response);
+  RefuseWith(connection, response, page);
 }
 
 /// Says why, in one write or not at all, and lingers: a plain close would take the answer back from
-/// a client that is still sending.
-void HttpServer::RefuseWith(Connection& connection, const HttpResponse& response) {
+/// a client that is still sending. page: the response's.
+void HttpServer::RefuseWith(Connection& connection, HttpResponse& response, std::span<char> page) {
   FreeBody(connection);
   char buffer[kAnswerHeadBytes + kRefusalBytes];
   TextWriter text(buffer);
-  WriteWhole(text, response);
-  LIMPET_CHECK(!text.overflowed());  // Likewise.
+  WriteWhole(text, response, page);
   const Result<size_t> put = sockets_.Write(connection.handle, Bytes(text.text()));
   if (!put.ok() || put.value() < text.size()) return Drop(connection);
   sockets_.FinishWriting(connection.handle);

@@ -49,6 +49,12 @@ class HttpHandler {
   /// Asked again at each OnTime for what was deferred. True: the response is complete.
   virtual bool OnDeferred(size_t /*slot*/, HttpResponse& /*response*/) { return false; }
 
+  /// The server refuses by itself: its bounds or the grammar. request: without a body; nullptr: there is
+  /// no head yet. reason: a literal. The response, of at most kRefusalBytes, is sent at once and the
+  /// connection closes. By default it is the reason as text.
+  virtual void OnRefused(const HttpRequest* request, int status, std::string_view reason,
+                         HttpResponse& response);
+
   /// Nobody waits any longer for what was deferred: the client went, or its time was over.
   virtual void OnGone(size_t /*slot*/) {}
 
@@ -67,23 +73,29 @@ struct HttpServerLimits {
 /// Invariants:
 ///  H1  A client holds a slot for at most `idle_timeout` in each of: before the first byte of a
 ///      request, until its last byte, taking the answer. Bytes that trickle in do not prolong it.
-///      A deferred answer has `defer_timeout`; then it is 503.
+///      A deferred answer has `defer_timeout`; then it is 503. A client that closes meanwhile looks
+///      like one that only sends no more, and keeps its slot as long.
 ///  H2  At most one answer is being written from the page; others wait for it, oldest first, and
 ///      while one waits the writer has kPageHold to finish.
-///  H3  A request with both Content-Length and Transfer-Encoding is refused (400), a head beyond its
+///  H3  What the server refuses by itself the handler puts into words (OnRefused), once for each.
+///      A request with both Content-Length and Transfer-Encoding is refused (400), a head beyond its
 ///      bound is 431, a body beyond its bound 413, an unknown grammar 400; the connection closes.
 ///  H4  When all slots are taken the connection longest idle between requests, but no less than
-///      kIdleMin, is closed for the new one; when none is the new one gets 503 and is closed.
+///      kIdleMin, is closed for the new one; when none is the new one gets 503 and is closed. What
+///      the sockets keep for themselves of what a client sends, as in a TLS handshake, is the first
+///      byte of its request here and in H1.
 ///  H5  A listener without a connection has a slot kept for it, so that a crowd on one listener does
 ///      not shut out the others.
 ///  H6  One event takes at most kAcceptsAtOnce connections, or makes at most kReadsAtOnce reads and
 ///      one answer for a connection. What is left is found by the next turn, all others in between.
 ///  H7  A body has a block of the pool from when its head was accepted until OnRequest returns, and
-///      no longer than its connection. Chunked ones grow by doubling. All blocks are the server's.
+///      no longer than its connection. Chunked ones grow by doubling, and one that is alone in the
+///      pool moves within it where it has to. All blocks are the server's.
 ///  H8  Where the pool has no room the connection waits unread, those that wait going on oldest
-///      first as blocks come back. While one waits, a body that got no byte for kBodyHold loses its
-///      block: 408, or 429 where it waited itself for more. One that waits until its time is over
-///      (H1) gets 429; one that the empty pool cannot hold 413.
+///      first as blocks come back. While one waits, a body that did not come on by kBodyStep, or an
+///      eighth of its block where that is more, within kBodyHold loses its block: bytes that trickle
+///      in do not keep it. It may come again (429), and so may one that waits until its time is over
+///      (H1). One that the empty pool cannot hold is 413.
 ///  H9  A connection is in the list of its state, in the order in which it came there.
 class HttpServer final {
  public:
@@ -93,6 +105,7 @@ class HttpServer final {
   static constexpr size_t kRefusalBytes = 256;
   static constexpr Duration kPageHold = Seconds(1);
   static constexpr Duration kBodyHold = Seconds(1);
+  static constexpr size_t kBodyStep = 16 * kKiB;
   static constexpr Duration kIdleMin = Milliseconds(100);
   static constexpr Duration kLinger = Seconds(1);  ///< For a refused client to read why.
 
@@ -134,7 +147,7 @@ class HttpServer final {
   enum class State : uint8_t {
     kFree,
     kIdle,      ///< Between two requests, or before the first.
-    kReading,   ///< A request.
+    kReading,   ///< A request, or what comes before it (H4).
     kStarved,   ///< Its body waits for the pool (H8).
     kPending,   ///< What came behind the request before is looked at by the next event.
     kWaiting,   ///< A request lies here, for when the page is free (H2).
@@ -157,7 +170,8 @@ class HttpServer final {
     int handle = -1;
     MonoTime since{};          ///< In its state.
     MonoTime deadline = kNever;
-    MonoTime fed = kNever;     ///< When the block was given, or last read into.
+    MonoTime fed = kNever;     ///< When the block was given, or the body last came on by a step (H8),
+    size_t fed_bytes = 0;      ///< and what there was of it then.
     void* block = nullptr;     ///< Of the pool (H7).
     Connection* next = nullptr;  ///< In the list of its state.
     Connection* previous = nullptr;
@@ -196,6 +210,7 @@ class HttpServer final {
   void Proceed(Connection& connection);
   void Resume(Connection& connection);
   bool Feed(Connection& connection);
+  void SetFed(Connection& connection);
   void FreeBody(Connection& connection);
   void Answer(Connection& connection);
   void Respond(Connection& connection);
@@ -204,7 +219,7 @@ class HttpServer final {
   void Discard(Connection& connection);
   void Settle(Connection& connection);
   void Refuse(Connection& connection, int status, const char* reason);
-  void RefuseWith(Connection& connection, const HttpResponse& response);
+  void RefuseWith(Connection& connection, HttpResponse& response, std::span<char> page);
   void AskDeferred();
   void ServeWaiting();
   void HurryWriter();

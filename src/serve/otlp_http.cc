@@ -16,12 +16,14 @@ std::string_view MediaTypeOf(OtlpForm form) { return kMediaTypes[static_cast<siz
 
 /// The code that google.rpc.Status has for the HTTP status.
 uint32_t RpcCode(int status) {
-  constexpr uint32_t kInvalidArgument = 3, kResourceExhausted = 8, kUnimplemented = 12, kInternal = 13,
-                     kUnavailable = 14, kUnauthenticated = 16;
+  constexpr uint32_t kInvalidArgument = 3, kDeadlineExceeded = 4, kResourceExhausted = 8,
+                     kUnimplemented = 12, kInternal = 13, kUnavailable = 14, kUnauthenticated = 16;
   switch (status) {
     case 401: return kUnauthenticated;
     case 404:
-    case 405: return kUnimplemented;
+    case 405:
+    case 501: return kUnimplemented;
+    case 408: return kDeadlineExceeded;
     case 413:
     case 429: return kResourceExhausted;
     case 500: return kInternal;

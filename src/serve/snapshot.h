@@ -22,8 +22,9 @@ struct ReceivedView {
   uint64_t requests = 0;   ///< Taken.
   uint64_t items = 0;      ///< Taken.
   uint64_t rejected = 0;   ///< Items, each larger than a batch, in requests that were taken.
-  uint64_t malformed = 0;  ///< Requests that no repeat makes better.
-  uint64_t full = 0;       ///< Requests that were asked to come again.
+  uint64_t malformed = 0;  ///< Requests that no repeat makes better, and what is none.
+  uint64_t full = 0;       ///< Requests, or connections, that found no room or took too long, and may
+                           ///< come again.
 };
 
 struct SourceView {

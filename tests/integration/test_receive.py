@@ -210,9 +210,14 @@ def test_refused_by_the_grammar(receiving, endpoint, name, data, status):
         client.send(data)
         answer = client.reply()
         assert answer is not None and answer.status == status, answer
+        assert answer.headers["content-type"] == PROTOBUF
+        # A google.rpc.Status: code = 1, message = 2, which is the rest.
+        assert answer.body[0] == 0x08 and answer.body[1] in (3, 8) and answer.body[2] == 0x12
+        assert answer.body[3] == len(answer.body[4:]) > 0
         assert client.closed()
     with Client(running.address) as client:  # Nobody else is harmed.
         assert client.post("/v1/logs", logs(1).SerializeToString()).status == 200
+    assert source(running)["malformed"] == 1
 
 
 def test_chunks_beyond_max_body(receiving, endpoint):
@@ -294,7 +299,9 @@ def test_the_pool_of_bodies(receiving, endpoint):
         thread.join(10)
         assert answer.status == 200
         assert 0.5 < time.monotonic() - begin < 5, "the first had its second"
-        assert first.reply().status == 408
+        refused = first.reply()
+        assert refused.status == 429 and int(refused.headers["retry-after"]) > 0
+    assert source(running)["full"] == 1
     status = running.status()
     pool = next(p for p in status["pools"] if p["name"] == "bodies")
     assert pool["used"] < 1000, pool
