@@ -341,7 +341,7 @@ std::string RandomMessage(Dice& dice, const MessageSchema& message, int depth) {
                    static_cast<int>(dice.OneIn(20)));
     } else if (type == WireType::kLength) {
       out += Field(field.number, RandomText(dice));
-    } else if (field.repeated && dice.OneIn(2)) {
+    } else if (field.repeated() && dice.OneIn(2)) {
       std::string packed;
       for (uint32_t values = dice.Below(5); values > 0; --values) packed += RandomScalar(dice, type);
       out += Field(field.number, packed);

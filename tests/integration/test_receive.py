@@ -352,7 +352,7 @@ def test_full_asks_to_come_again(receiving, endpoint):
     """No destination, a small spool: 429, nothing that was taken is lost, and the rest comes later."""
     endpoint.stop()
     port = endpoint.port
-    running = receiving("spool.max_size=1MiB", "spool.min_free=0", "destination.primary.compression=none", *FAST,
+    running = receiving("spool.max_size=1MiB", "spool.dead_max_size=64KiB", "spool.min_free=0", "destination.primary.compression=none", *FAST,
                         url=f"http://127.0.0.1:{port}")
     taken, full = 0, None
     with Client(running.address) as client:
