@@ -88,7 +88,7 @@ void Weather(uint64_t seed) {
     }
     return SimAnswer{.delay = Milliseconds(static_cast<int64_t>(below(100)))};
   };
-  std::vector<Client> clients(1 + below(4));
+  std::vector<Client> clients(static_cast<size_t>(1 + below(4)));
   for (size_t c = 0; c < clients.size(); ++c) clients[c].name = "app-" + std::to_string(c);
 
   const auto told = [&](Client& client, const Reply& reply, bool committed) {
@@ -113,7 +113,7 @@ void Weather(uint64_t seed) {
       if (client.next > world.clock.mono) continue;
       if (client.count == 0) client.count = static_cast<uint32_t>(1 + below(below(10) == 0 ? 500 : 40));
       client.given = client.taken + client.count;
-      const Bytes request = world.Logs(client.taken + 1, client.count, client.name, 20 + below(100));
+      const Bytes request = world.Logs(client.taken + 1, client.count, client.name, static_cast<size_t>(20 + below(100)));
       const std::optional<Reply> reply = world.Post(request, "/v1/logs", slot);
       client.waits = !reply;
       if (reply) told(client, *reply, false);
