@@ -808,7 +808,7 @@ TEST_F(ChunkTest, ALoneBodyDoesNotWaitForItself) {
 
 TEST_F(ChunkTest, ALoneBodyThatThePoolCannotHoldIs413AtOnce) {
   server_->Close();
-  Start(kLimits, 16 * kKiB + 16);  // A little less than the third block needs.
+  Start(kLimits, 16 * kKiB);  // A little less than the third block needs.
   EXPECT_EQ(StatusOf(Send(Chunked("/size") + Chunk(std::string(9000, 'x')))), "HTTP/1.1 413");
 }
 
