@@ -84,6 +84,8 @@ def test_two_hundred_kills(folder, durability):
                 began = time.time()
                 if life > 0:
                     process.wait_for_log(UNCLEAN)
+                else:  # Who never committed anything leaves no trace.
+                    process.wait_for(lambda s: s["spool"]["syncs"] > 0)
                 time.sleep(dice.random() ** 2 * 1.2)
                 process.signal(signal.SIGKILL)
                 lives.append((1 + life * LIVES, began, time.time()))
