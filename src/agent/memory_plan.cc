@@ -96,7 +96,9 @@ Result<MemoryPlan> MemoryPlan::Make(const Config& config, const ForeignSizes& fo
   set(Holder::kListener, "listener",
       RoundUp(HttpServer::BytesNeeded({.page_bytes = PageBytes(destinations)})) + ReceiverBytes(config) + RoundUp(foreign.gate),
       "[health], the control socket, [receive.otlp]");
-  set(Holder::kBodies, "bodies", config.receive.present ? HttpServer::PoolBytes(config.receive.max_body_bytes, 1) : 0, "requests to [receive.otlp], until they are whole");
+  set(Holder::kBodies, "bodies",
+      config.receive.present ? HttpServer::PoolBytes(config.receive.max_body_bytes, 1) : 0,
+      "requests to [receive.otlp], until they are whole");
   set(Holder::kProgram, "program", foreign.program, "limpet's own objects, tables and buffers");
 
   size_t fixed = 0;

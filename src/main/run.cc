@@ -528,12 +528,13 @@ int TakeRunDir(const Config& config, RunDir& run_dir, Log& log) {
 }  // namespace
 
 ForeignSizes RunSizes(const Config& config) {
+  const size_t sessions = config.receive.tls_cert.empty() ? 0 : TlsServerSessions(config.receive.max_connections);
   return {.libc = kLibcPoolBytes,
           .config = kConfigArenaBytes + sizeof(Config),
           .curl = kCurlPoolBytes,
           .tls = kTlsPoolBytes,
           .transport = sizeof(Wire),
-          .tls_server = config.receive.tls_cert.empty() ? 0 : TlsServerPoolBytes(TlsServerSessions(config.receive.max_connections)),
+          .tls_server = sessions > 0 ? TlsServerPoolBytes(sessions) : 0,
           .program = sizeof(Runtime) + PollSlots(config) * sizeof(EpollPoller::Slot),
           .gate = config.receive.present ? sizeof(Gate) : 0,
           .logs_slab = FindExtraSource().logs_slab_bytes};
