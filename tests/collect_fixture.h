@@ -1,14 +1,18 @@
 // What the tests of collect/ share: the files of several real hosts, and a sink that remembers.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include <gtest/gtest.h>
 
 #include "otlp/metric_sink.h"
 #include "sim/world.h"
@@ -96,5 +100,35 @@ class SeenPoints final : public MetricSink {
 
   Metric metric_;
 };
+
+/// What semconv.md says of a metric.
+struct Convention {
+  const char* name;
+  Instrument instrument;
+  bool is_int;
+  const char* unit;
+  std::vector<std::string> keys;
+};
+
+/// Each point keeps to its row, none is there twice, and the points of a metric stand together.
+inline void ExpectConventions(const std::vector<SeenPoint>& points,
+                              const std::vector<Convention>& rows) {
+  std::set<std::string> identities, done;
+  for (size_t i = 0; i < points.size(); ++i) {
+    const SeenPoint& point = points[i];
+    SCOPED_TRACE(point.name);
+    const auto row = std::find_if(rows.begin(), rows.end(),
+                                  [&](const Convention& c) { return c.name == point.name; });
+    ASSERT_NE(row, rows.end());
+    EXPECT_EQ(point.instrument, row->instrument);
+    EXPECT_EQ(point.is_int, row->is_int);
+    EXPECT_EQ(point.unit, row->unit);
+    EXPECT_EQ(point.keys, row->keys);
+    EXPECT_TRUE(identities.insert(point.name + "|" + point.attributes).second);
+    if (i == 0 || point.name != points[i - 1].name) {
+      EXPECT_TRUE(done.insert(point.name).second);
+    }
+  }
+}
 
 }  // namespace limpet

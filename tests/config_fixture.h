@@ -13,7 +13,7 @@
 
 namespace limpet {
 
-struct ConfigWorld final : Files, Directories, Variables, ErrorSink {
+struct ConfigWorld final : Files, Variables, ErrorSink {
   std::map<std::string, std::string, std::less<>> texts, variables;
   std::map<int, std::string> open;
   std::map<std::string, Code, std::less<>> refused;
@@ -29,7 +29,7 @@ struct ConfigWorld final : Files, Directories, Variables, ErrorSink {
   Status Load(Config& config, std::string_view path = "limpet.ini") {
     errors.clear();
     const std::vector<std::string_view> views(settings.begin(), settings.end());
-    return LoadConfig({.path = path, .settings = views, .files = *this, .directories = *this,
+    return LoadConfig({.path = path, .settings = views, .files = *this,
                        .variables = *this, .scratch = scratch, .arena = arena},
                       config, *this);
   }
@@ -49,6 +49,10 @@ struct ConfigWorld final : Files, Directories, Variables, ErrorSink {
     return count;
   }
   void Close(int file) override { open.erase(file); }
+  Result<UnixTime> ModifiedAt(int) override { return UnixTime{}; }
+  Result<std::string_view> ReadLink(std::string_view, std::span<char>) override {
+    return {Code::kNotFound, 0, "readlink"};
+  }
 
   Status ListNames(std::string_view path, NameSink& sink) override {
     if (const auto at = refused.find(path); at != refused.end()) return {at->second, 0, "list"};

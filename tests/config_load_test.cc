@@ -33,8 +33,13 @@ TEST(LoadConfig, Defaults) {
   EXPECT_EQ(config.resource_count, 0u);
   EXPECT_FALSE(config.host.present);
   EXPECT_EQ(config.host.interval, Seconds(10));
-  EXPECT_EQ(config.host.groups, (1u << kHostGroupCount) - 1);
+  EXPECT_EQ(config.host.groups, Bit(HostGroup::kProcess) - 1);
   EXPECT_EQ(config.host.root, "/");
+  EXPECT_EQ(config.host.names, HostNames::kSemconv144);
+  EXPECT_EQ(config.host.process, "");
+  EXPECT_EQ(config.host.textfile, "");
+  EXPECT_EQ(config.host.textfile_max_age, Seconds(300));
+  EXPECT_EQ(config.host.exclude_filesystems, "tmpfs, proc, sysfs, overlay");
   EXPECT_EQ(config.host.exclude_devices, "loop*, ram*, zram*");
   EXPECT_EQ(config.host.exclude_interfaces, "lo, veth*");
   EXPECT_FALSE(config.receive.present);
@@ -316,10 +321,6 @@ TEST(LoadConfig, Errors) {
        "debug)\n"},
       {"unknown group", "[host]\nmetrics = cpu, disc\n",
        "limpet.ini:2: host.metrics: unknown value disc (did you mean disk?)\n"},
-      {"group not built", "[host]\nmetrics = cpu, flash\n",
-       "limpet.ini:2: host.metrics: flash is not available in this build\n"},
-      {"word not built", "[host]\nsemconv = collector\n",
-       "limpet.ini:2: host.semconv: collector is not available in this build\n"},
       {"orders of delivery",
        "[queue]\norder = live-first\norder.logs = strict\norder.spans = strict\ndrain_share = 0%\n",
        "limpet.ini:2: queue.order: unknown value live-first (did you mean live_first?)\n"

@@ -144,7 +144,7 @@ TEST(Table, RowsHoldTogether) {
     std::string_view star;
     EXPECT_EQ(FindRow(row.section, Named(row.key, "x"), &star), &row) << "hidden by another row";
 
-    TextBuffer<128> problem, written;
+    TextBuffer<256> problem, written;
     if (row.fallback[0] != '\0') {
       const Result<Value> value = ParseValue(row.kind, row.choices, row.fallback, problem);
       ASSERT_TRUE(value.ok()) << problem.text();

@@ -12,7 +12,7 @@ namespace limpet {
 namespace {
 
 /// The only file there is, and no variables but one.
-class World final : public Files, public Directories, public Variables, public ErrorSink {
+class World final : public Files, public Variables, public ErrorSink {
  public:
   explicit World(std::string_view text) : text_(text) {}
 
@@ -27,6 +27,10 @@ class World final : public Files, public Directories, public Variables, public E
     return rest.size();
   }
   void Close(int) override {}
+  Result<UnixTime> ModifiedAt(int) override { return UnixTime{}; }
+  Result<std::string_view> ReadLink(std::string_view, std::span<char>) override {
+    return {Code::kNotFound, 0, "readlink"};
+  }
   Status ListNames(std::string_view, NameSink& sink) override {
     sink.OnName("a.ini");
     return {};
@@ -46,7 +50,7 @@ char arena[64 * 1024];
 
 Status Load(std::string_view text, Config& config) {
   World world(text);
-  return LoadConfig({.path = "fuzz.ini", .settings = {}, .files = world, .directories = world,
+  return LoadConfig({.path = "fuzz.ini", .settings = {}, .files = world,
                      .variables = world, .scratch = scratch, .arena = arena},
                     config, world);
 }

@@ -1,4 +1,4 @@
-// Reading files of the host: /proc, /sys, certificates, logs.
+// Reading files and directories of the host: /proc, /sys, certificates, logs.
 #pragma once
 
 #include <cstddef>
@@ -7,8 +7,17 @@
 #include <string_view>
 
 #include "limpet/status.h"
+#include "limpet/time.h"
 
 namespace limpet {
+
+class NameSink {
+ public:
+  virtual void OnName(std::string_view name) = 0;
+
+ protected:
+  ~NameSink() = default;
+};
 
 class Files {
  public:
@@ -21,6 +30,17 @@ class Files {
   virtual Result<size_t> ReadAt(int file, uint64_t offset, std::span<char> into) = 0;
 
   virtual void Close(int file) = 0;
+
+  /// When the open file was last written.
+  virtual Result<UnixTime> ModifiedAt(int file) = 0;
+
+  /// Hands over the name of each entry of the directory but `.` and `..`, in any order.
+  /// kNotFound, kDenied, kIo with the errno.
+  virtual Status ListNames(std::string_view path, NameSink& sink) = 0;
+
+  /// Where a symbolic link leads, as it says: in `into`, its beginning where that is smaller.
+  /// kNotFound, kDenied, kInvalid (no link), kIo.
+  virtual Result<std::string_view> ReadLink(std::string_view path, std::span<char> into) = 0;
 
  protected:
   ~Files() = default;

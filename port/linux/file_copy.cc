@@ -204,8 +204,8 @@ Status TemporaryFolder::Make() {
 void TemporaryFolder::Remove() {
   if (path_.size() == 0) return;
   RemoveEach remove(path_.text());
-  LinuxDirectories directories;
-  (void)directories.ListNames(path_.text(), remove);
+  LinuxFiles files;
+  (void)files.ListNames(path_.text(), remove);
   const Path name(path_.text());
   rmdir(name.c_str());
   path_.Clear();

@@ -1,10 +1,12 @@
 #include "port/linux/files.h"
 
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
 
-#include <dirent.h>
 #include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "port/linux/error.h"
@@ -12,13 +14,27 @@
 
 namespace limpet {
 
+namespace {
+
+/// A path as the system wants it.
+struct Path {
+  char text[kPathMax];
+
+  Status Set(std::string_view path) {
+    if (path.size() >= sizeof text) return {Code::kInvalid, 0, "path is too long"};
+    std::memcpy(text, path.data(), path.size());
+    text[path.size()] = '\0';
+    return {};
+  }
+};
+
+}  // namespace
+
 Result<int> LinuxFiles::Open(std::string_view path) {
-  char name[kPathMax];
-  if (path.size() >= sizeof name) return {Code::kInvalid, 0, "path is too long"};
-  std::memcpy(name, path.data(), path.size());
-  name[path.size()] = '\0';
+  Path name;
+  LIMPET_TRY(name.Set(path));
   // A FIFO or device in the way must not stop the loop.
-  const int file = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  const int file = open(name.text, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
   if (file < 0) return FromErrno(errno, "open");
   return file;
 }
@@ -33,23 +49,43 @@ Result<size_t> LinuxFiles::ReadAt(int file, uint64_t offset, std::span<char> int
 
 void LinuxFiles::Close(int file) { close(file); }
 
-Status LinuxDirectories::ListNames(std::string_view path, NameSink& sink) {
-  char name[kPathMax];
-  if (path.size() >= sizeof name) return {Code::kInvalid, 0, "path is too long"};
-  std::memcpy(name, path.data(), path.size());
-  name[path.size()] = '\0';
-  DIR* const directory = opendir(name);
-  if (directory == nullptr) return FromErrno(errno, "open directory");
-  errno = 0;
-  while (const dirent* const entry = readdir(directory)) {
-    const std::string_view found = entry->d_name;
-    if (found != "." && found != "..") sink.OnName(found);
-    errno = 0;
+Result<UnixTime> LinuxFiles::ModifiedAt(int file) {
+  struct stat about {};
+  if (fstat(file, &about) != 0) return FromErrno(errno, "stat");
+  return UnixTime{int64_t{about.st_mtim.tv_sec} * 1'000'000'000 + about.st_mtim.tv_nsec};
+}
+
+/// With the system call itself, since opendir allocates, and /proc is listed in each cycle.
+Status LinuxFiles::ListNames(std::string_view path, NameSink& sink) {
+  Path name;
+  LIMPET_TRY(name.Set(path));
+  const int directory = open(name.text, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (directory < 0) return FromErrno(errno, "open directory");
+  Status status;
+  alignas(8) char entries[4096];
+  for (;;) {
+    const long got = syscall(SYS_getdents64, directory, entries, sizeof entries);
+    if (got < 0) status = FromErrno(errno, "read directory");
+    if (got <= 0) break;
+    for (long at = 0; at < got;) {
+      // struct linux_dirent64: inode, offset, length of the entry, type, name.
+      uint16_t length;
+      std::memcpy(&length, entries + at + 16, sizeof length);
+      const std::string_view found = entries + at + 19;
+      if (found != "." && found != "..") sink.OnName(found);
+      at += length;
+    }
   }
-  const int error = errno;
-  closedir(directory);
-  if (error != 0) return FromErrno(error, "read directory");
-  return {};
+  close(directory);
+  return status;
+}
+
+Result<std::string_view> LinuxFiles::ReadLink(std::string_view path, std::span<char> into) {
+  Path name;
+  LIMPET_TRY(name.Set(path));
+  const ssize_t got = readlink(name.text, into.data(), into.size());
+  if (got < 0) return FromErrno(errno, "readlink");
+  return std::string_view(into.data(), static_cast<size_t>(got));
 }
 
 }  // namespace limpet

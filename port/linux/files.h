@@ -1,7 +1,6 @@
 // Files of the host, read without buffers of our own.
 #pragma once
 
-#include "config/load.h"
 #include "limpet/files.h"
 
 namespace limpet {
@@ -11,12 +10,9 @@ class LinuxFiles final : public Files {
   Result<int> Open(std::string_view path) override;
   Result<size_t> ReadAt(int file, uint64_t offset, std::span<char> into) override;
   void Close(int file) override;
-};
-
-/// Names in a directory, for `include`.
-class LinuxDirectories final : public Directories {
- public:
+  Result<UnixTime> ModifiedAt(int file) override;
   Status ListNames(std::string_view path, NameSink& sink) override;
+  Result<std::string_view> ReadLink(std::string_view path, std::span<char> into) override;
 };
 
 }  // namespace limpet

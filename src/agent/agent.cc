@@ -74,6 +74,21 @@ std::string_view TrustName(ClockTrust trust) {
   return kNames[static_cast<size_t>(trust)];
 }
 
+HostOptions MakeHostOptions(const Config& config, const AgentIdentity& identity) {
+  const auto& host = config.host;
+  return {.groups = host.groups | (host.process.empty() ? 0 : Bit(HostGroup::kProcess)) |
+                    (host.textfile.empty() ? 0 : Bit(HostGroup::kTextfile)),
+          .root = host.root,
+          .exclude_devices = host.exclude_devices,
+          .exclude_interfaces = host.exclude_interfaces,
+          .exclude_filesystems = host.exclude_filesystems,
+          .process = host.process,
+          .textfile = host.textfile,
+          .textfile_max_age = host.textfile_max_age,
+          .names = host.names,
+          .user_hz = identity.user_hz};
+}
+
 }  // namespace
 
 Agent::Agent(const Config& config, const AgentIdentity& identity, const AgentMemory& memory,
@@ -95,11 +110,7 @@ Agent::Agent(const Config& config, const AgentIdentity& identity, const AgentMem
                  .gzip = memory.gzip},
                 ports.transports, queue_, spooler_, ledger_, ports.clock, ports.random, ports.log),
       cycle_clock_(ports.clock),
-      host_({.groups = config.host.groups,
-             .root = config.host.root,
-             .exclude_devices = config.host.exclude_devices,
-             .exclude_interfaces = config.host.exclude_interfaces,
-             .user_hz = identity.user_hz},
+      host_(MakeHostOptions(config, identity),
             ports.files, cycle_clock_, ports.log, memory.read_buffer),
       encoder_(batcher_, identity.resource, identity.version),
       logs_(batcher_, identity.version),

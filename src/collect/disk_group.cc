@@ -40,7 +40,7 @@ Status DiskGroup::Collect(const GroupContext& context, Points& out) {
   const Result<std::string_view> text =
       diskstats_.ReadWhole(context.root, {"/proc/diskstats"}, context.buffer);
   if (!text.ok()) return text.status();
-  const Result<DiskStats> parsed = ParseDiskStats(text.value(), exclude_, disks_);
+  const Result<DiskStats> parsed = ParseDiskStats(text.value(), context.options.exclude_devices, disks_);
   if (!parsed.ok()) return parsed.status();
   if (parsed.value().left_out != 0 && !said_disks_) {
     said_disks_ = true;

@@ -9,19 +9,15 @@
 
 #include "collect/diskstats.h"
 #include "collect/group.h"
-#include "collect/points.h"
 
 namespace limpet {
 
-class DiskGroup {
+class DiskGroup final : public Group {
  public:
   static constexpr size_t kDisksMax = 128;  ///< Disks and partitions; more are left out.
 
-  /// exclude: comma separated patterns of names; must outlive this.
-  explicit DiskGroup(std::string_view exclude) : exclude_(exclude) {}
-
-  Status Collect(const GroupContext& context, Points& out);
-  void Close(Files& files) { diskstats_.Close(files); }
+  Status Collect(const GroupContext& context, Points& out) override;
+  void Close(Files& files) override { diskstats_.Close(files); }
 
  private:
   // What is known of the device in the same place of the table.
@@ -32,7 +28,6 @@ class DiskGroup {
   void NoteSizes(RootFiles& root, std::span<const Disk> disks);
   static uint64_t ReadSize(RootFiles& root, std::string_view name);
 
-  const std::string_view exclude_;
   KeptFile diskstats_;
   std::array<Disk, kDisksMax> disks_{};
   std::array<Size, kDisksMax> sizes_{};

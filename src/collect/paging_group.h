@@ -6,20 +6,19 @@
 #include <span>
 
 #include "collect/group.h"
-#include "collect/points.h"
 #include "collect/swaps.h"
 #include "collect/vmstat.h"
 
 namespace limpet {
 
-class PagingGroup {
+class PagingGroup final : public Group {
  public:
   /// The kernel has room for fewer (MAX_SWAPFILES).
   static constexpr size_t kSwapsMax = 32;
 
   /// A kernel without swap has no /proc/swaps: that is no failure.
-  Status Collect(const GroupContext& context, Points& out);
-  void Close(Files& files);
+  Status Collect(const GroupContext& context, Points& out) override;
+  void Close(Files& files) override;
 
  private:
   static void EmitSwaps(std::span<const Swap> swaps, Points& out);

@@ -5,16 +5,15 @@
 #include <cstddef>
 
 #include "collect/group.h"
-#include "collect/points.h"
 #include "collect/pressure.h"
 
 namespace limpet {
 
-class PressureGroup {
+class PressureGroup final : public Group {
  public:
   /// kUnsupported: the kernel is older than 4.20, built without PSI, or started with psi=0.
-  Status Collect(const GroupContext& context, Points& out);
-  void Close(Files& files);
+  Status Collect(const GroupContext& context, Points& out) override;
+  void Close(Files& files) override;
 
  private:
   static constexpr size_t kResources = 3;

@@ -23,6 +23,9 @@ enum class Order : uint8_t { kStrict, kLiveFirst, kUnset };
 /// What follows an attempt whose outcome is not known (spec.md section 3, guarantee).
 enum class Guarantee : uint8_t { kAtLeastOnce, kAtMostOnce, kExactlyOnce };
 
+/// Names of host metrics: the semantic conventions', or those of the Collector's receiver.
+enum class HostNames : uint8_t { kSemconv144, kCollector };
+
 /// A set of signals, one bit each (1 << Index(signal)).
 using SignalSet = uint8_t;
 inline constexpr SignalSet kAllSignals = 7;
@@ -34,12 +37,22 @@ enum class HostGroup : uint8_t {
   kMemory,
   kPaging,
   kDisk,
+  kFilesystem,
   kNetwork,
+  kConnections,
+  kProcesses,
   kSystem,
   kPressure,
+  kThermal,
+  kHwmon,
+  kPower,
+  kFlash,
   kClock,
+  // Not named in `metrics`: they are on when their own key says what.
+  kProcess,
+  kTextfile,
 };
-inline constexpr size_t kHostGroupCount = 9;
+inline constexpr size_t kHostGroupCount = 18;
 constexpr uint32_t Bit(HostGroup group) { return 1u << static_cast<uint32_t>(group); }
 
 /// A list of texts split at commas, kept as one text ("a, b"): iterate with ListIterator (list.h).
@@ -107,8 +120,12 @@ struct Config {
     bool present = false;
     Duration interval;
     uint32_t groups = 0;  ///< Bit(HostGroup) or'ed.
+    HostNames names = HostNames::kSemconv144;
     std::string_view root;
-    TextList exclude_devices, exclude_interfaces;
+    TextList exclude_devices, exclude_interfaces, exclude_filesystems;
+    TextList process;           ///< Patterns of names; empty = none.
+    std::string_view textfile;  ///< A pattern of paths; empty = none.
+    Duration textfile_max_age;
   } host;
 
   ReceiveConfig receive;

@@ -518,7 +518,7 @@ void Loader::LoadMatching(std::string_view prefix, std::string_view pattern) {
   TextBuffer<256> last;
   for (size_t i = 0; i <= kConfigFilesMax; ++i) {
     NextName next(pattern, last.text());
-    const Status status = input_.directories.ListNames(directory, next);
+    const Status status = input_.files.ListNames(directory, next);
     if (!status.ok() && status.code != Code::kNotFound) {
       where_ = include_;
       section_ = nullptr;

@@ -32,29 +32,10 @@ class ErrorSink {
 /// "limpet.ini:12: host.intervall: unknown key (did you mean interval?)", without a line end.
 void WriteError(TextWriter& out, std::string_view file, int line, std::string_view text);
 
-class NameSink {
- public:
-  virtual void OnName(std::string_view name) = 0;
-
- protected:
-  ~NameSink() = default;
-};
-
-class Directories {
- public:
-  /// Hands over the name of each entry but `.` and `..`, in any order.
-  /// kNotFound, kDenied, kIo with the errno.
-  virtual Status ListNames(std::string_view path, NameSink& sink) = 0;
-
- protected:
-  ~Directories() = default;
-};
-
 struct LoadInput {
   std::string_view path;                       ///< The file.
   std::span<const std::string_view> settings;  ///< "section.key=value": go before any file.
   Files& files;
-  Directories& directories;
   Variables& variables;
   std::span<char> scratch;  ///< Holds one file at a time; unused afterwards.
   std::span<char> arena;    ///< Holds the texts that `config` points to.

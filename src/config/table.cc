@@ -147,21 +147,25 @@ constexpr Row kRows[] = {
     Text("resource", "*", "", PAIRS_AT(resource, resource_count), "any name, e.g. site = plant-7"),
 
     Time("host", "interval", "10s", AT(host.interval), "between two readings"),
-    Flags("host", "metrics", "cpu, load, memory, paging, disk, network, system, pressure, clock",
-          "cpu load memory paging disk -filesystem network -connections -processes system "
-          "pressure -thermal -hwmon -power -flash clock",
+    Flags("host", "metrics",
+          "cpu, load, memory, paging, disk, filesystem, network, connections, processes, system, "
+          "pressure, thermal, hwmon, power, flash, clock",
+          "cpu load memory paging disk filesystem network connections processes system "
+          "pressure thermal hwmon power flash clock",
           AT(host.groups), "groups of metrics"),
-    List("host", "process", "", kNotBuilt, "names (globs) of processes to report one by one"),
-    Text("host", "textfile", "", kNotBuilt, "glob of *.prom files (Prometheus text) to merge in"),
-    Time("host", "textfile_max_age", "5m", kNotBuilt, "older files are left out and reported"),
-    Choice("host", "semconv", "1.44", "1.44 -collector", kNotBuilt,
+    List("host", "process", "", AT(host.process), "names (globs) of processes to report one by one"),
+    Path("host", "textfile", "", AT(host.textfile), "glob of *.prom files (Prometheus text) to merge in"),
+    Time("host", "textfile_max_age", "5m", AT(host.textfile_max_age),
+         "older files are left out and reported"),
+    Choice("host", "semconv", "1.44", "1.44 collector", AT(host.names),
            "1.44, or collector: the names of the Collector's hostmetrics receiver"),
     Path("host", "root", "/", AT(host.root), "another root for /proc and /sys (containers, tests)"),
     List("host", "exclude_devices", "loop*, ram*, zram*", AT(host.exclude_devices),
          "block devices left out (globs)"),
     List("host", "exclude_interfaces", "lo, veth*", AT(host.exclude_interfaces),
          "network interfaces left out (globs)"),
-    List("host", "exclude_filesystems", "tmpfs, proc, sysfs, overlay", kNotBuilt,
+    List("host", "exclude_filesystems", "tmpfs, proc, sysfs, overlay",
+         AT(host.exclude_filesystems),
          "types of filesystems left out (globs)"),
 
     Choice("log.*", "type", "file", "file journald syslog kmsg", kNotBuilt,

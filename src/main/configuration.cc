@@ -69,14 +69,12 @@ int LoadConfiguration(const Args& args, Config& config) {
     return kExitIo;
   }
   LinuxFiles files;
-  LinuxDirectories directories;
   Environment environment;
   PrintedErrors errors;
   const Status loaded = LoadConfig(
       {.path = args.config,
        .settings = std::span(sets).first(set_count),
        .files = files,
-       .directories = directories,
        .variables = environment,
        .scratch = {reinterpret_cast<char*>(scratch.value().data()), scratch.value().size()},
        .arena = g_arena},

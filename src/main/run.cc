@@ -45,7 +45,7 @@ namespace {
 /// Connections, listeners and signals, the worker and netlink, and curl with c-ares for each destination.
 size_t PollSlots(const Config& config) {
   const size_t received = config.receive.present ? config.receive.max_connections + 1 : 0;
-  return kConnections + 8 + 2 + 4 * kDestinationsMax + received;
+  return kHealthConnections + 8 + 2 + 4 * kDestinationsMax + received;
 }
 
 constexpr size_t kDetectedBytesMax = Resource::kDetectedMax * (Resource::kValueMax + 48);  // And keys.

@@ -1,6 +1,7 @@
 #include "sim/world.h"
 
 #include <algorithm>
+#include <set>
 #include <cstring>
 
 namespace limpet::sim {
@@ -22,6 +23,32 @@ Result<size_t> SimFiles::ReadAt(int file, uint64_t offset, std::span<char> into)
   const size_t count = std::min(into.size(), text.size() - static_cast<size_t>(offset));
   std::memcpy(into.data(), text.data() + offset, count);
   return count;
+}
+
+Status SimFiles::ListNames(std::string_view path, NameSink& sink) {
+  std::string prefix(path);
+  if (!prefix.ends_with('/')) prefix += '/';
+  if (const auto it = failing.find(std::string(path)); it != failing.end()) {
+    return {it->second, 5, "open directory"};
+  }
+  std::set<std::string> names;
+  const auto add = [&](const std::string& entry) {
+    if (!entry.starts_with(prefix)) return;
+    names.insert(entry.substr(prefix.size(), entry.find('/', prefix.size()) - prefix.size()));
+  };
+  for (const auto& [entry, text] : contents) add(entry);
+  for (const auto& [entry, target] : links) add(entry);
+  if (names.empty()) return {Code::kNotFound, 2, "open directory"};
+  for (const std::string& name : names) sink.OnName(name);
+  return {};
+}
+
+Result<std::string_view> SimFiles::ReadLink(std::string_view path, std::span<char> into) {
+  const auto it = links.find(std::string(path));
+  if (it == links.end()) return {Code::kNotFound, 2, "readlink"};
+  const size_t count = std::min(into.size(), it->second.size());
+  std::memcpy(into.data(), it->second.data(), count);
+  return std::string_view(into.data(), count);
 }
 
 void SimLog::Write(Level level, const char* message, std::initializer_list<LogField> fields) {

@@ -48,12 +48,18 @@ class SimRandom final : public Random {
 class SimFiles final : public Files {
  public:
   std::map<std::string, std::string> contents;
-  std::map<std::string, Code> failing;  ///< Reads of this path fail.
+  std::map<std::string, Code> failing;  ///< Opening and reading of this path fail.
+  std::map<std::string, std::string> links;   ///< Symbolic links: they are not followed.
+  std::map<std::string, UnixTime> modified;
   size_t reads = 0;
 
   Result<int> Open(std::string_view path) override;
   Result<size_t> ReadAt(int file, uint64_t offset, std::span<char> into) override;
   void Close(int file) override { open_.erase(file); }
+  Result<UnixTime> ModifiedAt(int file) override { return modified[open_.at(file)]; }
+  /// The next part of each path below, whether a file, a directory or a link.
+  Status ListNames(std::string_view path, NameSink& sink) override;
+  Result<std::string_view> ReadLink(std::string_view path, std::span<char> into) override;
   size_t open_files() const { return open_.size(); }
 
  private:
