@@ -8,6 +8,8 @@
 #include <string_view>
 #include <type_traits>
 
+#include "limpet/time.h"
+
 namespace limpet {
 
 enum class Instrument : uint8_t { kGauge, kCounter, kUpDownCounter, kHistogram };
@@ -41,6 +43,14 @@ struct Attribute {
 
 class MetricSink {
  public:
+  /// The metrics that follow, until EndEntity, are of a part of the host that is a resource of its
+  /// own: these attributes are added to those of the host, and counters count since `start`. The
+  /// attributes and their texts must stay as they are until then. Sinks without resources ignore it.
+  virtual void BeginEntity(std::span<const Attribute> attributes, UnixTime start) {
+    (void)attributes, (void)start;
+  }
+  virtual void EndEntity() {}
+
   /// The points that follow, until the next Begin, belong to this metric.
   virtual void Begin(const Metric& metric) = 0;
   virtual void Int(std::span<const Attribute> attributes, int64_t value) = 0;
