@@ -9,6 +9,7 @@
 #include "collect/host_collector.h"
 #include "collect/line_reader.h"
 #include "collect/net_sockets.h"
+#include "collect/proc_pid.h"
 #include "collect_fixture.h"
 
 namespace limpet {
@@ -217,6 +218,215 @@ TEST_F(ProcessesTest, ConnectionsThatCannotBeRead) {
     EXPECT_EQ(log_.Count("can be read again"), *c.said == '\0' ? 0u : 1u);
   }
   EXPECT_EQ(files_.open_files(), 0u);
+}
+
+// ---- Files of a process ------------------------------------------------------------------------------
+
+TEST(ParsePidStat, Cases) {
+  const std::string rest = " 1 2 3 0 -1 4194560 10 0 12 0 14 15 0 0 20 -5 4 0 22 4096 1 18446744073709551615 1\n";
+  struct Case {
+    const char* name;
+    std::string text;
+    const char* process;  // Empty: kInvalid.
+  };
+  const Case cases[] = {
+      {"plain", "4321 (sh) S" + rest, "sh"},
+      {"blanks and parentheses", "1 (a) S (b) 1) R" + rest, "a) S (b) 1"},
+      {"newline in the name", "1 (a\nb) S" + rest, "a\nb"},
+      {"no bytes", "1 () S" + rest, "-"},
+      {"not UTF-8", "1 (\xff\x80) S" + rest, "\xff\x80"},
+      {"a kernel thread's long name", "9 (kworker/u8:2-events_unbound) I" + rest, "kworker/u8:2-events_unbound"},
+      {"nothing behind the field", "1 (a) S 1 2 3 0 -1 5 10 0 12 0 14 15 0 0 20 0 4 0 22", ""},
+      {"cut", "1 (a) S 1 2 3 0 -1 5 10 0 12 0 14", ""},
+      {"no state", "1 (a) ", ""},
+      {"a word as state", "1 (a) SS" + rest, ""},
+      {"no name", "1 a S" + rest, ""},
+      {"parentheses the wrong way round", "1 )a( S" + rest, ""},
+      {"negative time", "1 (a) S 1 2 3 0 -1 5 10 0 12 0 -14 15 0 0 20 0 4 0 22 1\n", ""},
+      {"too large", "1 (a) S 1 2 3 0 -1 5 10 0 12 0 14 15 0 0 20 0 4 0 9223372036854775808 1\n", ""},
+      {"empty", "", ""},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.name);
+    const Result<PidStat> got = ParsePidStat(c.text);
+    ASSERT_EQ(got.status().code, *c.process == '\0' ? Code::kInvalid : Code::kOk);
+    if (!got.ok()) continue;
+    const PidStat& stat = got.value();
+    EXPECT_EQ(stat.name, c.process == std::string("-") ? "" : c.process);
+    EXPECT_EQ(stat.parent, 1u);
+    EXPECT_EQ(stat.minor_faults, 10u);
+    EXPECT_EQ(stat.major_faults, 12u);
+    EXPECT_EQ(stat.user_ticks, 14u);
+    EXPECT_EQ(stat.system_ticks, 15u);
+    EXPECT_EQ(stat.threads, 4u);
+    EXPECT_EQ(stat.start_ticks, 22u);
+  }
+}
+
+TEST(ParsePidStatus, Cases) {
+  const PidStatus whole = ParsePidStatus("Name:\tVmRSS: 7 kB\nUid:\t1000\t33\t1\t2\nVmSize:\t    2048 kB\n"
+                                         "VmRSSx:\t9 kB\nVmRSS:\t      12 kB\nvoluntary_ctxt_switches:\t5\n"
+                                         "nonvoluntary_ctxt_switches:\t6\n").value();
+  EXPECT_EQ(whole.user, 33u);
+  EXPECT_EQ(whole.virtual_bytes, 2048u * 1024);
+  EXPECT_EQ(whole.resident_bytes, 12u * 1024);
+  EXPECT_EQ(whole.voluntary, 5u);
+  EXPECT_EQ(whole.involuntary, 6u);
+  const PidStatus none = ParsePidStatus("Name:\tkthreadd\nState:\tS (sleeping)\n").value();
+  EXPECT_FALSE(none.user || none.virtual_bytes || none.resident_bytes || none.voluntary || none.involuntary);
+  for (const char* bad : {"VmRSS:\t 12 kB", "VmRSS:\tx kB\n", "VmRSS:\n", "VmRSS:\t18014398509481984 kB\n",
+                          "Uid:\t1\n", "Uid:\t1\t-1\n", "voluntary_ctxt_switches:\t-5\n"}) {
+    SCOPED_TRACE(bad);
+    EXPECT_EQ(ParsePidStatus(bad).status().code, Code::kInvalid);
+  }
+}
+
+TEST(ParsePidIo, Cases) {
+  const std::string text = "rchar: 1\nwchar: 2\nsyscr: 3\nsyscw: 4\nread_bytes: 5\nwrite_bytes: 6\n"
+                           "cancelled_write_bytes: 7\n";
+  const PidIo io = ParsePidIo(text).value();
+  EXPECT_EQ(io.reads, 3u);
+  EXPECT_EQ(io.writes, 4u);
+  EXPECT_EQ(io.read_bytes, 5u);
+  EXPECT_EQ(io.written_bytes, 6u);
+  for (size_t size = 0; size < text.size(); ++size) {
+    const bool whole_lines = text[size - (size > 0 ? 1 : 0)] == '\n';
+    const bool all_four = size >= text.find("cancelled");
+    EXPECT_EQ(ParsePidIo(std::string_view(text).substr(0, size)).ok(), whole_lines && all_four) << size;
+  }
+  EXPECT_EQ(ParsePidIo("syscr: 3\nsyscw: x\nread_bytes: 5\nwrite_bytes: 6\n").status().code, Code::kInvalid);
+}
+
+TEST(ParsePidCgroup, Cases) {
+  struct Case {
+    const char* text;
+    const char* line;
+  };
+  constexpr Case cases[] = {
+      {"0::/system.slice/nginx.service\n", "0::/system.slice/nginx.service"},
+      {"0::/\n", "0::/"},
+      {"12:pids:/\n1:name=systemd:/system.slice/x.service\n0::/system.slice/x.service\n", "0::/system.slice/x.service"},
+      {"12:pids:/\n1:name=systemd:/system.slice/x.service\n0::/\n", "1:name=systemd:/system.slice/x.service"},
+      {"4:memory:/a\n2:cpu:/\n", "4:memory:/a"},
+      {"0::/cut", ""},
+      {"", ""},
+  };
+  for (const Case& c : cases) EXPECT_EQ(ParsePidCgroup(c.text), c.line) << c.text;
+}
+
+TEST(ParseUser, Cases) {
+  EXPECT_EQ(ParseUser("www-data:x:33:33:www-data:/var/www:/usr/sbin/nologin", 33), "www-data");
+  EXPECT_EQ(ParseUser("a:x:33", 33), "a");
+  for (const char* other : {"a:x:34:33", "a:x:33x:1", "a:33", "", "::33:", "a:x:-33:", "+::::::"}) {
+    SCOPED_TRACE(other);
+    EXPECT_FALSE(ParseUser(other, 33));
+  }
+}
+
+// ---- Processes ---------------------------------------------------------------------------------------
+
+TEST(StateOfLetter, EachIsOneOfFour) {
+  for (const char letter : {'S', 'D', 'I', 'K', 'W', 'P', '?'}) {
+    EXPECT_EQ(StateOfLetter(letter), ProcessState::kSleeping) << letter;
+  }
+  for (const char letter : {'T', 't'}) EXPECT_EQ(StateOfLetter(letter), ProcessState::kStopped);
+  for (const char letter : {'Z', 'X', 'x'}) EXPECT_EQ(StateOfLetter(letter), ProcessState::kDefunct);
+  EXPECT_EQ(StateOfLetter('R'), ProcessState::kRunning);
+}
+
+TEST_F(ProcessesTest, ProcessesOfHosts) {
+  struct Case {
+    const char* host;
+    double running, sleeping, stopped, defunct, created, limit;
+  };
+  constexpr Case cases[] = {
+      {"rpi4-6.6", 1, 6, 1, 1, 1208834, 27724},
+      {"openwrt-mips-4.14", 0, 2, 0, 0, 88731, 958},
+      {"server-2.6.32", 0, 2, 0, 0, 31002294, 32768},
+  };
+  using enum Instrument;
+  const std::vector<Convention> conventions = {
+      {"system.process.count", kUpDownCounter, true, "{process}", {"process.state"}},
+      {"system.process.created", kCounter, true, "{process}", {}},
+      {"system.process.limit", kUpDownCounter, true, "{thread}", {}},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.host);
+    files_ = HostFiles(c.host, "/host");
+    HostCollector collector = Make({.groups = Bit(HostGroup::kProcesses), .root = "/host"});
+    for (int cycle = 0; cycle < 2; ++cycle) {
+      SeenPoints sink;
+      EXPECT_EQ(collector.Collect(sink).points, 6u);
+      ExpectConventions(sink.points, conventions);
+      EXPECT_EQ(sink.Value("system.process.count", "process.state=running"), c.running);
+      EXPECT_EQ(sink.Value("system.process.count", "process.state=sleeping"), c.sleeping);
+      EXPECT_EQ(sink.Value("system.process.count", "process.state=stopped"), c.stopped);
+      EXPECT_EQ(sink.Value("system.process.count", "process.state=defunct"), c.defunct);
+      EXPECT_EQ(sink.Value("system.process.created"), c.created);
+      EXPECT_EQ(sink.Value("system.process.limit"), c.limit);
+    }
+  }
+  EXPECT_TRUE(log_.lines.empty());
+}
+
+TEST_F(ProcessesTest, ProcessesComeAndGo) {
+  files_ = HostFiles("rpi4-6.6", "");
+  HostCollector collector = Make({.groups = Bit(HostGroup::kProcesses)});
+  const auto sleeping = [&] {
+    SeenPoints sink;
+    EXPECT_EQ(collector.Collect(sink).failed, 0u);
+    return sink.Value("system.process.count", "process.state=sleeping");
+  };
+  EXPECT_EQ(sleeping(), 6);
+  files_.failing["/proc/702/stat"] = Code::kIo;  // It ends while it is read: ESRCH.
+  EXPECT_EQ(sleeping(), 5);
+  files_.failing.clear();
+  files_.contents["/proc/702/stat"] = "702 (nginx) S 1";
+  files_.contents["/proc/703/stat"] = "";
+  EXPECT_EQ(sleeping(), 5);
+  files_.contents.erase("/proc/702/stat");
+  files_.contents["/proc/99999/stat"] = files_.contents["/proc/1/stat"];
+  files_.contents["/proc/4294967296/stat"] = files_.contents["/proc/1/stat"];  // No process has this id.
+  files_.contents["/proc/1x/stat"] = files_.contents["/proc/1/stat"];
+  EXPECT_EQ(sleeping(), 6);
+  EXPECT_TRUE(log_.lines.empty());
+}
+
+TEST_F(ProcessesTest, ProcessesThatCannotBeRead) {
+  files_ = HostFiles("rpi4-6.6", "");
+  HostCollector collector =
+      Make({.groups = Bit(HostGroup::kProcesses) | Bit(HostGroup::kProcess), .process = "nginx"});
+  SeenPoints before;
+  EXPECT_EQ(collector.Collect(before).failed, 0u);
+  log_.lines.clear();
+  files_.failing["/proc"] = Code::kDenied;
+  for (int cycle = 0; cycle < 3; ++cycle) {
+    SeenPoints sink;
+    EXPECT_EQ(collector.Collect(sink).points, 0u);
+  }
+  EXPECT_EQ(log_.Count("warn a group of host metrics cannot be read group=processes where=/proc error=permission denied"), 1u);
+  EXPECT_EQ(log_.Count("warn a group of host metrics cannot be read group=process where=/proc error=permission denied"), 1u);
+  EXPECT_EQ(log_.lines.size(), 2u);
+  files_.failing.clear();
+  // hidepid=1: the folders are there.
+  log_.lines.clear();
+  for (const auto& [path, text] : files_.contents) {
+    if (path.ends_with("/stat") && path != "/proc/stat") files_.failing[path] = Code::kDenied;
+  }
+  SeenPoints hidden;
+  EXPECT_EQ(collector.Collect(hidden).points, 0u);
+  EXPECT_EQ(log_.lines.size(), 0u) << "it still fails";
+  files_.failing = {{"/proc/stat", Code::kIo}};
+  SeenPoints half;
+  collector.Collect(half);
+  EXPECT_EQ(half.Count("system.process.count"), 0u);
+  EXPECT_GT(half.Count("process.thread.count"), 0u);
+  files_.failing.clear();
+  files_.contents.erase("/proc/sys/kernel/pid_max");
+  files_.contents["/proc/sys/kernel/threads-max"] = "27724x\n";
+  SeenPoints unlimited;
+  EXPECT_EQ(collector.Collect(unlimited).failed, 0u);
+  EXPECT_EQ(unlimited.Count("system.process.limit"), 0u);
 }
 
 }  // namespace
