@@ -125,6 +125,57 @@ TEST(Batcher, ACycleThatOutgrowsABatchIsCutBetweenPoints) {
   }
 }
 
+// The same of entities between the host's own points: each part has the resource and the start of its
+// points.
+TEST(Batcher, ACycleWithEntitiesIsCutBetweenPoints) {
+  for (uint32_t items_max : {1u, 3u, 7u, 512u}) {
+    for (uint32_t bytes_max = 500; bytes_max < 1700; bytes_max += 7) {
+      SCOPED_TRACE(testing::Message() << items_max << " items, " << bytes_max << " bytes");
+      Bench bench(Options(items_max, bytes_max), 4000);
+      bench.resource.resize(200);
+      const ResourceAttribute host[] = {{"host.name", "a"}};
+      const size_t size = EncodeResource(host, bench.resource).value().size();
+      MetricEncoder encoder(bench.batcher, std::span(bench.resource).first(size), "1.2.3");
+      encoder.Start({UnixTime{9000}, MonoTime{} + Seconds(5)}, UnixTime{100});
+      int value = 0;
+      const auto write = [&](const Metric& metric, int points) {
+        encoder.Begin(metric);
+        for (int i = 0; i < points; ++i) encoder.Int({{"i", i}}, value++);
+      };
+      write(kCounter, 4);
+      for (int pid = 1; pid <= 5; ++pid) {
+        const std::string name(static_cast<size_t>(30 * pid), 'x');
+        const Attribute entity[] = {{"pid", pid}, {"name", std::string_view(name)}};
+        encoder.BeginEntity(entity, UnixTime{1000 + pid});
+        if (pid != 3) write(kCounter, 3);  // One says nothing at all.
+        if (pid != 3) write(kGauge, 1);
+        encoder.EndEntity();
+      }
+      write(kCounter, 2);
+      ASSERT_EQ(encoder.Finish(), 22u);
+      bench.batcher.Close(Signal::kMetrics);
+      int next = 0;
+      while (const BatchId id = bench.queue.Head(Signal::kMetrics)) {
+        const std::vector<uint8_t> raw = bench.Raw(id);
+        ASSERT_LE(raw.size(), Batcher::SlabBytes(bytes_max));
+        for (const SeenPoint& point : ReadPoints(raw)) {
+          ASSERT_EQ(point.value, next);
+          const int at = next - 4;
+          const int pid = at < 0 || at >= 16 ? 0 : at < 8 ? 1 + at / 4 : 2 + at / 4;
+          ASSERT_EQ(point.resource.at("host.name"), "a");
+          ASSERT_EQ(point.resource.size(), pid == 0 ? 1u : 3u);
+          if (pid != 0) { ASSERT_EQ(point.resource.at("pid"), std::to_string(pid)); }
+          ASSERT_EQ(point.time, 9000);
+          if (point.metric == "test.counter") { ASSERT_EQ(point.start, pid == 0 ? 100 : 1000 + pid); }
+          ++next;
+        }
+        bench.queue.Remove(id);
+      }
+      ASSERT_EQ(next, 22);
+    }
+  }
+}
+
 TEST(Batcher, APointLargerThanABatchIsCountedAndSaid) {
   Bench bench(Options(512, 4096));
   const std::string large(5000, 'x');

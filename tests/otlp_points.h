@@ -17,7 +17,7 @@ namespace limpet {
 
 struct SeenPoint {
   std::string metric;
-  std::map<std::string, std::string> attributes;
+  std::map<std::string, std::string> attributes, resource;
   int64_t time = 0, start = 0;
   double value = 0;
 };
@@ -30,6 +30,19 @@ inline std::vector<uint8_t> Inflate(std::span<const uint8_t> stored, size_t raw_
   EXPECT_TRUE(size.ok());
   raw.resize(size.ok() ? size.value() : 0);
   return raw;
+}
+
+inline void ReadPair(WireReader pair, std::map<std::string, std::string>& attributes) {
+  std::string key, value;
+  while (pair.Next()) {
+    if (pair.field() == otlp_KeyValue_key_tag) key = pair.String();
+    if (pair.field() != otlp_KeyValue_value_tag) continue;
+    for (WireReader any = pair.Message(); any.Next();) {
+      if (any.field() == otlp_AnyValue_string_value_tag) value = any.String();
+      if (any.field() == otlp_AnyValue_int_value_tag) value = std::to_string(any.Varint());
+    }
+  }
+  EXPECT_TRUE(attributes.emplace(key, value).second) << key << " is there twice";
 }
 
 inline SeenPoint ReadPoint(WireReader in, std::string_view metric) {
@@ -47,19 +60,7 @@ inline SeenPoint ReadPoint(WireReader in, std::string_view metric) {
       case otlp_NumberDataPoint_as_int_tag:
         point.value = static_cast<double>(static_cast<int64_t>(in.Fixed64()));
         break;
-      case otlp_NumberDataPoint_attributes_tag: {
-        std::string key, value;
-        for (WireReader pair = in.Message(); pair.Next();) {
-          if (pair.field() == otlp_KeyValue_key_tag) key = pair.String();
-          if (pair.field() != otlp_KeyValue_value_tag) continue;
-          for (WireReader any = pair.Message(); any.Next();) {
-            if (any.field() == otlp_AnyValue_string_value_tag) value = any.String();
-            if (any.field() == otlp_AnyValue_int_value_tag) value = std::to_string(any.Varint());
-          }
-        }
-        point.attributes[key] = value;
-        break;
-      }
+      case otlp_NumberDataPoint_attributes_tag: ReadPair(in.Message(), point.attributes); break;
       default: break;
     }
   }
@@ -72,7 +73,13 @@ inline std::vector<SeenPoint> ReadPoints(std::span<const uint8_t> request) {
   EXPECT_TRUE(ValidateExportRequest(Signal::kMetrics, request).ok());
   std::vector<SeenPoint> points;
   for (WireReader message(request); message.Next();) {
+    std::map<std::string, std::string> of_resource;
     for (WireReader resource = message.Message(); resource.Next();) {
+      if (resource.field() == otlp_ResourceMetrics_resource_tag) {
+        for (WireReader in = resource.Message(); in.Next();) {
+          if (in.field() == otlp_Resource_attributes_tag) ReadPair(in.Message(), of_resource);
+        }
+      }
       if (resource.field() != otlp_ResourceMetrics_scope_metrics_tag) continue;
       for (WireReader scope = resource.Message(); scope.Next();) {
         if (scope.field() != otlp_ScopeMetrics_metrics_tag) continue;
@@ -90,6 +97,7 @@ inline std::vector<SeenPoint> ReadPoints(std::span<const uint8_t> request) {
           for (WireReader data = metric.Message(); data.Next();) {
             if (data.field() == otlp_Sum_data_points_tag) {
               points.push_back(ReadPoint(data.Message(), name));
+              points.back().resource = of_resource;
             }
           }
         }

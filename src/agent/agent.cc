@@ -266,7 +266,7 @@ void Agent::Cycle(const ClockReading& reading, bool host_due, bool self_due) {
   }
   encoder_.Start({.wall = reading.wall, .mono = now, .trust = trust_}, boot_wall_);
   if (host_due) {
-    const CollectResult result = host_.Collect(encoder_);
+    const CollectResult result = host_.Collect(encoder_, boot_wall_);
     ++host_source_.cycles;
     host_source_.failed_in_a_row = result.points > 0 ? 0 : host_source_.failed_in_a_row + 1;
     host_problem_.Clear();

@@ -24,6 +24,19 @@ void MetricEncoder::Start(const Stamp& stamp, UnixTime start) {
   points_ = 0;
 }
 
+void MetricEncoder::BeginEntity(std::span<const Attribute> attributes, UnixTime start) {
+  CloseScope();
+  entity_ = attributes;
+  host_start_ = start_;
+  start_ = start;
+}
+
+void MetricEncoder::EndEntity() {
+  CloseScope();
+  entity_ = {};
+  start_ = host_start_;
+}
+
 void MetricEncoder::Begin(const limpet::Metric& metric) {
   CloseMetric();
   metric_ = metric;  // Opened with its first point: a metric without points leaves no trace.
@@ -31,7 +44,10 @@ void MetricEncoder::Begin(const limpet::Metric& metric) {
 
 void MetricEncoder::OpenScope() {
   resource_mark_ = out().Open(otlp_ExportMetricsServiceRequest_resource_metrics_tag);
-  out().Bytes(otlp_ResourceMetrics_resource_tag, resource_);
+  const size_t resource = out().Open(otlp_ResourceMetrics_resource_tag);
+  out().Raw(resource_);
+  WriteAttributes(out(), otlp_Resource_attributes_tag, entity_);
+  out().Close(resource);
   out().String(otlp_ResourceMetrics_schema_url_tag, kSchemaUrl);  // Here, not at the end: kCloseRoom.
   scope_mark_ = out().Open(otlp_ResourceMetrics_scope_metrics_tag);
   WriteScope(out(), otlp_ScopeMetrics_scope_tag, version_);

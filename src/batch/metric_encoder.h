@@ -1,6 +1,7 @@
 // Writes measured points as OTLP into the open metrics batch. When a point does not fit any more
 // (bytes or items), the messages are closed, the batch is handed on, and the point is written again
-// into the next one under the same resource, scope and metric: a cycle is cut between points.
+// into the next one under the same resource, scope and metric: a cycle is cut between points. Entities
+// of the host follow as ResourceMetrics of their own.
 #pragma once
 
 #include <cstdint>
@@ -25,6 +26,8 @@ class MetricEncoder final : public MetricSink {
   /// For the metrics that follow: since when their counters count.
   void CountSince(UnixTime start) { start_ = start; }
 
+  void BeginEntity(std::span<const Attribute> attributes, UnixTime start) override;
+  void EndEntity() override;
   void Begin(const Metric& metric) override;
   void Int(std::span<const Attribute> attributes, int64_t value) override;
   void Double(std::span<const Attribute> attributes, double value) override;
@@ -50,7 +53,8 @@ class MetricEncoder final : public MetricSink {
   const std::string_view version_;
 
   Stamp stamp_;
-  UnixTime start_;
+  UnixTime start_, host_start_;         // Of what follows; of the host, while an entity is written.
+  std::span<const Attribute> entity_;   // Empty: the host itself.
   limpet::Metric metric_;
   // Marks of the open messages, 0 = not open.
   size_t resource_mark_ = 0, scope_mark_ = 0, metric_mark_ = 0, data_mark_ = 0;

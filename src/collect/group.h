@@ -31,6 +31,7 @@ struct GroupContext {
   RootFiles& root;
   Clock& clock;
   Log& log;
+  UnixTime boot;           ///< When the host began to count; always the same.
   std::span<char> buffer;  ///< One file at a time, kProcFileBytes.
 };
 

@@ -26,10 +26,10 @@ HostCollector::~HostCollector() {
   for (Group* const group : groups_) group->Close(root_.files());
 }
 
-CollectResult HostCollector::Collect(MetricSink& sink) {
+CollectResult HostCollector::Collect(MetricSink& sink, UnixTime boot) {
   CollectResult result;
   Points out(sink);
-  const GroupContext context{options_, root_, clock_, log_, buffer_};
+  const GroupContext context{options_, root_, clock_, log_, boot, buffer_};
   for (size_t i = 0; i < kHostGroupCount; ++i) {
     const auto group = static_cast<HostGroup>(i);
     if ((options_.groups & Bit(group)) == 0) continue;

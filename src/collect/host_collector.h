@@ -24,6 +24,7 @@
 #include "collect/power_group.h"
 #include "collect/pressure_group.h"
 #include "collect/process_group.h"
+#include "collect/process_walk.h"
 #include "collect/processes_group.h"
 #include "collect/root_files.h"
 #include "collect/textfile_group.h"
@@ -54,7 +55,8 @@ class HostCollector {
   /// Emits the points of one cycle. A group that cannot be read emits nothing, never stops the
   /// others, and is logged once on entering and once on leaving that state. One that this kernel
   /// does not have (kUnsupported) is logged once and has not failed.
-  CollectResult Collect(MetricSink& sink);
+  /// boot: when this boot began; the same in every cycle.
+  CollectResult Collect(MetricSink& sink, UnixTime boot = {});
 
   /// What keeps the group from being read; ok when nothing does.
   const Status& problem(HostGroup group) const {
@@ -86,7 +88,8 @@ class HostCollector {
   FilesystemGroup filesystem_;
   NetworkGroup network_;
   ConnectionsGroup connections_;
-  ProcessesGroup processes_;
+  ProcessWalk walk_;
+  ProcessesGroup processes_{walk_};
   SystemGroup system_;
   PressureGroup pressure_;
   ThermalGroup thermal_;
@@ -94,7 +97,7 @@ class HostCollector {
   PowerGroup power_;
   FlashGroup flash_;
   ClockGroup discipline_;
-  ProcessGroup process_;
+  ProcessGroup process_{walk_};
   TextfileGroup textfile_;
   /// By HostGroup.
   const std::array<Group*, kHostGroupCount> groups_ = {

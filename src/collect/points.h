@@ -13,6 +13,10 @@ class Points {
   explicit Points(MetricSink& sink) : sink_(sink) {}
   uint32_t count() const { return count_; }
 
+  void BeginEntity(std::span<const Attribute> attributes, UnixTime start) {
+    sink_.BeginEntity(attributes, start);
+  }
+  void EndEntity() { sink_.EndEntity(); }
   void Begin(const Metric& metric) { sink_.Begin(metric); }
   void Int(std::span<const Attribute> attributes, uint64_t value) {
     sink_.Int(attributes, static_cast<int64_t>(value));

@@ -40,23 +40,41 @@ bool RootFiles::Exists(std::string_view path) {
   return true;
 }
 
-Result<std::string_view> KeptFile::ReadWhole(RootFiles& root,
-                                             std::initializer_list<const char*> candidates,
-                                             std::span<char> into) {
-  const char* const name = *candidates.begin();
+Status RootFiles::ListNames(std::string_view path, NameSink& sink) {
+  TextBuffer<kPathMax> whole;
+  whole << root_ << path;
+  if (whole.overflowed()) return {Code::kInvalid, 0, "path is too long"};
+  return files_.ListNames(whole.text(), sink);
+}
+
+Result<std::string_view> RootFiles::ReadLink(std::string_view path, std::span<char> into) {
+  TextBuffer<kPathMax> whole;
+  whole << root_ << path;
+  if (whole.overflowed()) return {Code::kInvalid, 0, "path is too long"};
+  return files_.ReadLink(whole.text(), into);
+}
+
+Result<int> KeptFile::Open(RootFiles& root, std::initializer_list<const char*> candidates) {
+  Status failed;
   for (const char* const path : candidates) {
     if (handle_ >= 0) break;
     const Result<int> file = root.Open(path);
-    if (file.ok()) {
-      handle_ = file.value();
-    } else if (path == *(candidates.end() - 1)) {
-      return {file.status().code, file.status().detail, name};
-    }
+    if (file.ok()) handle_ = file.value();
+    failed = file.status();
   }
-  const Result<std::string_view> text = limpet::ReadWhole(root.files(), handle_, into);
+  if (handle_ >= 0) return handle_;
+  return {failed.code, failed.detail, *candidates.begin()};
+}
+
+Result<std::string_view> KeptFile::ReadWhole(RootFiles& root,
+                                             std::initializer_list<const char*> candidates,
+                                             std::span<char> into) {
+  const Result<int> file = Open(root, candidates);
+  if (!file.ok()) return file.status();
+  const Result<std::string_view> text = limpet::ReadWhole(root.files(), file.value(), into);
   if (text.ok()) return text;
   Close(root.files());
-  return {text.status().code, text.status().detail, name};
+  return {text.status().code, text.status().detail, *candidates.begin()};
 }
 
 void KeptFile::Close(Files& files) {

@@ -24,6 +24,9 @@ class RootFiles {
   /// A file of /sys with one value, which one read gives: its beginning where `into` is smaller.
   Result<std::string_view> ReadValue(std::string_view path, std::span<char> into);
   bool Exists(std::string_view path);
+  /// As Files has them.
+  Status ListNames(std::string_view path, NameSink& sink);
+  Result<std::string_view> ReadLink(std::string_view path, std::span<char> into);
 
   Files& files() { return files_; }
 
@@ -36,6 +39,8 @@ class RootFiles {
 /// is opened anew in the cycle after a failure.
 class KeptFile {
  public:
+  /// Returns its handle, open already or anew. As ReadWhole; Close it when reading fails.
+  Result<int> Open(RootFiles& root, std::initializer_list<const char*> candidates);
   /// Reads all of it. candidates: paths, literals; the first that can be opened is kept.
   /// A failure names the first of them in Status::where.
   Result<std::string_view> ReadWhole(RootFiles& root, std::initializer_list<const char*> candidates,

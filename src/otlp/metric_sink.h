@@ -8,6 +8,8 @@
 #include <string_view>
 #include <type_traits>
 
+#include "limpet/time.h"
+
 namespace limpet {
 
 enum class Instrument : uint8_t { kGauge, kCounter, kUpDownCounter, kHistogram };
@@ -21,6 +23,7 @@ struct Metric {
 
 /// One attribute: a text, a number, or a truth, whose `text` is "true" or "false" for people.
 struct Attribute {
+  constexpr Attribute() = default;  ///< For arrays that are filled later.
   constexpr Attribute(std::string_view k, std::string_view v) : key(k), text(v) {}
   constexpr Attribute(std::string_view k, const char* v) : key(k), text(v) {}
   template <typename Integer>
@@ -41,6 +44,14 @@ struct Attribute {
 
 class MetricSink {
  public:
+  /// The metrics that follow, until EndEntity, are of a part of the host that is a resource of its
+  /// own: these attributes are added to those of the host, and counters count since `start`. The
+  /// attributes and their texts must stay as they are until then. Sinks without resources ignore it.
+  virtual void BeginEntity(std::span<const Attribute> attributes, UnixTime start) {
+    (void)attributes, (void)start;
+  }
+  virtual void EndEntity() {}
+
   /// The points that follow, until the next Begin, belong to this metric.
   virtual void Begin(const Metric& metric) = 0;
   virtual void Int(std::span<const Attribute> attributes, int64_t value) = 0;
