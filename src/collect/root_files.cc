@@ -40,6 +40,20 @@ bool RootFiles::Exists(std::string_view path) {
   return true;
 }
 
+Status RootFiles::ListNames(std::string_view path, NameSink& sink) {
+  TextBuffer<kPathMax> whole;
+  whole << root_ << path;
+  if (whole.overflowed()) return {Code::kInvalid, 0, "path is too long"};
+  return files_.ListNames(whole.text(), sink);
+}
+
+Result<std::string_view> RootFiles::ReadLink(std::string_view path, std::span<char> into) {
+  TextBuffer<kPathMax> whole;
+  whole << root_ << path;
+  if (whole.overflowed()) return {Code::kInvalid, 0, "path is too long"};
+  return files_.ReadLink(whole.text(), into);
+}
+
 Result<std::string_view> KeptFile::ReadWhole(RootFiles& root,
                                              std::initializer_list<const char*> candidates,
                                              std::span<char> into) {

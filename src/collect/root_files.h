@@ -24,6 +24,9 @@ class RootFiles {
   /// A file of /sys with one value, which one read gives: its beginning where `into` is smaller.
   Result<std::string_view> ReadValue(std::string_view path, std::span<char> into);
   bool Exists(std::string_view path);
+  /// As Files has them.
+  Status ListNames(std::string_view path, NameSink& sink);
+  Result<std::string_view> ReadLink(std::string_view path, std::span<char> into);
 
   Files& files() { return files_; }
 

@@ -21,6 +21,7 @@ struct Metric {
 
 /// One attribute: a text, a number, or a truth, whose `text` is "true" or "false" for people.
 struct Attribute {
+  constexpr Attribute() = default;  ///< For arrays that are filled later.
   constexpr Attribute(std::string_view k, std::string_view v) : key(k), text(v) {}
   constexpr Attribute(std::string_view k, const char* v) : key(k), text(v) {}
   template <typename Integer>
