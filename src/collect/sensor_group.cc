@@ -102,6 +102,7 @@ Status SensorGroup::Collect(const GroupContext& context, Points& out) {
   for (Sensor& sensor : sensors_.first(sensor_count_)) {
     const SensorRule& rule = rules_[sensor.rule];
     Device& device = devices_[sensor.device];
+    if (rule.in_state != SensorRule::kAnyState && rule.in_state != device.state) continue;
     const Result<int64_t> number = Read(context.root.files(), sensor.file, rule);
     const Result<int64_t> factor = rule.times.empty() || !number.ok()
                                        ? Result<int64_t>(1)
@@ -114,9 +115,9 @@ Status SensorGroup::Collect(const GroupContext& context, Points& out) {
     }
     if (!status.ok() && status.code != Code::kUnsupported) {
       failed = {status.code, status.detail, classes_[rule.in].folder};
-      stale_ = true;
+      stale_ |= status.code == Code::kNotFound;
     }
-    if (!status.ok() || (rule.in_state != SensorRule::kAnyState && rule.in_state != device.state)) continue;
+    if (!status.ok()) continue;
     if (metric != rule.metric) out.Begin(*rule.metric);
     metric = rule.metric;
     Emit(sensor, static_cast<double>(factor.value()), number.value(), out);
@@ -156,7 +157,11 @@ void SensorGroup::Build(const GroupContext& context) {
   size_t kept = 0;
   for (size_t i = 0; i < device_count_; ++i) {
     devices_[kept] = devices_[i];
-    if (Describe(root, static_cast<uint8_t>(kept))) ++kept;
+    if (Describe(root, static_cast<uint8_t>(kept))) {
+      ++kept;
+      continue;
+    }
+    sensor_count_ = KeepIf(sensors_.first(sensor_count_), [&](const Sensor& s) { return s.device != kept; });
   }
   device_count_ = kept;
 
@@ -243,6 +248,10 @@ bool SensorGroup::Describe(RootFiles& root, uint8_t index) {
   device.name = of.name_file.empty() ? device.entry : AddTextOf(root, device, of.name_file);
   if (device.name == 0) device.name = device.entry;
   device.id = of.named_by_device ? AddId(device, parent) : device.entry;
+  if (device.id == 0) {
+    ++left_out_;
+    return false;
+  }
   for (size_t i = 0; i < of.described.size(); ++i) {
     device.described[i] = AddDescription(root, device, of.described[i]);
   }
@@ -250,15 +259,16 @@ bool SensorGroup::Describe(RootFiles& root, uint8_t index) {
 }
 
 /// The same after a restart as far as the kernel's names are: of two chips of one name and device
-/// the second has its entry's name too, as has one without a device.
+/// the second has its entry's name too, as has one without a device. 0: there is none for it.
 uint16_t SensorGroup::AddId(const Device& device, std::string_view parent) {
   TextBuffer<3 * kTextMax> id;
   id << Text(device.name);
   if (!parent.empty() && IsPlainText(parent)) id << '-' << parent;
   const auto same = [&](const Device& other) { return Text(other.id) == id.text(); };
-  const bool taken = std::any_of(devices_.begin(), devices_.begin() + (&device - devices_.data()), same);
-  if (parent.empty() || taken) id << '-' << Text(device.entry);
-  return AddText(id.text());
+  const std::span before = devices_.first(static_cast<size_t>(&device - devices_.data()));
+  const auto taken = [&] { return std::any_of(before.begin(), before.end(), same); };
+  if (parent.empty() || taken()) id << '-' << Text(device.entry);
+  return taken() ? uint16_t{0} : AddText(id.text());
 }
 
 uint16_t SensorGroup::AddDescription(RootFiles& root, const Device& device,
@@ -379,12 +389,15 @@ void SensorGroup::AppendFolder(TextWriter& path, const Device& device) const {
 
 /// Empty when it cannot be read or is no plain text.
 std::string_view SensorGroup::ReadText(RootFiles& root, const Device& device, std::string_view file,
-                                       std::span<char> into) const {
+                                       std::span<char> into) {
   TextBuffer<kPathMax> path;
   AppendFolder(path, device);
   path << '/' << file;
   const Result<std::string_view> read = root.ReadValue(path.text(), into);
-  if (!read.ok()) return {};
+  if (!read.ok()) {
+    stale_ |= read.status().code != Code::kNotFound;  // It may pass.
+    return {};
+  }
   const std::string_view text = Trim(WithoutNewline(read.value()));
   return IsPlainText(text) ? text : std::string_view();
 }

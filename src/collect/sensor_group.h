@@ -2,10 +2,10 @@
 // of one value each. A group is two tables, where its devices are and which file is which metric.
 //
 // Files are opened once and read again by pread. Every kLookAgain the folders are listed; when a
-// device has come or gone, or a file could not be read since, the whole table is built anew. So a
-// new device has its points kLookAgain and an interval after it was plugged in at the latest, and
-// two devices that change places under one name are not taken for each other: an old handle never
-// reads a new device.
+// device has come or gone, also behind an open file (ENODEV), the whole table is built anew. So a new
+// device has its points kLookAgain and an interval after it was plugged in at the latest, and two
+// devices that follow one another under one name are not taken for each other: an old handle never
+// reads a new device. Listing in each cycle would cost more than reading does.
 #pragma once
 
 #include <array>
@@ -116,7 +116,7 @@ class SensorGroup : public Group {
 
   void AppendFolder(TextWriter& path, const Device& device) const;
   std::string_view ReadText(RootFiles& root, const Device& device, std::string_view file,
-                            std::span<char> into) const;
+                            std::span<char> into);
   std::string_view Text(uint16_t at) const { return texts_.data() + at; }
   uint16_t AddText(std::string_view text);
   uint16_t AddTextOf(RootFiles& root, const Device& device, std::string_view file);
@@ -136,7 +136,7 @@ class SensorGroup : public Group {
   MonoTime look_at_{};     // When the folders are listed again.
   uint64_t names_ = 0;     // Sum of the hashes of what was listed: their order does not matter.
   bool built_ = false;
-  bool stale_ = false;     // A file could not be read since.
+  bool stale_ = false;     // A file has gone since, or a text could not be read.
   Status looked_;          // Why there is no sensor.
 };
 
