@@ -157,6 +157,12 @@ TEST_F(SysTest, BatteryAndSupply) {
        {"hw.voltage", usb, 5},
        {"hw.temperature", battery, 27.4}});
 
+  // Both capacities: one attribute.
+  files_.contents["/sys/class/power_supply/bq27441-0/energy_full_design"] = "9620000\n";
+  HostCollector both = Make(Bit(HostGroup::kPower));
+  EXPECT_EQ(Cycle(both).Value("hw.battery.charge", battery + maker + ",hw.battery.chemistry=Li-ion,"
+                                                   "hw.battery.capacity=9.62Wh"), 0.87);
+
   // Charging: the time left is that to full, and what the gauge says of empty is no time left.
   files_.contents["/sys/class/power_supply/bq27441-0/status"] = "Charging\n";
   SeenPoints sink = Cycle(collector);

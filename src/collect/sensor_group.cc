@@ -253,6 +253,8 @@ bool SensorGroup::Describe(RootFiles& root, uint8_t index) {
     return false;
   }
   for (size_t i = 0; i < of.described.size(); ++i) {
+    // Of two files for one attribute the first that says something.
+    if (i != 0 && of.described[i].key == of.described[i - 1].key && device.described[i - 1] != 0) continue;
     device.described[i] = AddDescription(root, device, of.described[i]);
   }
   return true;
