@@ -371,7 +371,8 @@ TEST_F(SysTest, HostileTexts) {
       {"empty", "", NAN},                       {"newline", "\n", NAN},
       {"a word", "N/A\n", NAN},                 {"a plus", "+1\n", NAN},
       {"two", "1 2\n", NAN},                    {"two lines", "1\n2\n", NAN},
-      {"too large", "9223372036854775808\n", NAN}, {"the largest", "9223372036854775807\n", 9223372036854775.807},
+      {"too large", "9223372036854775808\n", NAN},
+      {"the largest", "9223372036854775807\n", 9223372036854775.807},
       {"a NUL", std::string("1\0\n", 3), NAN},  {"binary", "\xff\xfe\n", NAN},
       {"64 KiB", long_line, NAN},
   };
@@ -390,7 +391,8 @@ TEST_F(SysTest, HostileTexts) {
 }
 
 TEST_F(SysTest, NamesThatAreNoTexts) {
-  for (const std::string& bad : {std::string("\xff"), std::string("a\nb"), std::string(), std::string(200, 'x') + "\xc3"}) {
+  for (const std::string& bad : {std::string("\xff"), std::string("a\nb"), std::string(),
+                                 std::string(200, 'x') + "\xc3"}) {
     files_ = {};
     files_.contents["/sys/class/hwmon/hwmon0/name"] = bad + "\n";
     files_.contents["/sys/class/hwmon/hwmon0/temp1_input"] = "1000\n";

@@ -64,8 +64,8 @@ constexpr SensorClass kClasses[] = {
      .block = true},
 };
 
-constexpr SensorRule Status(uint8_t in, std::string_view file, std::span<const SensorRule::Word> words,
-                            uint8_t described) {
+constexpr SensorRule State(uint8_t in, std::string_view file, std::span<const SensorRule::Word> words,
+                           uint8_t described) {
   return {.in = in, .file = file, .metric = &kStatus, .text = SensorRule::Text::kWord,
           .attributes = kDiskType, .described = described, .words = words, .states = kStates};
 }
@@ -83,10 +83,10 @@ constexpr SensorRule Count(uint8_t in, std::string_view file, const Metric& metr
 // Of Documentation/ABI/testing in the Linux tree: sysfs-class-mtd, stable/sysfs-class-ubi; nvme's
 // and SCSI's states are those of their drivers.
 constexpr SensorRule kRules[] = {
-    Status(kMmc, "pre_eol_info", kPreEolWords, 1),
-    Status(kScsi, "state", kScsiWords, 2),
-    Status(kNvme, "state", kNvmeWords, 1),
-    Status(kUbi, "ro_mode", kUbiWords, 0),
+    State(kMmc, "pre_eol_info", kPreEolWords, 1),
+    State(kScsi, "state", kScsiWords, 2),
+    State(kNvme, "state", kNvmeWords, 1),
+    State(kUbi, "ro_mode", kUbiWords, 0),
     LifeTime(SensorRule::Text::kLifeTimeA, kTypeA),
     LifeTime(SensorRule::Text::kLifeTimeB, kTypeB),
     {.in = kWholeDisk, .file = "size", .metric = &kSize, .text = SensorRule::Text::kSectors},
