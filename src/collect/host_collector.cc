@@ -1,5 +1,7 @@
 #include "collect/host_collector.h"
 
+#include "collect/collector_names.h"
+
 namespace limpet {
 namespace {
 
@@ -28,7 +30,9 @@ HostCollector::~HostCollector() {
 
 CollectResult HostCollector::Collect(MetricSink& sink, UnixTime boot) {
   CollectResult result;
-  Points out(sink);
+  CollectorNames renaming(sink);
+  const bool rename = options_.names == HostNames::kCollector;
+  Points out(rename ? static_cast<MetricSink&>(renaming) : sink);
   const GroupContext context{options_, root_, clock_, log_, boot, buffer_};
   for (size_t i = 0; i < kHostGroupCount; ++i) {
     const auto group = static_cast<HostGroup>(i);

@@ -1,5 +1,5 @@
 // One cycle of host metrics: reads the kernel's files of each enabled group and emits points under
-// the names of the semantic conventions 1.44 (semconv.md sections 1 and 10).
+// the names of the semantic conventions 1.44 (semconv.md sections 1 and 10), or the Collector's.
 #pragma once
 
 #include <array>
@@ -37,7 +37,7 @@ namespace limpet {
 std::string_view HostGroupName(HostGroup group);
 
 struct CollectResult {
-  uint32_t points = 0;
+  uint32_t points = 0;  ///< That the groups emitted.
   uint32_t failed = 0;  ///< Bit(HostGroup) of those that could not be read in this cycle.
 };
 
