@@ -429,5 +429,303 @@ TEST_F(ProcessesTest, ProcessesThatCannotBeRead) {
   EXPECT_EQ(unlimited.Count("system.process.limit"), 0u);
 }
 
+// ---- Named processes ---------------------------------------------------------------------------------
+
+/// Remembers the points of each entity, and of the host under "".
+class Entities final : public MetricSink {
+ public:
+  struct Entity {
+    std::map<std::string, std::string> attributes;
+    UnixTime start;
+    SeenPoints points;
+  };
+  std::map<std::string, Entity> by_pid;
+
+  void BeginEntity(std::span<const Attribute> attributes, UnixTime start) override {
+    EXPECT_EQ(current_, &host_) << "no entity within an entity";
+    Entity entity{{}, start, {}};
+    for (const Attribute& a : attributes) {
+      const bool added = entity.attributes.emplace(a.key, a.is_number ? std::to_string(a.number) : std::string(a.text)).second;
+      EXPECT_TRUE(added) << a.key;
+      EXPECT_TRUE(a.is_number || IsUtf8(a.text));
+    }
+    const std::string pid = entity.attributes["process.pid"];
+    const auto [it, added] = by_pid.emplace(pid, std::move(entity));
+    EXPECT_TRUE(added) << pid;
+    current_ = &it->second.points;
+  }
+  void EndEntity() override { current_ = &host_; }
+  void Begin(const Metric& metric) override { current_->Begin(metric); }
+  void Int(std::span<const Attribute> a, int64_t value) override { current_->Int(a, value); }
+  void Double(std::span<const Attribute> a, double value) override { current_->Double(a, value); }
+  void Histogram(std::span<const Attribute>, std::span<const double>, std::span<const uint64_t>, double) override {}
+
+  const SeenPoints& host() const { return host_; }
+  std::string pids() const {
+    std::string all;
+    for (const auto& [pid, entity] : by_pid) all += (all.empty() ? "" : " ") + pid;
+    return all;
+  }
+
+ private:
+  SeenPoints host_;
+  SeenPoints* current_ = &host_;
+};
+
+const std::vector<Convention>& ProcessConventions() {
+  using enum Instrument;
+  static const std::vector<Convention> rows = {
+      {"process.cpu.time", kCounter, false, "s", {"cpu.mode"}},
+      {"process.memory.usage", kUpDownCounter, true, "By", {}},
+      {"process.memory.virtual", kUpDownCounter, true, "By", {}},
+      {"process.disk.io", kCounter, true, "By", {"disk.io.direction"}},
+      {"process.disk.operations", kCounter, true, "{operation}", {"disk.io.direction"}},
+      {"process.thread.count", kUpDownCounter, true, "{thread}", {}},
+      {"process.unix.file_descriptor.count", kUpDownCounter, true, "{file_descriptor}", {}},
+      {"process.context_switches", kCounter, true, "{context_switch}", {"process.context_switch.type"}},
+      {"process.paging.faults", kCounter, true, "{fault}", {"system.paging.fault.type"}},
+      {"process.uptime", kGauge, false, "s", {}},
+  };
+  return rows;
+}
+
+constexpr UnixTime kBoot{1'750'000'000'000'000'000};
+
+class NamedProcessesTest : public ProcessesTest {
+ protected:
+  NamedProcessesTest() { clock_.mono = MonoTime{} + Seconds(5000); }
+
+  /// One cycle of a collector made for it.
+  Entities Cycle(std::string_view patterns, std::string_view root = "/host") {
+    HostCollector collector =
+        Make({.groups = Bit(HostGroup::kProcess), .root = root, .process = patterns});
+    Entities seen;
+    const CollectResult result = collector.Collect(seen, kBoot);
+    EXPECT_EQ(result.failed, 0u);
+    size_t points = seen.host().points.size();
+    for (const auto& [pid, entity] : seen.by_pid) points += entity.points.points.size();
+    EXPECT_EQ(result.points, points);
+    return seen;
+  }
+};
+
+TEST_F(NamedProcessesTest, EveryValueOfAProcess) {
+  files_ = HostFiles("rpi4-6.6", "/host");
+  files_.links["/host/proc/703/exe"] = "/usr/sbin/nginx";
+  const Entities seen = Cycle("nothing, nginx");
+  EXPECT_EQ(seen.pids(), "702 703");
+  EXPECT_TRUE(seen.host().points.empty());
+  const Entities::Entity& worker = seen.by_pid.at("703");
+  const std::map<std::string, std::string> attributes = {
+      {"process.pid", "703"},
+      {"process.parent_pid", "702"},
+      {"process.executable.name", "nginx"},
+      {"process.executable.path", "/usr/sbin/nginx"},
+      {"process.owner", "www-data"},
+      {"process.creation.time", "2025-06-15T15:06:58.920Z"},
+      {"process.linux.cgroup", "0::/system.slice/nginx.service"}};
+  EXPECT_EQ(worker.attributes, attributes);
+  EXPECT_EQ(worker.start, kBoot + Milliseconds(18'920));
+  ExpectConventions(worker.points.points, ProcessConventions());
+  struct Row {
+    const char* name;
+    const char* attributes;
+    double value;
+  };
+  constexpr Row rows[] = {
+      {"process.cpu.time", "cpu.mode=user", 45.21},
+      {"process.cpu.time", "cpu.mode=system", 33.10},
+      {"process.memory.usage", "", 3244 * 1024},
+      {"process.memory.virtual", "", 12056 * 1024},
+      {"process.disk.io", "disk.io.direction=read", 409600},
+      {"process.disk.io", "disk.io.direction=write", 9125888},
+      {"process.disk.operations", "disk.io.direction=read", 50221},
+      {"process.disk.operations", "disk.io.direction=write", 77210},
+      {"process.thread.count", "", 4},
+      {"process.unix.file_descriptor.count", "", 11},
+      {"process.context_switches", "process.context_switch.type=voluntary", 882100},
+      {"process.context_switches", "process.context_switch.type=involuntary", 1203},
+      {"process.paging.faults", "system.paging.fault.type=major", 3},
+      {"process.paging.faults", "system.paging.fault.type=minor", 920},
+      {"process.uptime", "", 5000 - 18.92},
+  };
+  EXPECT_EQ(worker.points.points.size(), std::size(rows));
+  for (const Row& row : rows) {
+    EXPECT_DOUBLE_EQ(worker.points.Value(row.name, row.attributes), row.value) << row.name << row.attributes;
+  }
+  const Entities::Entity& master = seen.by_pid.at("702");
+  EXPECT_EQ(master.attributes.at("process.owner"), "root");
+  EXPECT_FALSE(master.attributes.contains("process.executable.path"));
+  for (const auto& [key, value] : master.attributes) {
+    EXPECT_EQ(value.find("daemon on"), std::string::npos) << "a command line in " << key;
+  }
+  EXPECT_TRUE(log_.lines.empty());
+}
+
+TEST_F(NamedProcessesTest, WhatMatches) {
+  struct Case {
+    const char* host;
+    const char* patterns;
+    const char* pids;
+  };
+  constexpr Case cases[] = {
+      {"rpi4-6.6", "nginx", "702 703"},
+      {"rpi4-6.6", "ngin?, systemd", "1 702 703"},
+      {"rpi4-6.6", "NGINX", ""},
+      {"rpi4-6.6", "ngin", ""},
+      {"rpi4-6.6", "systemd-journal", "231"},         // As the kernel cuts it.
+      {"rpi4-6.6", "systemd-journald", "231"},        // As it is called.
+      {"rpi4-6.6", "systemd-j*ld", "231"},
+      {"rpi4-6.6", "systemd-journald?", ""},
+      {"rpi4-6.6", "my (odd)*", "911"},
+      {"rpi4-6.6", "kworker/*", "38"},
+      {"rpi4-6.6", "*", "1 2 231 38 702 703 911 940 955"},
+      {"rpi4-6.6", " , ,", ""},
+      {"openwrt-mips-4.14", "crond", "1102"},
+      {"server-2.6.32", "httpd, init", "1 2291"},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(std::string(c.host) + ": " + c.patterns);
+    files_ = HostFiles(c.host, "/host");
+    EXPECT_EQ(Cycle(c.patterns).pids(), c.pids);
+  }
+}
+
+TEST_F(NamedProcessesTest, WholeNames) {
+  struct Case {
+    const char* name;
+    const char* comm;
+    std::string exe, cmdline;  // Empty: there is none.
+    const char* told;
+  };
+  const std::string null(1, '\0');
+  const Case cases[] = {
+      {"short enough", "cut-name-of-14", "/bin/other", "other" + null, "cut-name-of-14"},
+      {"of the executable", "a-long-name-is-", "/opt/a-long-name-is-cut", "", "a-long-name-is-cut"},
+      {"of one that was deleted", "a-long-name-is-", "/opt/a-long-name-is-cut (deleted)", "", "a-long-name-is-cut"},
+      {"a script", "a-long-name-is-", "/usr/bin/python3.11", "/opt/a-long-name-is-mine" + null + "--password=x" + null, "a-long-name-is-mine"},
+      {"another first argument", "a-long-name-is-", "/usr/bin/python3.11", "python3" + null + "/opt/a-long-name-is-mine" + null, "a-long-name-is-"},
+      {"a title", "a-long-name-is-", "", "a-long-name-is-titled --password=x" + null, "a-long-name-is-titled"},
+      {"an argument without end", "a-long-name-is-", "", "a-long-name-is-" + std::string(1000, 'x'), "a-long-name-is-"},
+      {"nothing to be seen", "a-long-name-is-", "", "", "a-long-name-is-"},
+      {"a path without a name", "a-long-name-is-", "/", "/" + null, "a-long-name-is-"},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.name);
+    files_ = {};
+    files_.contents["/proc/7/stat"] = std::string("7 (") + c.comm + ") S 1 7 7 0 -1 0 1 0 2 0 3 4 0 0 20 0 1 0 100 0 0\n";
+    if (!c.exe.empty()) files_.links["/proc/7/exe"] = c.exe;
+    if (!c.cmdline.empty()) files_.contents["/proc/7/cmdline"] = c.cmdline;
+    EXPECT_EQ(Cycle(c.told, "/").by_pid["7"].attributes["process.executable.name"], c.told);
+    EXPECT_EQ(Cycle(c.comm, "/").by_pid["7"].attributes["process.executable.name"], c.told);
+  }
+}
+
+TEST_F(NamedProcessesTest, WhatIsMissingIsLeftOut) {
+  const std::string stat = "7 (a) S 1 7 7 0 -1 0 1 0 2 0 3 4 0 0 20 0 1 0 100 0 0\n";
+  files_.contents["/proc/7/stat"] = stat;
+  Entities bare = Cycle("a", "/");
+  EXPECT_EQ(bare.by_pid["7"].attributes.size(), 4u);
+  EXPECT_EQ(bare.by_pid["7"].points.points.size(), 6u);  // Times, faults, threads, uptime.
+
+  // Denied, as those of other users are: said once.
+  files_.contents["/proc/7/status"] = "Uid:\t7\t4294967294\t7\t7\nVmRSS:\t 5 kB\n";
+  files_.contents["/proc/7/io"] = "";
+  files_.contents["/proc/7/cgroup"] = std::string("0::/\xff\n");
+  files_.failing = {{"/proc/7/io", Code::kDenied}, {"/proc/7/fd", Code::kDenied}};
+  HostCollector collector = Make({.groups = Bit(HostGroup::kProcess), .process = "a"});
+  for (int cycle = 0; cycle < 3; ++cycle) {
+    Entities seen;
+    EXPECT_EQ(collector.Collect(seen, kBoot).failed, 0u);
+    EXPECT_EQ(seen.by_pid["7"].attributes["process.owner"], "4294967294");
+    EXPECT_FALSE(seen.by_pid["7"].attributes.contains("process.linux.cgroup"));
+    EXPECT_EQ(seen.by_pid["7"].points.points.size(), 7u);
+  }
+  EXPECT_EQ(log_.Count("CAP_SYS_PTRACE"), 1u);
+  EXPECT_EQ(log_.lines.size(), 1u);
+
+  // Hostile ones: what makes no sense is left out, and nothing else.
+  files_.failing.clear();
+  files_.contents["/proc/7/status"] = std::string(70'000, '\xfe');
+  files_.contents["/proc/7/io"] = std::string("\0read_bytes: -1\n", 16);
+  files_.contents["/proc/7/cgroup"] = std::string(70'000, 'x') + "\n";
+  files_.contents["/proc/8/stat"] = "8 (a\xff) S 1 7 7 0 -1 0 1 0 2 0 3 4 0 0 20 0 1 0 9223372036854775807 0 0\n";
+  files_.links["/proc/8/exe"] = std::string(600, '/');
+  Entities hostile = Cycle("a*", "/");
+  EXPECT_EQ(hostile.by_pid["7"].attributes.size(), 4u);
+  EXPECT_EQ(hostile.by_pid["7"].points.points.size(), 6u);
+  EXPECT_EQ(hostile.by_pid["8"].attributes.size(), 3u);
+  EXPECT_EQ(hostile.by_pid["8"].points.Value("process.uptime"), 0) << "started in the future";
+  EXPECT_EQ(hostile.by_pid["8"].start, kBoot + Seconds(5000));
+}
+
+TEST_F(NamedProcessesTest, OwnersAreThoseOfTheRoot) {
+  files_ = HostFiles("rpi4-6.6", "/host");
+  files_.contents["/etc/passwd"] = "wrong:x:33:33::/:\n";
+  EXPECT_EQ(Cycle("nginx").by_pid["703"].attributes["process.owner"], "www-data");
+  std::string& users = files_.contents["/host/etc/passwd"];
+  users = "";
+  for (int i = 100; i < 10'000; ++i) users += "user" + std::to_string(i) + ":x:" + std::to_string(i) + ":1::/home:/bin/sh\n";
+  ASSERT_GT(users.size(), 4 * kProcFileBytes);
+  EXPECT_EQ(Cycle("nginx").by_pid["703"].attributes["process.owner"], "33");
+  users += "web:x:33:";  // The last line has no end.
+  EXPECT_EQ(Cycle("nginx").by_pid["703"].attributes["process.owner"], "web");
+  for (const char* bad : {"a\xff:x:33:", "a-name-that-is-longer-than-32-bytes:x:33:"}) {
+    users = bad;
+    EXPECT_EQ(Cycle("nginx").by_pid["703"].attributes["process.owner"], "33") << bad;
+  }
+  // More users than are remembered within a cycle.
+  users = "u5:x:5:\n";
+  for (int pid = 2000; pid < 2040; ++pid) {
+    const std::string path = "/host/proc/" + std::to_string(pid);
+    files_.contents[path + "/stat"] = std::to_string(pid) + " (many) S 1 7 7 0 -1 0 1 0 2 0 3 4 0 0 20 0 1 0 100 0 0\n";
+    files_.contents[path + "/status"] = "Uid:\t0\t" + std::to_string(pid % 20) + "\t0\t0\n";
+  }
+  for (const auto& [pid, entity] : Cycle("many").by_pid) {
+    const int user = std::stoi(pid) % 20;
+    EXPECT_EQ(entity.attributes.at("process.owner"), user == 5 ? "u5" : std::to_string(user));
+  }
+  EXPECT_EQ(files_.open_files(), 0u);
+}
+
+TEST_F(NamedProcessesTest, AnIdThatIsUsedAgainIsAnotherProcess) {
+  files_ = HostFiles("rpi4-6.6", "/host");
+  HostCollector collector =
+      Make({.groups = Bit(HostGroup::kProcess) | Bit(HostGroup::kProcesses), .root = "/host", .process = "nginx"});
+  Entities first, same, next, gone;
+  collector.Collect(first, kBoot);
+  clock_.mono = clock_.mono + Seconds(10);
+  clock_.wall_offset = clock_.wall_offset + Seconds(3600);  // The clock is set.
+  collector.Collect(same, kBoot);
+  EXPECT_EQ(first.by_pid["703"].attributes, same.by_pid["703"].attributes);
+  EXPECT_EQ(first.by_pid["703"].start, same.by_pid["703"].start);
+  EXPECT_EQ(same.host().Count("system.process.count"), 4u);
+  files_.contents["/host/proc/703/stat"] =
+      "703 (nginx) S 702 703 703 0 -1 0 1 0 2 0 3 4 0 0 20 0 1 0 500712 0 0\n";
+  collector.Collect(next, kBoot);
+  EXPECT_EQ(next.by_pid["703"].attributes["process.creation.time"], "2025-06-15T16:30:07.120Z");
+  EXPECT_EQ(next.by_pid["703"].start, kBoot + Milliseconds(5'007'120));
+  EXPECT_EQ(next.by_pid["703"].points.Value("process.cpu.time", "cpu.mode=user"), 0.03);
+  files_.contents.erase("/host/proc/703/stat");
+  collector.Collect(gone, kBoot);
+  EXPECT_EQ(gone.pids(), "702");
+}
+
+TEST_F(NamedProcessesTest, MoreThanAreReported) {
+  for (int pid = 100; pid < 200; ++pid) {
+    files_.contents["/proc/" + std::to_string(pid) + "/stat"] =
+        std::to_string(pid) + " (a) S 1 7 7 0 -1 0 1 0 2 0 3 4 0 0 20 0 1 0 100 0 0\n";
+  }
+  HostCollector collector = Make({.groups = Bit(HostGroup::kProcess), .process = "a"});
+  for (int cycle = 0; cycle < 2; ++cycle) {
+    Entities seen;
+    EXPECT_EQ(collector.Collect(seen).failed, 0u);
+    EXPECT_EQ(seen.by_pid.size(), ProcessWalk::kMatchesMax);
+    EXPECT_TRUE(seen.by_pid.contains("163"));
+  }
+  EXPECT_EQ(log_.Count("warn processes are left out"), 1u);
+  EXPECT_EQ(log_.Count("left_out=36 at_most=64"), 1u);
+}
+
 }  // namespace
 }  // namespace limpet
