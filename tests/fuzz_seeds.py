@@ -108,6 +108,23 @@ def json_():
             json.loads(text), indent=1).encode()
 
 
+def proc():
+    """A byte that chooses the parser, as in the table of fuzz_proc.cc, and a file of a host."""
+    parsers = {0: "proc/stat", 1: "proc/meminfo", 2: "proc/**/net/dev", 3: "proc/diskstats", 4: "sys/**/size",
+               5: "proc/vmstat", 6: "proc/swaps", 7: "proc/loadavg", 8: "proc/pressure/*", 9: "etc/os-release",
+               10: "*/**/machine-id", 11: "sys/devices/system/cpu/*/*/*", 12: "proc/**/net/tcp*",
+               13: "proc/[0-9]*/[a-z]*", 14: "etc/passwd", 15: "proc/[0-9]*/stat"}
+    for number, pattern in parsers.items():
+        for path in ROOT.glob("tests/data/proc/*/" + pattern):
+            if path.is_file():
+                yield bytes([number]) + path.read_bytes()[:16384]
+    for number, pattern in {10: "proc/device-tree/*", 12: "proc/**/net/tcp*", 15: "proc/**/net/[tu]*"}.items():
+        for path in ROOT.glob("tests/data/proc/*/" + pattern):
+            yield bytes([number]) + path.read_bytes().splitlines(True)[-1]
+    yield bytes([10]) + b"0e3a1f6c-8d2b-4c55-9a10-5b1c2d3e4f50\n"
+    yield bytes([15]) + b"7 (a-long-name-is-) S 1 7 7 0 -1 0 1 0 2 0 3 4 0 0 20 0 1 0 100 0 0\n"
+
+
 def http():
     """Scripts of fuzz_http.cc: a client dials, what it says comes in pieces, the server is run between them."""
     for number, text in enumerate(conversations()):
@@ -149,7 +166,7 @@ def gzip_():
 def main():
     name, folder = sys.argv[1], pathlib.Path(sys.argv[2])
     for number, seed in enumerate({"config": config, "gzip": gzip_, "http": http, "json": json_,
-                                   "walk": walk}.get(name, lambda: [])()):
+                                   "proc": proc, "walk": walk}.get(name, lambda: [])()):
         (folder / str(number)).write_bytes(seed)
 
 

@@ -8,11 +8,12 @@ import os
 import re
 import shutil
 import subprocess
+import time
 
 import pytest
 
 from limpet import SOURCE, call, free_port, until
-from otlp import points
+from otlp import attributes, points, points_of
 
 # A host that has all that there is to tell.
 MEMINFO = """MemTotal: 1000 kB
@@ -89,6 +90,28 @@ def test_host_metrics_are_in_their_groups(limpet, endpoint, root):
         told = {names(row[0])[0] for row in rows if row[1] == group}
         until(lambda: told in [{point.name for point in points(request.message)}
                                for request in endpoint.requests], what=group)
+
+
+def test_process_metrics(limpet, endpoint, root):
+    (root / "proc/703/exe").symlink_to("/usr/sbin/nginx")
+    limpet(endpoint.url, f"host.root={root}", "host.metrics=load", "host.process=ngin?, none")
+    of_host, *resources = endpoint.wait(1)[0].message.resource_metrics
+    keys = {pair.key for pair in of_host.resource.attributes}
+    told = {names(row[0])[0] for row in table("docs/metrics.md", "process resource attribute")}
+    master, worker = (attributes(one.resource.attributes) for one in resources)
+    assert worker.keys() == keys | told
+    assert (master["process.pid"], worker["process.pid"]) == (702, 703)
+    told = {(names(metric)[0], names(unit)[0], kind, number, *sorted(names(attributes)))
+            for metric, unit, kind, number, attributes, _ in table("docs/metrics.md", "process metric")}
+    for one in resources:
+        seen = [p for scope in one.scope_metrics for metric in scope.metrics for p in points_of(metric)]
+        assert {(p.name, p.unit, p.kind, p.number, *sorted(p.attributes)) for p in seen} == told
+        for row in table("docs/metrics.md", "process attribute"):
+            key = names(row[0])[0]
+            assert {p.attributes[key] for p in seen if key in p.attributes} == set(names(row[1]))
+        starts = {p.start for p in seen if p.kind == "counter"}
+        assert len(starts) == 1
+        assert starts.pop() > min(p.time for p in seen) - time.clock_gettime_ns(time.CLOCK_BOOTTIME)
 
 
 def paths(value, path=""):
