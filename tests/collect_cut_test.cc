@@ -54,7 +54,9 @@ TEST_F(CutTest, AllPartsSayTheSame) {
   struct Case {
     uint32_t items, bytes;
   };
-  for (const Case& c : {Case{512, 64 * 1024}, {512, 4096}, {7, 64 * 1024}, {1, 4096}, {100'000, 4 << 20}}) {
+  constexpr Case cases[] = {
+      {512, 64 * 1024}, {512, 4096}, {7, 64 * 1024}, {1, 4096}, {100'000, 4 << 20}};
+  for (const Case& c : cases) {
     SCOPED_TRACE(testing::Message() << c.items << " items, " << c.bytes << " bytes");
     std::vector<uint8_t> slab(Batcher::SlabBytes(c.bytes)), resource(100);
     std::vector<uint64_t> arena(8 << 17);
@@ -64,7 +66,8 @@ TEST_F(CutTest, AllPartsSayTheSame) {
                     {std::span<uint8_t>(slab), {}, {}}, nullptr, {}, queue, ledger, log_);
     const ResourceAttribute host[] = {{"host.name", "a"}, {"service.name", "limpet"}};
     MetricEncoder encoder(batcher, EncodeResource(host, resource).value(), "1");
-    HostCollector collector({.groups = Bit(HostGroup::kNetwork) | Bit(HostGroup::kProcess), .process = "worker"},
+    HostCollector collector({.groups = Bit(HostGroup::kNetwork) | Bit(HostGroup::kProcess),
+                             .process = "worker"},
                             files_, clock_, log_, buffer_);
     encoder.Start({kBoot + Seconds(5000), clock_.mono}, kBoot);
     const CollectResult result = collector.Collect(encoder, kBoot);
@@ -95,7 +98,8 @@ TEST_F(CutTest, AllPartsSayTheSame) {
         const std::string pid = of_process ? point.resource.at("process.pid") : "";
         UnixTime start = kBoot;
         if (of_process) {
-          ASSERT_EQ(point.resource.at("process.linux.cgroup"), "0::/system.slice/worker-" + pid + ".service");
+          ASSERT_EQ(point.resource.at("process.linux.cgroup"), 
+                    "0::/system.slice/worker-" + pid + ".service");
           start = kBoot + Seconds(std::stoi(pid));
           ++by_pid[pid];
         }

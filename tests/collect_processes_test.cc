@@ -112,7 +112,9 @@ TEST(ParseSocketState, Cases) {
   }
 }
 
-std::string Tcp(std::string_view state) { return "network.transport=tcp,network.connection.state=" + std::string(state); }
+std::string Tcp(std::string_view state) {
+  return "network.transport=tcp,network.connection.state=" + std::string(state);
+}
 constexpr const char* kUdp = "network.transport=udp";
 constexpr const char* kConnections = "system.network.connection.count";
 
@@ -123,7 +125,8 @@ TEST_F(ProcessesTest, ConnectionsOfHosts) {
     double udp;
   };
   const Case cases[] = {
-      {"rpi4-6.6", {{"listen", 3}, {"established", 3}, {"close_wait", 1}, {"fin_wait_2", 1}, {"time_wait", 2}}, 4},
+      {"rpi4-6.6",
+       {{"listen", 3}, {"established", 3}, {"close_wait", 1}, {"fin_wait_2", 1}, {"time_wait", 2}}, 4},
       {"openwrt-mips-4.14", {{"listen", 3}, {"established", 1}, {"syn_sent", 1}}, 2},
       {"x86_64-vm-6.18", {{"listen", 1}, {"established", 1}, {"last_ack", 1}}, 0},
       {"server-2.6.32", {{"listen", 1}, {"closing", 1}}, 1},
@@ -188,13 +191,18 @@ TEST_F(ProcessesTest, ConnectionsThatCannotBeRead) {
       {"no version 6", {{"/proc/1/net/tcp6", "-"}, {"/proc/1/net/udp6", "-"}}, 12, ""},
       {"nothing at all", {{"/proc/1/net/tcp6", "-"}, {"/proc/1/net/udp6", "-"},
                           {"/proc/1/net/tcp", "-"}, {"/proc/1/net/udp", "-"}}, 0, "info a group"},
-      {"our own where the first process has none", {{"/proc/1/net/tcp", "-"}, {"/proc/net/tcp", heading}}, 12, ""},
+      {"our own where the first process has none",
+       {{"/proc/1/net/tcp", "-"}, {"/proc/net/tcp", heading}}, 12, ""},
       {"empty", {{"/proc/1/net/tcp", ""}}, 12, ""},
-      {"another heading", {{"/proc/1/net/tcp", "Inter-| Receive\n"}}, 0, "where=net: heading of the sockets error=invalid"},
+      {"another heading",
+       {{"/proc/1/net/tcp", "Inter-| Receive\n"}}, 0, "where=net: heading of the sockets error=invalid"},
       {"cut line", {{"/proc/1/net/tcp", heading + line + "\n" + line}}, 0, "where=net: last line is cut"},
       {"cut heading", {{"/proc/1/net/udp", heading.substr(0, 100)}}, 0, "where=net: last line is cut"},
-      {"hostile", {{"/proc/1/net/udp6", heading + std::string("\0\xff\x80 :::: \n", 10)}}, 0, "where=net: number of a socket"},
-      {"huge line", {{"/proc/1/net/tcp6", heading + std::string(100'000, '7') + "\n"}}, 0, "error=full"},
+      {"hostile",
+       {{"/proc/1/net/udp6", heading + std::string("\0\xff\x80 :::: \n", 10)}}, 0,
+       "where=net: number of a socket"},
+      {"huge line",
+       {{"/proc/1/net/tcp6", heading + std::string(100'000, '7') + "\n"}}, 0, "error=full"},
   };
   for (const Case& c : cases) {
     SCOPED_TRACE(c.name);
@@ -223,7 +231,8 @@ TEST_F(ProcessesTest, ConnectionsThatCannotBeRead) {
 // ---- Files of a process ------------------------------------------------------------------------------
 
 TEST(ParsePidStat, Cases) {
-  const std::string rest = " 1 2 3 0 -1 4194560 10 0 12 0 14 15 0 0 20 -5 4 0 22 4096 1 18446744073709551615 1\n";
+  const std::string rest =
+      " 1 2 3 0 -1 4194560 10 0 12 0 14 15 0 0 20 -5 4 0 22 4096 1 18446744073709551615 1\n";
   struct Case {
     const char* name;
     std::string text;
@@ -235,7 +244,8 @@ TEST(ParsePidStat, Cases) {
       {"newline in the name", "1 (a\nb) S" + rest, "a\nb"},
       {"no bytes", "1 () S" + rest, "-"},
       {"not UTF-8", "1 (\xff\x80) S" + rest, "\xff\x80"},
-      {"a kernel thread's long name", "9 (kworker/u8:2-events_unbound) I" + rest, "kworker/u8:2-events_unbound"},
+      {"a kernel thread's long name", "9 (kworker/u8:2-events_unbound) I" + rest,
+       "kworker/u8:2-events_unbound"},
       {"nothing behind the field", "1 (a) S 1 2 3 0 -1 5 10 0 12 0 14 15 0 0 20 0 4 0 22", ""},
       {"cut", "1 (a) S 1 2 3 0 -1 5 10 0 12 0 14", ""},
       {"no state", "1 (a) ", ""},
@@ -305,8 +315,10 @@ TEST(ParsePidCgroup, Cases) {
   constexpr Case cases[] = {
       {"0::/system.slice/nginx.service\n", "0::/system.slice/nginx.service"},
       {"0::/\n", "0::/"},
-      {"12:pids:/\n1:name=systemd:/system.slice/x.service\n0::/system.slice/x.service\n", "0::/system.slice/x.service"},
-      {"12:pids:/\n1:name=systemd:/system.slice/x.service\n0::/\n", "1:name=systemd:/system.slice/x.service"},
+      {"12:pids:/\n1:name=systemd:/system.slice/x.service\n0::/system.slice/x.service\n",
+       "0::/system.slice/x.service"},
+      {"12:pids:/\n1:name=systemd:/system.slice/x.service\n0::/\n",
+       "1:name=systemd:/system.slice/x.service"},
       {"4:memory:/a\n2:cpu:/\n", "4:memory:/a"},
       {"0::/cut", ""},
       {"", ""},
@@ -404,8 +416,10 @@ TEST_F(ProcessesTest, ProcessesThatCannotBeRead) {
     SeenPoints sink;
     EXPECT_EQ(collector.Collect(sink).points, 0u);
   }
-  EXPECT_EQ(log_.Count("warn a group of host metrics cannot be read group=processes where=/proc error=permission denied"), 1u);
-  EXPECT_EQ(log_.Count("warn a group of host metrics cannot be read group=process where=/proc error=permission denied"), 1u);
+  for (const std::string group : {"processes", "process"}) {
+    EXPECT_EQ(log_.Count("warn a group of host metrics cannot be read group=" + group +
+                         " where=/proc error=permission denied"), 1u);
+  }
   EXPECT_EQ(log_.lines.size(), 2u);
   files_.failing.clear();
   // hidepid=1: the folders are there.
@@ -445,8 +459,8 @@ class Entities final : public MetricSink {
     EXPECT_EQ(current_, &host_) << "no entity within an entity";
     Entity entity{{}, start, {}};
     for (const Attribute& a : attributes) {
-      const bool added = entity.attributes.emplace(a.key, a.is_number ? std::to_string(a.number) : std::string(a.text)).second;
-      EXPECT_TRUE(added) << a.key;
+      const std::string value = a.is_number ? std::to_string(a.number) : std::string(a.text);
+      EXPECT_TRUE(entity.attributes.emplace(a.key, value).second) << a.key;
       EXPECT_TRUE(a.is_number || IsUtf8(a.text));
     }
     const std::string pid = entity.attributes["process.pid"];
@@ -458,7 +472,8 @@ class Entities final : public MetricSink {
   void Begin(const Metric& metric) override { current_->Begin(metric); }
   void Int(std::span<const Attribute> a, int64_t value) override { current_->Int(a, value); }
   void Double(std::span<const Attribute> a, double value) override { current_->Double(a, value); }
-  void Histogram(std::span<const Attribute>, std::span<const double>, std::span<const uint64_t>, double) override {}
+  void Histogram(std::span<const Attribute>, std::span<const double>, std::span<const uint64_t>,
+                 double) override {}
 
   const SeenPoints& host() const { return host_; }
   std::string pids() const {
@@ -490,6 +505,12 @@ const std::vector<Convention>& ProcessConventions() {
 }
 
 constexpr UnixTime kBoot{1'750'000'000'000'000'000};
+
+/// The file stat of a process that began a second after boot.
+std::string StatOf(int pid, std::string_view name) {
+  return std::to_string(pid) + " (" + std::string(name) +
+         ") S 1 7 7 0 -1 0 1 0 2 0 3 4 0 0 20 0 1 0 100 0 0\n";
+}
 
 class NamedProcessesTest : public ProcessesTest {
  protected:
@@ -602,18 +623,24 @@ TEST_F(NamedProcessesTest, WholeNames) {
   const Case cases[] = {
       {"short enough", "cut-name-of-14", "/bin/other", "other" + null, "cut-name-of-14"},
       {"of the executable", "a-long-name-is-", "/opt/a-long-name-is-cut", "", "a-long-name-is-cut"},
-      {"of one that was deleted", "a-long-name-is-", "/opt/a-long-name-is-cut (deleted)", "", "a-long-name-is-cut"},
-      {"a script", "a-long-name-is-", "/usr/bin/python3.11", "/opt/a-long-name-is-mine" + null + "--password=x" + null, "a-long-name-is-mine"},
-      {"another first argument", "a-long-name-is-", "/usr/bin/python3.11", "python3" + null + "/opt/a-long-name-is-mine" + null, "a-long-name-is-"},
-      {"a title", "a-long-name-is-", "", "a-long-name-is-titled --password=x" + null, "a-long-name-is-titled"},
-      {"an argument without end", "a-long-name-is-", "", "a-long-name-is-" + std::string(1000, 'x'), "a-long-name-is-"},
+      {"of one that was deleted", "a-long-name-is-",
+       "/opt/a-long-name-is-cut (deleted)", "", "a-long-name-is-cut"},
+      {"a script", "a-long-name-is-",
+       "/usr/bin/python3.11", "/opt/a-long-name-is-mine" + null +
+           "--password=x" + null, "a-long-name-is-mine"},
+      {"another first argument", "a-long-name-is-",
+       "/usr/bin/python3.11", "python3" + null + "/opt/a-long-name-is-mine" + null, "a-long-name-is-"},
+      {"a title", "a-long-name-is-",
+       "", "a-long-name-is-titled --password=x" + null, "a-long-name-is-titled"},
+      {"an argument without end", "a-long-name-is-",
+       "", "a-long-name-is-" + std::string(1000, 'x'), "a-long-name-is-"},
       {"nothing to be seen", "a-long-name-is-", "", "", "a-long-name-is-"},
       {"a path without a name", "a-long-name-is-", "/", "/" + null, "a-long-name-is-"},
   };
   for (const Case& c : cases) {
     SCOPED_TRACE(c.name);
     files_ = {};
-    files_.contents["/proc/7/stat"] = std::string("7 (") + c.comm + ") S 1 7 7 0 -1 0 1 0 2 0 3 4 0 0 20 0 1 0 100 0 0\n";
+    files_.contents["/proc/7/stat"] = StatOf(7, c.comm);
     if (!c.exe.empty()) files_.links["/proc/7/exe"] = c.exe;
     if (!c.cmdline.empty()) files_.contents["/proc/7/cmdline"] = c.cmdline;
     EXPECT_EQ(Cycle(c.told, "/").by_pid["7"].attributes["process.executable.name"], c.told);
@@ -622,8 +649,7 @@ TEST_F(NamedProcessesTest, WholeNames) {
 }
 
 TEST_F(NamedProcessesTest, WhatIsMissingIsLeftOut) {
-  const std::string stat = "7 (a) S 1 7 7 0 -1 0 1 0 2 0 3 4 0 0 20 0 1 0 100 0 0\n";
-  files_.contents["/proc/7/stat"] = stat;
+  files_.contents["/proc/7/stat"] = StatOf(7, "a");
   Entities bare = Cycle("a", "/");
   EXPECT_EQ(bare.by_pid["7"].attributes.size(), 4u);
   EXPECT_EQ(bare.by_pid["7"].points.points.size(), 6u);  // Times, faults, threads, uptime.
@@ -649,7 +675,8 @@ TEST_F(NamedProcessesTest, WhatIsMissingIsLeftOut) {
   files_.contents["/proc/7/status"] = std::string(70'000, '\xfe');
   files_.contents["/proc/7/io"] = std::string("\0read_bytes: -1\n", 16);
   files_.contents["/proc/7/cgroup"] = std::string(70'000, 'x') + "\n";
-  files_.contents["/proc/8/stat"] = "8 (a\xff) S 1 7 7 0 -1 0 1 0 2 0 3 4 0 0 20 0 1 0 9223372036854775807 0 0\n";
+  files_.contents["/proc/8/stat"] = 
+      "8 (a\xff) S 1 7 7 0 -1 0 1 0 2 0 3 4 0 0 20 0 1 0 9223372036854775807 0 0\n";
   files_.links["/proc/8/exe"] = std::string(600, '/');
   Entities hostile = Cycle("a*", "/");
   EXPECT_EQ(hostile.by_pid["7"].attributes.size(), 4u);
@@ -665,7 +692,9 @@ TEST_F(NamedProcessesTest, OwnersAreThoseOfTheRoot) {
   EXPECT_EQ(Cycle("nginx").by_pid["703"].attributes["process.owner"], "www-data");
   std::string& users = files_.contents["/host/etc/passwd"];
   users = "";
-  for (int i = 100; i < 10'000; ++i) users += "user" + std::to_string(i) + ":x:" + std::to_string(i) + ":1::/home:/bin/sh\n";
+  for (int i = 100; i < 10'000; ++i) {
+    users += "user" + std::to_string(i) + ":x:" + std::to_string(i) + ":1::/home:/bin/sh\n";
+  }
   ASSERT_GT(users.size(), 4 * kProcFileBytes);
   EXPECT_EQ(Cycle("nginx").by_pid["703"].attributes["process.owner"], "33");
   users += "web:x:33:";  // The last line has no end.
@@ -678,7 +707,7 @@ TEST_F(NamedProcessesTest, OwnersAreThoseOfTheRoot) {
   users = "u5:x:5:\n";
   for (int pid = 2000; pid < 2040; ++pid) {
     const std::string path = "/host/proc/" + std::to_string(pid);
-    files_.contents[path + "/stat"] = std::to_string(pid) + " (many) S 1 7 7 0 -1 0 1 0 2 0 3 4 0 0 20 0 1 0 100 0 0\n";
+    files_.contents[path + "/stat"] = StatOf(pid, "many");
     files_.contents[path + "/status"] = "Uid:\t0\t" + std::to_string(pid % 20) + "\t0\t0\n";
   }
   for (const auto& [pid, entity] : Cycle("many").by_pid) {
@@ -691,7 +720,9 @@ TEST_F(NamedProcessesTest, OwnersAreThoseOfTheRoot) {
 TEST_F(NamedProcessesTest, AnIdThatIsUsedAgainIsAnotherProcess) {
   files_ = HostFiles("rpi4-6.6", "/host");
   HostCollector collector =
-      Make({.groups = Bit(HostGroup::kProcess) | Bit(HostGroup::kProcesses), .root = "/host", .process = "nginx"});
+      Make({.groups = Bit(HostGroup::kProcess) | Bit(HostGroup::kProcesses),
+            .root = "/host",
+            .process = "nginx"});
   Entities first, same, next, gone;
   collector.Collect(first, kBoot);
   clock_.mono = clock_.mono + Seconds(10);
@@ -713,8 +744,7 @@ TEST_F(NamedProcessesTest, AnIdThatIsUsedAgainIsAnotherProcess) {
 
 TEST_F(NamedProcessesTest, MoreThanAreReported) {
   for (int pid = 100; pid < 200; ++pid) {
-    files_.contents["/proc/" + std::to_string(pid) + "/stat"] =
-        std::to_string(pid) + " (a) S 1 7 7 0 -1 0 1 0 2 0 3 4 0 0 20 0 1 0 100 0 0\n";
+    files_.contents["/proc/" + std::to_string(pid) + "/stat"] = StatOf(pid, "a");
   }
   HostCollector collector = Make({.groups = Bit(HostGroup::kProcess), .process = "a"});
   for (int cycle = 0; cycle < 2; ++cycle) {

@@ -164,8 +164,8 @@ void OneProcess(std::string_view text) {
   if (const Result<PidStat> got = ParsePidStat(text); got.ok()) {
     const PidStat& s = got.value();
     Inside(s.name, text);
-    for (const uint64_t n : {s.parent, s.minor_faults, s.major_faults, s.user_ticks, s.system_ticks, s.threads,
-                             s.start_ticks}) {
+    for (const uint64_t n : {s.parent, s.minor_faults, s.major_faults, s.user_ticks, s.system_ticks,
+                             s.threads, s.start_ticks}) {
       Within(n);
     }
   }
@@ -253,7 +253,8 @@ class CheckingSink final : public MetricSink {
     Part(value);
     Check(attributes);
   }
-  void Histogram(std::span<const Attribute>, std::span<const double>, std::span<const uint64_t>, double) override {}
+  void Histogram(std::span<const Attribute>, std::span<const double>, std::span<const uint64_t>,
+                 double) override {}
 
  private:
   static void Check(std::span<const Attribute> attributes) {
@@ -271,7 +272,8 @@ void Groups(std::string_view text) {
   static char buffer[kProcFileBytes];
   {
     const auto collector = std::make_unique<HostCollector>(
-        HostOptions{.groups = Bit(HostGroup::kConnections) | Bit(HostGroup::kProcesses) | Bit(HostGroup::kProcess),
+        HostOptions{.groups = Bit(HostGroup::kConnections) | Bit(HostGroup::kProcesses) |
+                              Bit(HostGroup::kProcess),
                     .process = "a*, *z"},
         files, clock, log, buffer);
     for (int cycle = 0; cycle < 2; ++cycle) collector->Collect(sink, UnixTime{} + Seconds(1));

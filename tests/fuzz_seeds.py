@@ -163,10 +163,29 @@ def gzip_():
         yield room + text
 
 
+def sys_():
+    """A byte that chooses; a file of /sys, or names, an empty line, and texts."""
+    for text in "48312", "-273150", "0x01 0x0b", "0-3,8", "temp12_input", "pwm1", "temp":
+        yield b"\0" + text.encode() + b"\n"
+    groups = [
+        "thermal_zone0 thermal_zone12 temp trip_point_0_temp trip_point_1_temp",
+        "hwmon0 hwmon1 name temp1_input temp1_label temp1_max temp1_crit in0_input in0_min fan1_input fan1_max pwm1 "
+        "power1_average power1_input energy1_input device",
+        "BAT0 usb type status health capacity technology time_to_empty_now time_to_full_avg power_now current_now "
+        "voltage_now online temp energy_full_design charge_full_design",
+        "mmcblk0 mmcblk0p1 sda nvme0 nvme0n1 ubi0 mtd3 size state life_time pre_eol_info ro_mode max_ec bad_blocks "
+        "ecc_failures corrected_bits"]
+    texts = ["1", "48312", "gone", "critical", "passive", "Battery", "USB", "Charging", "Discharging", "Good", "0x01",
+             "0x01 0x02", "running", "live", "nand", "chip", "../../a.0"]
+    for number, names in enumerate(groups, 1):
+        for shift in range(0, len(texts), 3):
+            yield bytes([number]) + "\n".join(names.split() + [""] + texts[shift:] + texts[:shift]).encode()
+
+
 def main():
     name, folder = sys.argv[1], pathlib.Path(sys.argv[2])
     for number, seed in enumerate({"config": config, "gzip": gzip_, "http": http, "json": json_,
-                                   "proc": proc, "walk": walk}.get(name, lambda: [])()):
+                                   "proc": proc, "sys": sys_, "walk": walk}.get(name, lambda: [])()):
         (folder / str(number)).write_bytes(seed)
 
 

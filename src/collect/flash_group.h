@@ -1,13 +1,14 @@
-// The group `flash`: wear of flash and disks.
+// The group `flash`: wear and health of eMMC, NAND and disks, as far as /sys tells. What an NVMe or
+// SATA disk knows of its wear (percentage used, SMART) it only says to an ioctl: it is not here.
 #pragma once
 
-#include "collect/group.h"
+#include "collect/sensor_group.h"
 
 namespace limpet {
 
-class FlashGroup final : public Group {
+class FlashGroup final : public SensorGroupBuffer<128, 64, 3072> {
  public:
-  Status Collect(const GroupContext& context, Points& out) override;
+  FlashGroup();
 };
 
 }  // namespace limpet

@@ -1,13 +1,13 @@
-// The group `hwmon`: sensors of the hardware: temperatures, voltages, fans, power.
+// The group `hwmon`: temperatures, voltages, fans, power and energy that monitoring chips measure.
 #pragma once
 
-#include "collect/group.h"
+#include "collect/sensor_group.h"
 
 namespace limpet {
 
-class HwmonGroup final : public Group {
+class HwmonGroup final : public SensorGroupBuffer<256, 64, 6144> {
  public:
-  Status Collect(const GroupContext& context, Points& out) override;
+  HwmonGroup();
 };
 
 }  // namespace limpet

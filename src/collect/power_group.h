@@ -1,13 +1,13 @@
-// The group `power`: batteries and supplies.
+// The group `power`: batteries and what feeds the device.
 #pragma once
 
-#include "collect/group.h"
+#include "collect/sensor_group.h"
 
 namespace limpet {
 
-class PowerGroup final : public Group {
+class PowerGroup final : public SensorGroupBuffer<96, 32, 2048> {
  public:
-  Status Collect(const GroupContext& context, Points& out) override;
+  PowerGroup();
 };
 
 }  // namespace limpet

@@ -1,13 +1,13 @@
-// The group `thermal`: temperatures of thermal zones.
+// The group `thermal`: temperatures of thermal zones, and where their trip points are.
 #pragma once
 
-#include "collect/group.h"
+#include "collect/sensor_group.h"
 
 namespace limpet {
 
-class ThermalGroup final : public Group {
+class ThermalGroup final : public SensorGroupBuffer<96, 48, 2048> {
  public:
-  Status Collect(const GroupContext& context, Points& out) override;
+  ThermalGroup();
 };
 
 }  // namespace limpet

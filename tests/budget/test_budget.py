@@ -21,7 +21,8 @@ X86_64_BYTES_MAX = 1_900_000
 THUMB2_BYTES_MAX = 1_300_000
 RSS_KIB_MAX = 4096
 FIRST_DELIVERY_MS_MAX = 100
-# Per cycle of all groups, delivered over a kept connection: 10 files read in two calls each, the size
+# Per cycle of all groups but those whose cost is that of the processes and sockets there are, three
+# calls a process, delivered over a kept connection: 10 files read in two calls each, the size
 # of a disk, a send, its answer, two for the time-out of the idle connection, and the waits between them.
 # 35 are measured, and a few more where the machine is loaded and a wait is cut in two.
 CALLS_PER_CYCLE_MAX = 40
@@ -100,7 +101,9 @@ def test_first_delivery(folder):
 def test_system_calls(limpet, folder):
     trace = folder / "trace"
     with Endpoint() as endpoint:
-        process = limpet(endpoint.url, before=("strace", "-D", "-f", "-qq", "-s", "300", "-o", trace))
+        groups = re.search(r"^metrics = ([a-z, ]+?) *;", (SOURCE / "config/limpet.ini").read_text(), re.M)[1]
+        bounded = ", ".join(set(groups.split(", ")) - {"processes", "connections"})
+        process = limpet(endpoint.url, f"host.metrics={bounded}", before=("strace", "-D", "-f", "-qq", "-s", "300", "-o", trace))
         endpoint.wait(15)
         assert process.stop() == 0
     lines = [line for line in trace.read_text().splitlines() if re.match(r"\d+ +\w+\(", line)]

@@ -59,6 +59,9 @@ def root(folder):
     """A root folder for [host] root, with everything in it."""
     top = folder / "host"
     shutil.copytree(SOURCE / "tests/data/proc/rpi4-6.6", top)
+    # A board has no NAND and no battery.
+    for part in "gateway-imx8-5.10/sys", "openwrt-mips-4.14/sys/class/mtd", "openwrt-mips-4.14/sys/class/ubi":
+        shutil.copytree(SOURCE / "tests/data/proc" / part, top / part.split("/", 1)[1], dirs_exist_ok=True)
     (top / "proc/meminfo").write_text(MEMINFO)
     (top / "etc/os-release").write_text(OS_RELEASE)
     (top / "proc/device-tree/compatible").write_bytes(COMPATIBLE)
