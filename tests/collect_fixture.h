@@ -3,10 +3,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
-#include <map>
 #include <set>
 #include <string>
 #include <string_view>
@@ -14,36 +10,14 @@
 
 #include <gtest/gtest.h>
 
+#include "host_files.h"
 #include "otlp/metric_sink.h"
-#include "sim/world.h"
 
 namespace limpet {
 
 /// Folders of tests/data/proc: each is the root of a host.
 inline constexpr const char* kHosts[] = {"x86_64-vm-6.18",  "rpi4-6.6",      "openwrt-mips-4.14",
                                          "container-lxcfs", "server-2.6.32", "server-128cpu-6.1"};
-
-/// The files of the host by their path below it.
-inline std::map<std::string, std::string> HostTexts(const std::string& host) {
-  namespace fs = std::filesystem;
-  const std::string base = LIMPET_SOURCE_DIR "/tests/data/proc/" + host;
-  std::map<std::string, std::string> texts;
-  std::error_code failed;
-  for (fs::recursive_directory_iterator it(base, failed), end; it != end; it.increment(failed)) {
-    if (!it->is_regular_file()) continue;
-    const std::string path = it->path().string();
-    std::ifstream in(path, std::ios::binary);
-    texts[path.substr(base.size())] = std::string(std::istreambuf_iterator<char>(in), {});
-  }
-  return texts;
-}
-
-/// The same mounted at `root`, "" or "/host".
-inline sim::SimFiles HostFiles(const std::string& host, const std::string& root) {
-  sim::SimFiles files;
-  for (const auto& [path, text] : HostTexts(host)) files.contents[root + path] = text;
-  return files;
-}
 
 /// A point as it was emitted.
 struct SeenPoint {

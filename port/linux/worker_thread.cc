@@ -120,6 +120,17 @@ void WorkerThread::Stop() {
   guard_ = {};
 }
 
+bool WorkerThread::StopUntil(MonoTime until) {
+  if (poller_ != nullptr && !WaitUntil(until)) {
+    pthread_detach(thread_);
+    poller_->Forget(ended_);
+    poller_ = nullptr;  // The events stay open: the thread may yet come back and raise one.
+    return false;
+  }
+  Stop();
+  return true;
+}
+
 void WorkerThread::Begin(Task& task) {
   LIMPET_CHECK(poller_ != nullptr);
   LIMPET_CHECK(state_.load(std::memory_order_relaxed) == kIdle);  // W1.

@@ -40,6 +40,10 @@ class WorkerThread final : public Worker, private PollHandler {
   /// Ends the thread, after the task that it runs; that one can still be taken back.
   void Stop();
 
+  /// As Stop, but waits for a running task only until then. False: it still runs, and is left alone, for a
+  /// process that ends now; the task, the stack and this must stay where they are.
+  bool StopUntil(MonoTime until);
+
   void Begin(Task& task) override;
   bool TakeDone() override;
 

@@ -11,6 +11,7 @@ namespace {
 
 constexpr Duration kClockCheck = Seconds(60);  // spec.md section 6: at least every minute.
 constexpr Duration kForEver = Seconds(100LL * 365 * 86400);
+constexpr Duration kMeasureTime = Milliseconds(500);  // For a filesystem to tell its space.
 constexpr uint32_t kFailedCycles = 3;          // spec.md section 7: a source counts as failed.
 
 BatcherOptions MakeBatcherOptions(const Config& config, const AgentIdentity& identity) {
@@ -111,8 +112,9 @@ Agent::Agent(const Config& config, const AgentIdentity& identity, const AgentMem
                 ports.transports, queue_, spooler_, ledger_, ports.clock, ports.random, ports.log),
       cycle_clock_(ports.clock),
       host_(MakeHostOptions(config, identity),
-            ports.files, cycle_clock_, ports.log, memory.read_buffer),
-      encoder_(batcher_, identity.resource, identity.version),
+            ports.files, cycle_clock_, ports.log, memory.read_buffer, ports.filesystems),
+      encoder_(batcher_, identity.resource, identity.version,
+               config.host.names == HostNames::kCollector ? std::string_view() : kSchemaUrl),
       logs_(batcher_, identity.version),
       extra_(ports.extra),
       steps_(config.clock.step),
@@ -163,11 +165,11 @@ MonoTime Agent::OnTime(MonoTime now) {
   const Stamp stamp{.wall = reading.wall, .mono = reading.mono, .trust = trust_};
   if (unclean_) TellOfCrash(stamp);
   if (!stopping_) {
-    const bool host_due = host_tick_ && host_tick_->due() <= now;
+    const bool host_due = HostDue(now);
     const bool self_due = self_tick_ && self_tick_->due() <= now;
     WatchClock(reading, host_due);
     if (host_due || self_due) Cycle(reading, host_due, self_due);
-    if (host_tick_) next = std::min(next, host_tick_->due());
+    if (host_tick_) next = std::min(next, host_begun_ ? host_latest_ : host_tick_->due());
     if (self_tick_) next = std::min(next, self_tick_->due());
     next = std::min(next, next_clock_check_);
     if (extra_ != nullptr) next = std::min(next, extra_->OnTime(stamp, logs_));
@@ -242,6 +244,20 @@ MonoTime Agent::OnStopTime(MonoTime now) {
     return now;
   }
   return stop_deadline_;
+}
+
+/// Is it time for a host cycle? One that is due first begins what other threads measure, and is held back
+/// until they have it, a moment at most; its own time is read after that.
+bool Agent::HostDue(MonoTime now) {
+  if (!host_tick_ || host_tick_->due() > now) return false;
+  if (!host_begun_) {
+    host_begun_ = true;
+    host_latest_ = now + std::min(kMeasureTime, config_.host.interval / 4);
+    host_.Begin();
+  }
+  if (!host_.Ready() && now < host_latest_) return false;
+  host_begun_ = false;
+  return true;
 }
 
 /// One collection: everything in it carries the same time, read once.

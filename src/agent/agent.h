@@ -20,6 +20,7 @@
 #include "deliver/delivery.h"
 #include "ledger/ledger.h"
 #include "limpet/files.h"
+#include "limpet/filesystem_probe.h"
 #include "limpet/random.h"
 #include "batch/metric_encoder.h"
 #include "batch/source.h"
@@ -39,6 +40,7 @@ struct AgentPorts {
   Log& log;
   Source* extra = nullptr;                 ///< A source besides those of the configuration.
   SpoolParts spool = {};                   ///< Nothing: durability = never.
+  FilesystemProbe filesystems = {};        ///< Nothing: their space is not measured.
   TokenCheck* tokens = nullptr;            ///< Of clients of [receive.otlp]; nullptr: they need none.
 };
 
@@ -110,6 +112,7 @@ class Agent final : public SnapshotSource, private OpenBatches {
 
  private:
   void WatchClock(const ClockReading& reading, bool cycle);
+  bool HostDue(MonoTime now);
   void Cycle(const ClockReading& reading, bool host_due, bool self_due);
   void ReportSelf();
   void FillHealth(Snapshot& snapshot);
@@ -145,6 +148,8 @@ class Agent final : public SnapshotSource, private OpenBatches {
   std::optional<OtlpReceiver> receiver_;
 
   std::optional<Ticker> host_tick_, self_tick_;  // Absent: the source is off.
+  bool host_begun_ = false;  // The cycle that is due waits for what other threads measure,
+  MonoTime host_latest_;     // until then.
   StepDetector steps_;
   ClockTrust trust_ = ClockTrust::kTrusted;
   bool synchronized_ = false;

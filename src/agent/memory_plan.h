@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "config/config.h"
 #include "limpet/batch.h"
+#include "limpet/limits.h"
 #include "limpet/status.h"
 #include "serve/http_server.h"
 
@@ -20,6 +21,7 @@ enum class Holder : uint8_t {
   kCurl,      ///< libcurl and c-ares.
   kTls,       ///< mbedTLS.
   kSpool,     ///< SQLite, its worker's stack, a record on its way (spool_memory.h).
+  kMounts,    ///< Stacks of the threads that ask filesystems for their space.
   kSlab,      ///< Open batches, of the signals that something here writes.
   kGzip,      ///< The compressor and its output.
   kDelivery,  ///< Destinations, their connections and answers.
@@ -29,7 +31,7 @@ enum class Holder : uint8_t {
   kProgram,   ///< limpet's own objects, tables and buffers.
   kQueue,     ///< Closed batches: what is left over.
 };
-inline constexpr size_t kHolderCount = 13;
+inline constexpr size_t kHolderCount = 14;
 
 struct Share {
   std::string_view name;
@@ -37,6 +39,9 @@ struct Share {
   bool in_region = true;   ///< Carved out of the region that is taken at start.
   std::string_view holds;  ///< For people.
 };
+
+/// Stack of each of the two that measure filesystems: of all that it does, a path is the longest.
+inline constexpr size_t kMountStackBytes = 40 * kKiB;
 
 /// Sizes that are not the core's to know.
 struct ForeignSizes {

@@ -48,7 +48,7 @@ void MetricEncoder::OpenScope() {
   out().Raw(resource_);
   WriteAttributes(out(), otlp_Resource_attributes_tag, entity_);
   out().Close(resource);
-  out().String(otlp_ResourceMetrics_schema_url_tag, kSchemaUrl);  // Here, not at the end: kCloseRoom.
+  out().String(otlp_ResourceMetrics_schema_url_tag, schema_url_);  // Here, not at the end: kCloseRoom.
   scope_mark_ = out().Open(otlp_ResourceMetrics_scope_metrics_tag);
   WriteScope(out(), otlp_ScopeMetrics_scope_tag, version_);
 }
@@ -78,7 +78,7 @@ void MetricEncoder::CloseMetric() {
 void MetricEncoder::CloseScope() {
   CloseMetric();
   if (scope_mark_ == 0) return;
-  out().String(otlp_ScopeMetrics_schema_url_tag, kSchemaUrl);
+  out().String(otlp_ScopeMetrics_schema_url_tag, schema_url_);
   out().Close(scope_mark_);
   out().Close(resource_mark_);
   scope_mark_ = resource_mark_ = 0;

@@ -16,9 +16,11 @@ namespace limpet {
 
 class MetricEncoder final : public MetricSink {
  public:
-  /// resource: an encoded Resource message. version: of the scope "limpet". Both must outlive it.
-  MetricEncoder(Batcher& batcher, std::span<const uint8_t> resource, std::string_view version)
-      : batcher_(batcher), resource_(resource), version_(version) {}
+  /// resource: an encoded Resource message. version: of the scope "limpet". schema_url: of the names;
+  /// empty: they are of none. All must outlive it.
+  MetricEncoder(Batcher& batcher, std::span<const uint8_t> resource, std::string_view version,
+                std::string_view schema_url = kSchemaUrl)
+      : batcher_(batcher), resource_(resource), version_(version), schema_url_(schema_url) {}
 
   /// Begins a cycle: all its points carry this time. Counters and histograms carry `start`.
   void Start(const Stamp& stamp, UnixTime start);
@@ -50,7 +52,7 @@ class MetricEncoder final : public MetricSink {
 
   Batcher& batcher_;
   const std::span<const uint8_t> resource_;
-  const std::string_view version_;
+  const std::string_view version_, schema_url_;
 
   Stamp stamp_;
   UnixTime start_, host_start_;         // Of what follows; of the host, while an entity is written.

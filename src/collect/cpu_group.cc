@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "collect/cpu_sysfs.h"
+#include "collect/scan.h"
 
 namespace limpet {
 namespace {
@@ -12,6 +13,11 @@ constexpr Metric kCpuTime{"system.cpu.time", "s", Instrument::kCounter};
 constexpr Metric kCpuLogical{"system.cpu.logical.count", "{cpu}", Instrument::kUpDownCounter};
 constexpr Metric kCpuPhysical{"system.cpu.physical.count", "{cpu}", Instrument::kUpDownCounter};
 constexpr Metric kCpuFrequency{"system.cpu.frequency", "Hz", Instrument::kGauge};
+
+struct Mode {
+  std::string_view name;
+  uint64_t ticks;
+};
 
 }  // namespace
 
@@ -23,7 +29,11 @@ Status CpuGroup::Collect(const GroupContext& context, Points& out) {
   const ProcStat& stat = parsed.value();
   if (stat.online != online_) NoteOnlineCpus(context, stat);
 
-  EmitTime(stat.all, context.options.user_hz, out);
+  if (context.options.names == HostNames::kCollector) {
+    EmitTimeOfEach(text.value(), context.options.user_hz, out);
+  } else {
+    EmitTime(stat.all, context.options.user_hz, out);
+  }
   out.Single(kCpuLogical, uint64_t{stat.cpus});
   if (cores_ != 0) out.Single(kCpuPhysical, uint64_t{cores_});
   EmitFrequencies(context.root, out);
@@ -35,10 +45,6 @@ void CpuGroup::EmitTime(const CpuTicks& ticks, uint32_t user_hz, Points& out) {
   // Every tick is in exactly one mode, so that the modes add up to the time of all CPUs. Guest time
   // is not taken out of user and nice: the kernel counts it there, the conventions have no mode for
   // it, and the Collector does the same. They have one mode for both kinds of interrupts.
-  struct Mode {
-    std::string_view name;
-    uint64_t ticks;
-  };
   const Mode modes[kModes] = {
       {"user", ticks[kUser]},
       {"system", ticks[kSystem]},
@@ -54,6 +60,33 @@ void CpuGroup::EmitTime(const CpuTicks& ticks, uint32_t user_hz, Points& out) {
     // of the counter and count everything since boot once more.
     mode_ticks_[i] = std::max(mode_ticks_[i], modes[i].ticks);
     out.Double({"cpu.mode", modes[i].name}, static_cast<double>(mode_ticks_[i]) / user_hz);
+  }
+}
+
+/// As the Collector has it: each CPU by itself, and the two kinds of interrupts apart. The text has been
+/// parsed as a whole already.
+void CpuGroup::EmitTimeOfEach(std::string_view stat, uint32_t user_hz, Points& out) {
+  using enum CpuColumn;
+  out.Begin(kCpuTime);
+  std::string_view line;
+  while (TakeLine(stat, line) && line.starts_with("cpu")) {
+    const Result<CpuLine> parsed = ParseCpuLine(line);
+    if (!parsed.ok()) return;
+    const CpuLine& cpu = parsed.value();
+    if (cpu.all || cpu.number >= kCpusMax) continue;
+    GoesBack& last = cpu_ticks_[cpu.number];
+    last.idle = std::max(last.idle, cpu.ticks[kIdle]);
+    last.iowait = std::max(last.iowait, cpu.ticks[kIowait]);
+    const Mode modes[] = {
+        {"user", cpu.ticks[kUser]},       {"system", cpu.ticks[kSystem]},
+        {"nice", cpu.ticks[kNice]},       {"idle", last.idle},
+        {"iowait", last.iowait},          {"interrupt", cpu.ticks[kIrq]},
+        {"softirq", cpu.ticks[kSoftirq]}, {"steal", cpu.ticks[kSteal]},
+    };
+    for (const Mode& mode : modes) {
+      out.Double({"cpu.logical_number", cpu.number}, {"cpu.mode", mode.name},
+                 static_cast<double>(mode.ticks) / user_hz);
+    }
   }
 }
 

@@ -5,6 +5,7 @@
 #include <bitset>
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 #include "collect/group.h"
 #include "collect/proc_stat.h"
@@ -26,6 +27,7 @@ class CpuGroup final : public Group {
   static constexpr int kAbsent = -2;
 
   void EmitTime(const CpuTicks& ticks, uint32_t user_hz, Points& out);
+  void EmitTimeOfEach(std::string_view stat, uint32_t user_hz, Points& out);
   void EmitFrequencies(RootFiles& root, Points& out);
   void NoteOnlineCpus(const GroupContext& context, const ProcStat& stat);
   uint32_t CountCores(RootFiles& root);
@@ -33,6 +35,10 @@ class CpuGroup final : public Group {
 
   KeptFile stat_;
   std::array<uint64_t, kModes> mode_ticks_{};  // As last emitted.
+  struct GoesBack {
+    uint64_t idle = 0, iowait = 0;
+  };
+  std::array<GoesBack, kCpusMax> cpu_ticks_{};  // The same of each CPU, for the Collector's names.
   std::bitset<kCpusMax> online_;
   uint32_t cores_ = 0;  // Of online_; 0 = unknown.
   std::array<int, kFrequencyCpus> frequency_file_;

@@ -1,5 +1,7 @@
 #include "collect/host_collector.h"
 
+#include "collect/collector_names.h"
+
 namespace limpet {
 namespace {
 
@@ -17,8 +19,8 @@ std::string_view HostGroupName(HostGroup group) {
 }
 
 HostCollector::HostCollector(const HostOptions& options, Files& files, Clock& clock, Log& log,
-                             std::span<char> buffer)
-    : options_(options), root_(files, options.root), clock_(clock), log_(log), buffer_(buffer) {
+                             std::span<char> buffer, const FilesystemProbe& filesystems)
+    : options_(options), root_(files, options.root), clock_(clock), log_(log), buffer_(buffer), filesystem_(filesystems) {
   LIMPET_CHECK(options.user_hz > 0);
 }
 
@@ -26,10 +28,16 @@ HostCollector::~HostCollector() {
   for (Group* const group : groups_) group->Close(root_.files());
 }
 
+void HostCollector::Begin() {
+  if ((options_.groups & Bit(HostGroup::kFilesystem)) != 0) filesystem_.Begin(Context({}));
+}
+
 CollectResult HostCollector::Collect(MetricSink& sink, UnixTime boot) {
   CollectResult result;
-  Points out(sink);
-  const GroupContext context{options_, root_, clock_, log_, boot, buffer_};
+  CollectorNames renaming(sink);
+  const bool rename = options_.names == HostNames::kCollector;
+  Points out(rename ? static_cast<MetricSink&>(renaming) : sink);
+  const GroupContext context = Context(boot);
   for (size_t i = 0; i < kHostGroupCount; ++i) {
     const auto group = static_cast<HostGroup>(i);
     if ((options_.groups & Bit(group)) == 0) continue;

@@ -1,5 +1,5 @@
 // One cycle of host metrics: reads the kernel's files of each enabled group and emits points under
-// the names of the semantic conventions 1.44 (semconv.md sections 1 and 10).
+// the names of the semantic conventions 1.44 (semconv.md sections 1 and 10), or the Collector's.
 #pragma once
 
 #include <array>
@@ -37,20 +37,25 @@ namespace limpet {
 std::string_view HostGroupName(HostGroup group);
 
 struct CollectResult {
-  uint32_t points = 0;
+  uint32_t points = 0;  ///< That the groups emitted.
   uint32_t failed = 0;  ///< Bit(HostGroup) of those that could not be read in this cycle.
 };
 
-/// Files are kept open and read again from their beginning. Some 40 KiB large, most of it the tables
-/// of interfaces and disks, whose untouched parts cost no resident memory.
+/// Files are kept open and read again from their beginning. Some 80 KiB large, most of it the tables
+/// of interfaces, disks and mounts, whose untouched parts cost no resident memory.
 class HostCollector {
  public:
   /// The texts of the options must outlive this. buffer: one file at a time, kProcFileBytes.
   HostCollector(const HostOptions& options, Files& files, Clock& clock, Log& log,
-                std::span<char> buffer);
+                std::span<char> buffer, const FilesystemProbe& filesystems = {});
   ~HostCollector();
   HostCollector(const HostCollector&) = delete;
   HostCollector& operator=(const HostCollector&) = delete;
+
+  /// Begins what is measured in other threads for the next cycle. The loop then goes on until Ready, and
+  /// a moment at most.
+  void Begin();
+  bool Ready() { return filesystem_.Ready(); }
 
   /// Emits the points of one cycle. A group that cannot be read emits nothing, never stops the
   /// others, and is logged once on entering and once on leaving that state. One that this kernel
@@ -73,6 +78,9 @@ class HostCollector {
   };
 
   void Report(HostGroup group, const Status& status);
+  GroupContext Context(UnixTime boot) {
+    return {options_, root_, clock_, log_, boot, buffer_};
+  }
 
   const HostOptions options_;
   RootFiles root_;

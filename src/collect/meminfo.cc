@@ -59,4 +59,12 @@ MemStates SplitMemory(const MemInfo& info) {
   return states;
 }
 
+uint64_t NotAvailable(const MemInfo& info) {
+  const MemStates split = SplitMemory(info);
+  const uint64_t total = info[MemField::kTotal];
+  const uint64_t available =
+      info.Has(MemField::kAvailable) ? info[MemField::kAvailable] : split.free + split.cached;
+  return total - std::min(available, total);
+}
+
 }  // namespace limpet

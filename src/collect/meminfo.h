@@ -52,6 +52,10 @@ struct MemStates {
 };
 MemStates SplitMemory(const MemInfo& info);
 
+/// What the Collector calls used: all but what is available, by the kernel's own estimate or, before it
+/// made one, by what is free or cached. It overlaps with the other states.
+uint64_t NotAvailable(const MemInfo& info);
+
 /// Parses the text of /proc/meminfo: lines of `Key:  <n> kB` or `Key: <n>`; other keys are skipped.
 /// Returns bytes (the file counts KiB) and numbers of pages.
 /// kInvalid: MemTotal or MemFree is missing, MemTotal is 0, or a number of a known key is malformed

@@ -39,10 +39,14 @@ Status MemoryGroup::Collect(const GroupContext& context, Points& out) {
     uint64_t bytes;
   };
   const MemStates split = SplitMemory(info);
-  const State states[] = {{"used", split.used},
-                          {"free", split.free},
-                          {"buffers", split.buffers},
-                          {"cached", split.cached}};
+  const bool collector = context.options.names == HostNames::kCollector;
+  const State all[] = {{"used", collector ? NotAvailable(info) : split.used},
+                       {"free", split.free},
+                       {"buffers", split.buffers},
+                       {"cached", split.cached},
+                       {"slab_reclaimable", info[MemField::kSReclaimable]},
+                       {"slab_unreclaimable", info[MemField::kSUnreclaim]}};
+  const auto states = std::span(all).first(collector ? 6 : 4);
   constexpr std::string_view kState = "system.memory.state";
   out.Begin(kMemoryUsage);
   for (const State& state : states) out.Int({kState, state.name}, state.bytes);

@@ -35,21 +35,24 @@
 #include "port/linux/run_dir.h"
 #include "port/linux/signals.h"
 #include "port/linux/sockets.h"
+#include "port/linux/space_meter.h"
 #include "port/linux/stderr_log.h"
+#include "port/linux/worker_thread.h"
 #include "serve/http_server.h"
 #include "serve/routes.h"
 
 namespace limpet {
 namespace {
 
-/// Connections, listeners and signals, the worker and netlink, and curl with c-ares for each destination.
+/// Connections, listeners and signals, the workers and netlink, and curl with c-ares for each destination.
 size_t PollSlots(const Config& config) {
   const size_t received = config.receive.present ? config.receive.max_connections + 1 : 0;
-  return kHealthConnections + 8 + 2 + 4 * kDestinationsMax + received;
+  return kHealthConnections + 8 + 4 + 4 * kDestinationsMax + received;
 }
 
 constexpr size_t kDetectedBytesMax = Resource::kDetectedMax * (Resource::kValueMax + 48);  // And keys.
 constexpr size_t kResourceBytes = kResourceBytesMax + kDetectedBytesMax;
+constexpr Duration kMountsStop = Milliseconds(100);
 constexpr Duration kInsecureReminder = Seconds(3600);  // spec.md section 3, tls_insecure.
 
 /// "unsupported" → a text for people about a failed step; the exit code is the caller's.
@@ -90,6 +93,7 @@ class Runtime final : private SignalReceiver, private Reloader, private PoolRepo
  private:
   int StartTransports(Carver& carver);
   int StartWire(size_t n);
+  int StartProbe(Carver& carver);
   void DetectHost();
   int StartListeners(Carver& carver);
   int StartGate(Carver& carver);
@@ -124,6 +128,9 @@ class Runtime final : private SignalReceiver, private Reloader, private PoolRepo
   bool entered_ = false;
 
   SpoolRuntime spool_;
+  LinuxSpaceMeter space_meter_;
+  WorkerThread local_mounts_, remote_mounts_;
+  FilesystemProbe filesystems_;  // Nothing without the group `filesystem`.
   std::array<char, Resource::kArenaBytes> resource_arena_;
   std::array<uint8_t, kResourceBytes> resource_bytes_;
   TextBuffer<40> instance_;
@@ -158,6 +165,7 @@ int Runtime::Start(Carver& carver) {
   const std::span<std::byte> scratch = carver.Take(plan_.of(Holder::kScratch).bytes);
   scratch_ = {reinterpret_cast<char*>(scratch.data()), scratch.size()};
   DetectHost();
+  if (const int code = StartProbe(carver); code != kExitOk) return code;
   if (const int code = StartGate(carver); code != kExitOk) return code;
 
   AgentMemory memory;
@@ -186,7 +194,7 @@ int Runtime::Start(Carver& carver) {
   TokenCheck* const token = config_.receive.bearer_token_file.empty() ? nullptr : &gate_->token;
   agent_.emplace(config_, identity_, memory,
                  AgentPorts{clock_, files_, random_, std::span(transports_).first(wires_.size()), log_, extra.source,
-                            spool_.parts(), token},
+                            spool_.parts(), filesystems_, token},
                  static_cast<PoolReporter&>(*this));
   if (spool_.parts().store != nullptr) agent_->Resume(spool_.opened(), spool_.status());
   return StartListeners(carver);
@@ -303,6 +311,20 @@ void Runtime::DetectHost() {
   identity_.resource = encoded.value();
 }
 
+/// The threads that ask filesystems for their space.
+int Runtime::StartProbe(Carver& carver) {
+  const std::span<std::byte> stacks = carver.Take(plan_.of(Holder::kMounts).bytes);
+  if (stacks.empty()) return kExitOk;
+  Status started = local_mounts_.Start(stacks.first(kMountStackBytes), poller_);
+  if (started.ok()) started = remote_mounts_.Start(stacks.subspan(kMountStackBytes), poller_);
+  if (!started.ok()) {
+    Fail(log_, "cannot start", "the threads for filesystems", started);
+    return kExitInternal;
+  }
+  filesystems_ = {&space_meter_, &local_mounts_, &remote_mounts_};
+  return kExitOk;
+}
+
 int Runtime::StartListeners(Carver& carver) {
   // The control socket, where there is one, is the first listener.
   const bool control = !run_dir_.path().empty();
@@ -411,6 +433,10 @@ void Runtime::Finish() {
   }
   if (server_) server_->Close();
   spool_.Stop();
+  // A filesystem that does not answer keeps nobody from leaving.
+  const MonoTime soon = clock_.Monotonic() + kMountsStop;
+  local_mounts_.StopUntil(soon);
+  remote_mounts_.StopUntil(soon);
   agent_.reset();
   for (Wire& wire : wires_) wire.transport.reset();
   client_.reset();
@@ -490,7 +516,7 @@ std::span<const PoolUse> Runtime::Report() {
   if (gate_ != nullptr) pools_[count++] = gate_->bodies.use();
   if (const PoolUse libc = LibcPoolUse(); libc.bytes > 0) pools_[count++] = libc;
   // The others are handed out whole at start.
-  for (const Holder holder : {Holder::kConfig, Holder::kSlab, Holder::kGzip, Holder::kDelivery, Holder::kScratch, Holder::kListener,
+  for (const Holder holder : {Holder::kConfig, Holder::kMounts, Holder::kSlab, Holder::kGzip, Holder::kDelivery, Holder::kScratch, Holder::kListener,
                               Holder::kProgram}) {
     const Share& share = plan_.of(holder);
     if (share.bytes > 0) pools_[count++] = {share.name, share.bytes, share.bytes, share.bytes, 0};

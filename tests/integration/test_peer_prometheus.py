@@ -6,9 +6,14 @@ millisecond into the future: that sample alone is then too late. All others have
 each once, and the bad one is a dead letter.
 """
 
+import gzip
 import json
 import math
+import os
+import pathlib
 import re
+import subprocess
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -18,7 +23,7 @@ import pytest
 
 from endpoint import Answer, Endpoint, message_type
 from limpet import FAST, free_port, until
-from otlp import points
+from otlp import attributes, points, points_of
 from peers import Server, peer, report, table
 
 OTLP = "/api/v1/otlp"
@@ -28,10 +33,10 @@ BAD = "system.memory.linux.available"     # A metric of one series.
 class Prometheus:
     """The server with its defaults: it refuses what is out of order."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, config_text="global: {}\n"):
         self.url = f"http://127.0.0.1:{free_port()}"
         config = folder / "prometheus.yml"
-        config.write_text("global: {}\n")
+        config.write_text(config_text)
         self.server = Server(folder / "prometheus.log", peer("prometheus"), f"--config.file={config}",
                              f"--storage.tsdb.path={folder}/tsdb", "--web.enable-otlp-receiver",
                              f"--web.listen-address={self.url[7:]}", "--log.level=warn")
@@ -65,12 +70,15 @@ class Prometheus:
         assert status, "Prometheus is gone"
         return Answer(status, body=body, headers={"Content-Type": headers.get("Content-Type")})
 
+    def query(self, query, **parameters):
+        status, body, _ = self.get("/api/v1/query?" + urllib.parse.urlencode({"query": query, **parameters}))
+        assert status == 200, body
+        return json.loads(body)["data"]["result"]
+
     def samples(self, query):
         """All samples of the last hour: a list of (labels, [ms, …]). target_info is not one of ours."""
-        status, body, _ = self.get("/api/v1/query?" + urllib.parse.urlencode({"query": f"{query}[1h]"}))
-        assert status == 200, body
         return [(series["metric"], [round(float(time) * 1000) for time, _ in series["values"]])
-                for series in json.loads(body)["data"]["result"]]
+                for series in self.query(f"{query}[1h]")]
 
 
 class Spoiler:
@@ -187,3 +195,91 @@ def test_one_bad_sample(limpet, folder, moments):
     assert letter["key"].startswith(f"{spoiler.key}.")
     assert points(next(r.message for r in tries if r.key == letter["key"])) == [spoiler.bad]
     assert str(spoiler.bad.time) in shown.stdout
+
+
+REPLAY = pathlib.Path(os.environ.get("LIMPET", "limpet")).with_name("host-replay")
+# The names as they are, so that series can be found again; and what tells processes apart.
+AS_SENT = """\
+otlp:
+  translation_strategy: NoTranslation
+  promote_resource_attributes: [process.pid]
+"""
+EDGE_BYTES = {"__name__": "system.network.io", "network.interface.name": "eth0",
+              "network.io.direction": "receive"}
+
+
+def replayed(folder):
+    """The requests of tests/replay, their bodies as they went over the wire; how many points were
+    collected; when it began."""
+    path, begin = folder / "requests", int(time.time()) - 50 * 60
+    collected = int(subprocess.run([REPLAY, str(begin), path], check=True, capture_output=True).stdout)
+    requests = []
+    with open(path, "rb") as file:
+        while head := file.readline().split():
+            requests.append((head[0].decode(), file.read(int(head[1]))))
+    return requests, collected, begin
+
+
+def series_of(message):
+    """The plain samples as Prometheus shall have them: (labels, ms, value)."""
+    for resource in message.resource_metrics:
+        of_resource = attributes(resource.resource.attributes)
+        labels = {"job": of_resource["service.name"], "instance": of_resource["service.instance.id"]}
+        if "process.pid" in of_resource:
+            labels["process.pid"] = str(of_resource["process.pid"])
+        for metric in (metric for scope in resource.scope_metrics for metric in scope.metrics):
+            for point in points_of(metric):
+                if point.number == "histogram":
+                    continue
+                own = {name: str(value) for name, value in point.attributes.items()}
+                yield (frozenset({"__name__": metric.name, **labels, **own}.items()),
+                       point.time // 1_000_000, float(point.value))
+
+
+def test_half_an_hour_with_outages(folder):
+    """A host of which the network, the destination's memory and the program itself fail in turn."""
+    requests, collected, begin = replayed(folder)
+    expected, identities, counters = {}, set(), set()
+    with Prometheus(folder, AS_SENT) as prometheus:
+        for encoding, body in requests:
+            headers = {"Content-Type": "application/x-protobuf"}
+            if encoding == "gzip":
+                headers["Content-Encoding"] = "gzip"
+            answer = prometheus.write(f"{OTLP}/v1/metrics", body, headers)
+            assert answer.status == 200, answer.body
+            message = message_type("metrics").FromString(gzip.decompress(body) if encoding == "gzip" else body)
+            for labels, ms, value in series_of(message):
+                assert expected.setdefault((labels, ms), value) == value, "an item has changed"
+                identities.add(labels)
+            counters |= {point.name for point in points(message) if point.kind == "counter"}
+        stored = {(frozenset(series["metric"].items()), round(float(at) * 1000)): float(value)
+                  for series in prometheus.query('{job="limpet"}[1h]') if "__name__" in series["metric"]
+                  for at, value in series["values"]}
+        resets = {name: prometheus.query(f'max(resets({{"{name}"}}[1h]))') for name in counters}
+        selector = ",".join(f'{json.dumps(key)}="{value}"' for key, value in EDGE_BYTES.items()
+                            if key != "__name__")
+        rate = prometheus.query(f'rate({{"{EDGE_BYTES["__name__"]}",{selector}}}[25m])', time=begin + 1795)
+
+    ours = {key: value for key, value in stored.items()
+            if dict(key[0])["__name__"] != "target_info" and key[0] in identities}
+    assert ours == expected
+    strangers = {dict(labels)["__name__"] for labels, _ in stored if labels not in identities} - {"target_info"}
+    assert all(name.startswith("limpet.") for name in strangers), strangers
+    # A moment that two requests have in part is there once; histograms have series of their own.
+    assert collected - len(expected) < collected / 50
+    for name, found in resets.items():
+        # What the program counts of itself begins anew with it, the kernel's counters do not.
+        allowed = {0, 1} if name.startswith("limpet.") else {0}
+        assert {float(one["value"][1]) for one in found} <= allowed, name
+    # Through all of it the interface took a kilobyte a second.
+    assert [float(series["value"][1]) for series in rate] == [pytest.approx(1000, rel=0.01)]
+    # Nothing is missing in between: each series of the host has a sample every five seconds.
+    moments = {}
+    for labels, ms in expected:
+        moments.setdefault(labels, []).append(ms)
+    steady = [sorted(times) for labels, times in moments.items()
+              if dict(labels)["__name__"] == "system.memory.usage"]
+    assert steady and all(len(times) > 355 for times in steady)
+    gaps = [later - earlier for times in steady for earlier, later in zip(times, times[1:])]
+    assert max(gaps) <= 6000, "but for the restart"
+    print(f"{len(requests)} requests, {len(identities)} series, {len(expected)} samples")

@@ -46,7 +46,7 @@ ALLOCATES = re.compile(r"(m|c|re|aligned_)alloc|reallocarray|(posix_)?memalign|f
                        r"|operator (new|delete)\b.*|mmap|s?brk")
 
 # Headers that neither allocate nor reach the system; the rest of C and C++ is for port/.
-STANDARD = set("""algorithm array bit bitset charconv cmath compare concepts cstddef cstdint cstring
+STANDARD = set("""algorithm array atomic bit bitset charconv cmath compare concepts cstddef cstdint cstring
     initializer_list limits memory new numeric optional span string_view tuple type_traits utility
     variant""".split())
 STANDARD_AT = {"src/base/text.cc": {"cstdio", "cstdlib"}}  # snprintf and strtod, for numbers.

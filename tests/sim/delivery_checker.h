@@ -184,6 +184,10 @@ class DeliveryChecker {
       if (point.time == 0) continue;  // A histogram, which the reader only counts.
       std::string series = point.metric;
       for (const auto& [key, value] : point.attributes) series += "," + key + "=" + value;
+      // One host, but each process has a resource of its own.
+      if (const auto pid = point.resource.find("process.pid"); pid != point.resource.end()) {
+        series += ",pid=" + pid->second;
+      }
       int64_t& newest = newest_[series];
       if (point.time <= newest && !may_go_back) Broken("a series went back in time");
       newest = std::max(newest, point.time);
