@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "collect/prometheus_text.h"
 #include "limpet/limits.h"
 
 namespace limpet {
@@ -19,7 +20,8 @@ class Checker final : public PrometheusHandler {
     // Not the identity of a series without labels.
     const auto type = static_cast<uint8_t>(instrument);
     const std::optional<SeriesTable::Entry> entry = series_.FindOrAdd(~identity, type);
-    if (!entry) return Fits();
+    if (!entry) return {Code::kFull, 0, kFullTable};
+    if (entry->added) return {};
     if (entry->place >= before_) {
       return {Code::kInvalid, 0, "the lines of a metric do not stand together, or its type comes after them"};
     }
@@ -29,17 +31,41 @@ class Checker final : public PrometheusHandler {
 
   Status OnPoint(Instrument, const PrometheusPoint& point) override {
     const std::optional<SeriesTable::Entry> entry = series_.FindOrAdd(point.identity, 0);
-    if (!entry) return Fits();
+    if (!entry) return {Code::kFull, 0, kFullTable};
+    if (entry->added) return {};
     return {Code::kInvalid, 0,
             entry->place >= before_ ? "a series is there twice" : "a series is in another file too"};
   }
 
  private:
-  Status Fits() const { return series_.full() ? Status{Code::kFull, 0, kFullTable} : Status(); }
-
   SeriesTable& series_;
   const size_t before_;
 };
+
+struct Text {
+  std::string_view text;
+  UnixTime written;  ///< From 1970 until now.
+};
+
+/// kUnavailable: too old.
+Result<Text> Read(const GroupContext& context, int file) {
+  Files& files = context.root.files();
+  const Result<UnixTime> written = files.ModifiedAt(file);
+  if (!written.ok()) return written.status();
+  const UnixTime now = context.clock.Wall();
+  if (now - written.value() > context.options.textfile_max_age) return {Code::kUnavailable, 0, kStaleFile};
+  const Result<std::string_view> text = ReadWhole(files, file, context.buffer);
+  if (!text.ok()) return text.status();
+  return Text{text.value(), std::max(UnixTime{}, std::min(written.value(), now))};
+}
+
+Result<Text> Read(const GroupContext& context, std::string_view path) {
+  const Result<int> file = context.root.files().Open(path);
+  if (!file.ok()) return file.status();
+  const Result<Text> text = Read(context, file.value());
+  context.root.files().Close(file.value());
+  return text;
+}
 
 class Emitter final : public PrometheusHandler {
  public:
@@ -74,13 +100,13 @@ std::optional<SeriesTable::Entry> SeriesTable::FindOrAdd(uint64_t identity, uint
   for (; slots_[slot] != 0; slot = (slot + 1) % kSlots) {
     if (identities_[slot] != identity) continue;
     const size_t place = slots_[slot] - size_t{1};
-    return Entry{place, places_[place].tag};
+    return Entry{.place = place, .tag = places_[place].tag, .added = false};
   }
-  if (full()) return std::nullopt;
+  if (size_ == kMax) return std::nullopt;
   identities_[slot] = identity;
   places_[size_] = {static_cast<uint16_t>(slot), tag};
   slots_[slot] = static_cast<uint16_t>(++size_);
-  return std::nullopt;
+  return Entry{.place = size_ - 1, .tag = tag, .added = true};
 }
 
 void SeriesTable::Truncate(size_t size) {
@@ -161,44 +187,24 @@ void TextfileGroup::CollectFile(const GroupContext& context, std::string_view di
                                 Points& out) {
   TextBuffer<kPathMax> path;
   path << directory << (directory.ends_with('/') ? "" : "/") << file.name();
-  std::string_view text;
-  Status status = path.overflowed() ? Status{Code::kInvalid, 0, "path is too long"}
-                                    : Read(context, path.text(), text);
-  if (status.code == Code::kNotFound) return;  // Renamed since it was listed.
+  const Result<Text> read = Read(context, path.text());  // A cut path is too long to be opened.
+  if (read.status().code == Code::kNotFound) return;  // Renamed since it was listed.
+  const std::string_view text = read.value().text;
+  Status status = read.status();
   if (status.ok()) {
     const size_t before = series_.size();
     Checker checker(series_);
     status = ParsePrometheusText(text, checker);
     if (!status.ok()) series_.Truncate(before);
   }
-  Report(context, file, status);
+  Note(context.log, file, status, read.value().written);
   if (!status.ok()) return;
-
-  // The file does not say since when it counts: known is only when it was first seen. No start lies
-  // after its point, even where the clock was set back.
-  out.CountSince(std::min(context.boot + (file.since - MonoTime{}), context.clock.Wall()));
+  out.CountSince(file.since);  // The file does not say more.
   Emitter emitter(out);
-  (void)ParsePrometheusText(text, emitter);
+  (void)ParsePrometheusText(text, emitter);  // As before, without a mistake.
 }
 
-/// kUnavailable: too old.
-Status TextfileGroup::Read(const GroupContext& context, std::string_view path, std::string_view& text) {
-  Files& files = context.root.files();
-  const Result<int> file = files.Open(path);
-  if (!file.ok()) return file.status();
-  const Result<UnixTime> modified = files.ModifiedAt(file.value());
-  Result<std::string_view> read = modified.status();
-  if (modified.ok() && context.clock.Wall() - modified.value() > context.options.textfile_max_age) {
-    read = Status{Code::kUnavailable, 0, kStaleFile};
-  } else if (modified.ok()) {
-    read = ReadWhole(files, file.value(), context.buffer);
-  }
-  files.Close(file.value());
-  text = read.ok() ? read.value() : std::string_view();
-  return read.status();
-}
-
-void TextfileGroup::Report(const GroupContext& context, File& file, const Status& status) {
+void TextfileGroup::Note(Log& log, File& file, const Status& status, UnixTime written) {
   const auto state = [&] {
     switch (status.code) {
       case Code::kOk: return State::kFine;
@@ -210,14 +216,13 @@ void TextfileGroup::Report(const GroupContext& context, File& file, const Status
   }();
   if (state == file.state) return;
   if (state != State::kFine) {
-    context.log.Warn("a textfile is left out", {{"file", file.name()},
-                                                {state == State::kUnreadable ? "number" : "line", status.detail},
-                                                {"error", status.where}});
+    log.Warn("a textfile is left out", {{"file", file.name()},
+                                        {"line", state == State::kUnreadable ? 0 : status.detail},
+                                        {"error", status.where},
+                                        {"reason", CodeName(status.code)}});
   } else {
-    if (file.state != State::kNew) {
-      context.log.Info("a textfile can be read again", {{"file", file.name()}});
-    }
-    file.since = context.clock.Monotonic();
+    if (file.state != State::kNew) log.Info("a textfile can be read again", {{"file", file.name()}});
+    file.since = written;
   }
   file.state = state;
 }

@@ -10,7 +10,6 @@
 
 #include "base/text.h"
 #include "collect/group.h"
-#include "collect/prometheus_text.h"
 
 namespace limpet {
 
@@ -22,11 +21,11 @@ class SeriesTable {
   struct Entry {
     size_t place;  ///< In order of being added.
     uint8_t tag;   ///< As it was added.
+    bool added;    ///< Just now: it was not there.
   };
 
-  /// Is it there already? Else it is added, unless the table is full.
+  /// Nothing when it is not there, and the table is full.
   std::optional<Entry> FindOrAdd(uint64_t identity, uint8_t tag);
-  bool full() const { return size_ == kMax; }
   size_t size() const { return size_; }
   /// Forgets what was added since size() was this.
   void Truncate(size_t size);
@@ -65,7 +64,7 @@ class TextfileGroup final : public Group {
     uint8_t size = 0;
     bool listed = false;  // In this cycle.
     State state = State::kNew;
-    MonoTime since;       // Fine without a break.
+    UnixTime since;       // When it had been written, as it was first seen fine without a break.
 
     std::string_view name() const { return {text.data(), size}; }
   };
@@ -75,8 +74,7 @@ class TextfileGroup final : public Group {
   void NoteName(std::string_view name);
   void ForgetVanished();
   void CollectFile(const GroupContext& context, std::string_view directory, File& file, Points& out);
-  Status Read(const GroupContext& context, std::string_view path, std::string_view& text);
-  void Report(const GroupContext& context, File& file, const Status& status);
+  void Note(Log& log, File& file, const Status& status, UnixTime written);
 
   SeriesTable series_;
   std::array<File, kFilesMax> files_{};
