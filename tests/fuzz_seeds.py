@@ -182,10 +182,21 @@ def sys_():
             yield bytes([number]) + "\n".join(names.split() + [""] + texts[shift:] + texts[:shift]).encode()
 
 
+def textfile():
+    """Each kind of metric, and what may stand around them."""
+    for kind in "counter", "gauge", "untyped":
+        yield f'# HELP m text\n# TYPE m {kind}\nm{{a="b",c="\\\\\\"\\n",}} +Inf\nm NaN\n'.encode()
+    yield (b'# TYPE h histogram\n' + b''.join(
+        b'h_bucket{a="%d",le="0.5"} 1\nh_bucket{a="%d",le="+Inf"} 3\nh_sum{a="%d"} 4.5\nh_count{a="%d"} 3\n'
+        % (n, n, n, n) for n in range(2)))
+    yield b'# TYPE s summary\ns{quantile="0.5"} 1\ns{quantile="0.99"} NaN\ns_sum 2e3\ns_count 7\nx:y 1\n\n# EOF\n'
+
+
 def main():
     name, folder = sys.argv[1], pathlib.Path(sys.argv[2])
-    for number, seed in enumerate({"config": config, "gzip": gzip_, "http": http, "json": json_,
-                                   "proc": proc, "sys": sys_, "walk": walk}.get(name, lambda: [])()):
+    seeds = {"config": config, "gzip": gzip_, "http": http, "json": json_, "proc": proc, "sys": sys_,
+             "textfile": textfile, "walk": walk}
+    for number, seed in enumerate(seeds.get(name, lambda: [])()):
         (folder / str(number)).write_bytes(seed)
 
 

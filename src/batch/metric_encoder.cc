@@ -12,6 +12,7 @@ uint32_t DataField(Instrument instrument) {
     case Instrument::kCounter:
     case Instrument::kUpDownCounter: return otlp_Metric_sum_tag;
     case Instrument::kHistogram: return otlp_Metric_histogram_tag;
+    case Instrument::kSummary: return otlp_Metric_summary_tag;
   }
   return otlp_Metric_gauge_tag;
 }
@@ -57,7 +58,7 @@ void MetricEncoder::OpenMetric() {
   if (scope_mark_ == 0) OpenScope();
   metric_mark_ = out().Open(otlp_ScopeMetrics_metrics_tag);
   out().String(otlp_Metric_name_tag, metric_.name);
-  out().String(otlp_Metric_unit_tag, metric_.unit);
+  if (!metric_.unit.empty()) out().String(otlp_Metric_unit_tag, metric_.unit);
   data_mark_ = out().Open(DataField(metric_.instrument));
 }
 
@@ -66,7 +67,8 @@ void MetricEncoder::CloseMetric() {
   constexpr uint64_t kCumulative = 2;
   if (metric_.instrument == Instrument::kHistogram) {
     out().Varint(otlp_Histogram_aggregation_temporality_tag, kCumulative);
-  } else if (metric_.instrument != Instrument::kGauge) {
+  } else if (metric_.instrument == Instrument::kCounter ||
+             metric_.instrument == Instrument::kUpDownCounter) {
     out().Varint(otlp_Sum_aggregation_temporality_tag, kCumulative);
     if (metric_.instrument == Instrument::kCounter) out().Bool(otlp_Sum_is_monotonic_tag, true);
   }
@@ -146,6 +148,23 @@ void MetricEncoder::Histogram(std::span<const Attribute> attributes,
     out().PackedFixed64(otlp_HistogramDataPoint_bucket_counts_tag, buckets);
     out().PackedDouble(otlp_HistogramDataPoint_explicit_bounds_tag, bounds);
     WriteAttributes(out(), otlp_HistogramDataPoint_attributes_tag, attributes);
+  });
+}
+
+void MetricEncoder::Summary(std::span<const Attribute> attributes, std::span<const Quantile> quantiles,
+                            uint64_t count, double sum) {
+  Point(otlp_Summary_data_points_tag, [&] {
+    out().SignedFixed64(otlp_SummaryDataPoint_start_time_unix_nano_tag, start_.ns);
+    out().SignedFixed64(otlp_SummaryDataPoint_time_unix_nano_tag, stamp_.wall.ns);
+    out().Fixed64(otlp_SummaryDataPoint_count_tag, count);
+    out().Double(otlp_SummaryDataPoint_sum_tag, sum);
+    for (const Quantile& one : quantiles) {
+      const size_t mark = out().Open(otlp_SummaryDataPoint_quantile_values_tag);
+      out().Double(otlp_SummaryDataPoint_ValueAtQuantile_quantile_tag, one.quantile);
+      out().Double(otlp_SummaryDataPoint_ValueAtQuantile_value_tag, one.value);
+      out().Close(mark);
+    }
+    WriteAttributes(out(), otlp_SummaryDataPoint_attributes_tag, attributes);
   });
 }
 

@@ -25,16 +25,16 @@ class MetricEncoder final : public MetricSink {
   /// Begins a cycle: all its points carry this time. Counters and histograms carry `start`.
   void Start(const Stamp& stamp, UnixTime start);
 
-  /// For the metrics that follow: since when their counters count.
-  void CountSince(UnixTime start) { start_ = start; }
-
   void BeginEntity(std::span<const Attribute> attributes, UnixTime start) override;
   void EndEntity() override;
+  void CountSince(UnixTime start) override { start_ = start; }
   void Begin(const Metric& metric) override;
   void Int(std::span<const Attribute> attributes, int64_t value) override;
   void Double(std::span<const Attribute> attributes, double value) override;
   void Histogram(std::span<const Attribute> attributes, std::span<const double> bounds,
                  std::span<const uint64_t> buckets, double sum) override;
+  void Summary(std::span<const Attribute> attributes, std::span<const Quantile> quantiles,
+               uint64_t count, double sum) override;
   using MetricSink::Double;
   using MetricSink::Int;
 

@@ -17,6 +17,7 @@ class Points {
     sink_.BeginEntity(attributes, start);
   }
   void EndEntity() { sink_.EndEntity(); }
+  void CountSince(UnixTime start) { sink_.CountSince(start); }
   void Begin(const Metric& metric) { sink_.Begin(metric); }
   void Int(std::span<const Attribute> attributes, uint64_t value) {
     sink_.Int(attributes, static_cast<int64_t>(value));
@@ -24,6 +25,16 @@ class Points {
   }
   void Double(std::span<const Attribute> attributes, double value) {
     sink_.Double(attributes, value);
+    ++count_;
+  }
+  void Histogram(std::span<const Attribute> attributes, std::span<const double> bounds,
+                 std::span<const uint64_t> buckets, double sum) {
+    sink_.Histogram(attributes, bounds, buckets, sum);
+    ++count_;
+  }
+  void Summary(std::span<const Attribute> attributes, std::span<const Quantile> quantiles,
+               uint64_t count, double sum) {
+    sink_.Summary(attributes, quantiles, count, sum);
     ++count_;
   }
   void Int(const Attribute& attribute, uint64_t value) { Int(std::span(&attribute, 1), value); }

@@ -12,9 +12,9 @@
 
 namespace limpet {
 
-enum class Instrument : uint8_t { kGauge, kCounter, kUpDownCounter, kHistogram };
+enum class Instrument : uint8_t { kGauge, kCounter, kUpDownCounter, kHistogram, kSummary };
 
-/// A metric's identity: name and unit of the semantic conventions.
+/// A metric's identity: name and unit of the semantic conventions; an empty unit is none.
 struct Metric {
   std::string_view name;
   std::string_view unit;
@@ -42,6 +42,12 @@ struct Attribute {
   bool is_bool = false;
 };
 
+/// A value that a part of what was observed does not exceed; quantile: that part, 0 to 1.
+struct Quantile {
+  double quantile = 0;
+  double value = 0;
+};
+
 class MetricSink {
  public:
   /// The metrics that follow, until EndEntity, are of a part of the host that is a resource of its
@@ -52,6 +58,9 @@ class MetricSink {
   }
   virtual void EndEntity() {}
 
+  /// For the metrics that follow, until the next of these: since when their counters count.
+  virtual void CountSince(UnixTime start) { (void)start; }
+
   /// The points that follow, until the next Begin, belong to this metric.
   virtual void Begin(const Metric& metric) = 0;
   virtual void Int(std::span<const Attribute> attributes, int64_t value) = 0;
@@ -59,6 +68,11 @@ class MetricSink {
   /// buckets: counts between the bounds, one more than bounds.
   virtual void Histogram(std::span<const Attribute> attributes, std::span<const double> bounds,
                          std::span<const uint64_t> buckets, double sum) = 0;
+  /// Others make them, limpet passes them on: a sink that never sees any may ignore it.
+  virtual void Summary(std::span<const Attribute> attributes, std::span<const Quantile> quantiles,
+                       uint64_t count, double sum) {
+    (void)attributes, (void)quantiles, (void)count, (void)sum;
+  }
 
   // Short forms for no attribute or a braced list of them.
   void Int(int64_t value) { Int(std::span<const Attribute>(), value); }

@@ -31,6 +31,8 @@ std::string_view TypeName(Instrument instrument) {
       return "counter";
     case Instrument::kHistogram:
       return "histogram";
+    case Instrument::kSummary:
+      return "summary";
     case Instrument::kGauge:
     case Instrument::kUpDownCounter:
       return "gauge";
