@@ -29,7 +29,7 @@ void Fuzz(Signal signal, std::span<const uint8_t> request) {
   LIMPET_CHECK(cut.value().kept.first == valid.value().first);
   LIMPET_CHECK(cut.value().kept.last == valid.value().last);
 
-  RequestSplitter splitter(signal, request, kBatchBytes), ahead = splitter;
+  RequestSplitter splitter(signal, request, valid.value().items, kBatchBytes), ahead = splitter;
   uint64_t items = 0;
   for (SplitStep step; !step.done;) {
     WireWriter out(batch);

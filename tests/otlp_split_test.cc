@@ -76,7 +76,8 @@ struct Part {
 std::vector<Part> Split(Signal signal, const std::string& request, size_t batch_bytes,
                         uint32_t batch_items, size_t first_room) {
   std::vector<Part> parts;
-  RequestSplitter splitter(signal, Bytes(request), batch_bytes);
+  const uint32_t items = ValidateExportRequest(signal, Bytes(request)).value().items;
+  RequestSplitter splitter(signal, Bytes(request), items, batch_bytes);
   for (bool done = false; !done;) {
     const size_t room = parts.empty() ? first_room : batch_bytes;
     std::vector<uint8_t> batch(room);
@@ -186,7 +187,7 @@ TEST(RequestSplitter, MetricsKeepWhatIsAroundTheirPoints) {
 TEST(RequestSplitter, AStepWithoutRoomTakesNothing) {
   const std::string request = Field(1, Field(2, Field(2, "") + Field(2, "")));
   for (const bool no_bytes : {true, false}) {
-    RequestSplitter splitter(Signal::kLogs, Bytes(request), 100);
+    RequestSplitter splitter(Signal::kLogs, Bytes(request), 2, 100);
     const SplitStep step = splitter.Next(nullptr, no_bytes ? 0 : 100, no_bytes ? 10 : 0);
     EXPECT_EQ(step.items + step.rejected + step.bytes, 0u);
     EXPECT_FALSE(step.done);

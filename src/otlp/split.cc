@@ -74,8 +74,9 @@ class RequestSplitter::Part {
   std::array<size_t, kLevelsMax> marks_{};
 };
 
-RequestSplitter::RequestSplitter(Signal signal, std::span<const uint8_t> request, size_t batch_bytes)
-    : request_(request), batch_bytes_(batch_bytes) {
+RequestSplitter::RequestSplitter(Signal signal, std::span<const uint8_t> request, uint32_t items,
+                                 size_t batch_bytes)
+    : request_(request), items_(items), batch_bytes_(batch_bytes) {
   LIMPET_CHECK(request.size() <= UINT32_MAX);
   Enter(levels_[0], RequestSchema(signal), 0, request);
 }
@@ -120,13 +121,10 @@ bool RequestSplitter::FitsABatch(size_t bytes) const {
 SplitStep RequestSplitter::Next(WireWriter* out, size_t bytes_room, uint32_t items_room) {
   SplitStep step;
   Part part(*this, out);
-  if (depth_ == 0 && !levels_[0].begun && request_.size() <= bytes_room) {
-    const uint32_t items = CountItems(*levels_[0].message, WireReader(request_));
-    if (items <= items_room) {
-      part.Add(request_);
-      step.items = items;
-      levels_[0].child = levels_[0].end;
-    }
+  if (depth_ == 0 && !levels_[0].begun && request_.size() <= bytes_room && items_ <= items_room) {
+    part.Add(request_);
+    step.items = items_;
+    levels_[0].child = levels_[0].end;
   }
   for (;;) {
     Level& level = levels_[depth_];

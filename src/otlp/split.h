@@ -29,9 +29,9 @@ struct SplitStep {
 /// Keeps its place in offsets, so that it can be copied, to go ahead and look.
 class RequestSplitter {
  public:
-  /// request: one that ValidateExportRequest has passed; it must stay where it is.
-  /// batch_bytes: room of an empty batch.
-  RequestSplitter(Signal signal, std::span<const uint8_t> request, size_t batch_bytes);
+  /// request: one that ValidateExportRequest has passed and found so many items in; it must stay where
+  /// it is. batch_bytes: room of an empty batch.
+  RequestSplitter(Signal signal, std::span<const uint8_t> request, uint32_t items, size_t batch_bytes);
 
   /// Appends as much of what is left as there is room for. What fits is copied as it is: the request,
   /// else a resource, scope or metric; only where that does not fit is it taken apart, its other fields
@@ -63,6 +63,7 @@ class RequestSplitter {
   bool FitsABatch(size_t bytes) const;
 
   std::span<const uint8_t> request_;
+  uint32_t items_;
   size_t batch_bytes_;
   std::array<Level, kLevelsMax> levels_;
   size_t depth_ = 0;  ///< Of the level whose child is next.

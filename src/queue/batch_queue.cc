@@ -230,14 +230,15 @@ std::span<const uint8_t> BatchQueue::Payload::At(size_t offset) const {
   // Position in the chain: the entry comes first, and the checkpoints before the bytes.
   const size_t skipped = scope_ == Scope::kRecord ? 0 : queue_->header(id_).checkpoint_bytes;
   const size_t position = sizeof(Entry) + skipped + offset;
-  uint32_t block = id_.block;
-  for (size_t skip = position / sizeof(Block::bytes); skip > 0; --skip) {
-    block = queue_->blocks_[block].next;
-    LIMPET_CHECK(block < queue_->block_count_);
+  const size_t nth = position / sizeof(Block::bytes);
+  if (block_ == UINT32_MAX || nth < nth_) block_ = id_.block, nth_ = 0;
+  for (; nth_ < nth; ++nth_) {
+    block_ = queue_->blocks_[block_].next;
+    LIMPET_CHECK(block_ < queue_->block_count_);
   }
   const size_t at = position % sizeof(Block::bytes);
   const size_t count = std::min(sizeof(Block::bytes) - at, size() - offset);
-  return {queue_->blocks_[block].bytes.data() + at, count};
+  return {queue_->blocks_[block_].bytes.data() + at, count};
 }
 
 }  // namespace limpet

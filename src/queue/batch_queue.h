@@ -121,7 +121,7 @@ class BatchQueue {
   size_t own_bytes() const { return own_blocks_ * sizeof(Block); }
 
   /// The stored bytes of a batch, piece by piece; of a record also its checkpoints in front. Valid
-  /// until Remove, for a pinned batch until Unpin, and then in another thread too.
+  /// until Remove, for a pinned batch until Unpin, and then in another thread too. One reader each.
   class Payload final : public Body {
    public:
     enum class Scope : uint8_t { kBytes, kRecord };
@@ -135,6 +135,9 @@ class BatchQueue {
     const BatchQueue* queue_ = nullptr;
     BatchId id_;
     Scope scope_ = Scope::kBytes;
+    // Where the last piece was: who reads on need not follow the chain from its head.
+    mutable uint32_t block_ = UINT32_MAX;
+    mutable size_t nth_ = 0;  // Block of the chain.
   };
 
  private:

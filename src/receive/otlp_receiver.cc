@@ -208,7 +208,7 @@ OtlpReceiver::Taken OtlpReceiver::Append(Signal signal, std::span<const uint8_t>
                         .first = Believed(facts.first, reading.wall)};
   const size_t batch_bytes = batcher_.capacity(signal).bytes;
   if (!HasRoom(signal, std::min(request.size(), batch_bytes))) return {.status = 429, .why = kFull};
-  RequestSplitter parts(signal, request, batch_bytes - merger_.growth());
+  RequestSplitter parts(signal, request, facts.items, batch_bytes - merger_.growth());
   const Batcher::Room room = batcher_.room(signal);
   if (request.size() + merger_.growth() > room.bytes || facts.items > room.items) {
     return AppendParts(signal, parts, arrival);

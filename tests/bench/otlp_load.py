@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What it costs to take OTLP in and to hand it on: limpet beside Rotel, the Collector, and the floor.
 
-usage: otlp_load.py [--requests 10000] [--items 100] [--signals logs,metrics] [NAME...]
+usage: otlp_load.py [--requests 10000] [--items 100] [--signals logs,metrics] [--callgrind] [NAME...]
 
 Each candidate gets the same requests (gzip at level 6, as SDKs send them) over 4 kept-alive connections and
 delivers to the same endpoint, which answers at once; what it got is decoded after the run. CPU is that of
@@ -12,6 +12,9 @@ hundred is compared field by field. Prints a table in Markdown.
 Run it by the Python of the cache, ~/.cache/limpet/venv/bin/python. LIMPET names the program, build/
 x86_64-linux-musl/limpet without it; the endpoint and the floor are the targets otlp_sink and otlp_floor of the
 same build folder. The other candidates come from tools/peers. The load is kept in the cache: 45 MB.
+
+--callgrind shows instead where limpet's instructions go: 600 requests unless said, by valgrind, of
+limpet.debug. The kernel's part is not in it: strace -f -c counts its calls.
 """
 
 import argparse
@@ -417,15 +420,63 @@ def cpu_seconds(pid):
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def measure(name, command, signal, path, total, count):
-    """One candidate, one signal: a dictionary of figures."""
+# What is done where: a stage is its functions with all that they call, less what follows it there.
+STAGES = [
+    ("HTTP in", ["HttpServer::OnConnection"], ["OtlpReceiver::OnRequest"]),
+    ("inflate", ["GzipDecompressor::Decompress"], []),
+    ("validate", ["ValidateExportRequest"], []),
+    ("copy into the open batch", ["OtlpReceiver::AppendPart"], []),
+    ("deflate", ["GzipCompressor::Compress"], []),
+    ("copy into the queue", ["BatchQueue::Push"], []),
+    ("HTTP out", ["CurlClient::OnReady", "CurlClient::OnTime"], []),
+    ("spool", ["SpoolStore::Run"], []),
+]
+ALL = ["Runtime::Loop", "WorkerThread::Work"]  # Without the start.
+
+
+def instructions(path):
+    """Of a file of callgrind: by function, without arguments, the instructions of it and of all that it calls."""
+    names, found = {}, collections.Counter()
+    function, calls = "", False
+    for line in path.read_text(errors="replace").splitlines():
+        if name := re.match(r"c?fn=\((\d+)\)(?: (.*))?", line):
+            if name[2]:
+                plain = name[2].replace("(anonymous namespace)::", "").removeprefix("limpet::")
+                names[name[1]] = plain.split("(")[0]
+            if line[0] == "f":
+                function = names[name[1]]
+            else:
+                callee = names[name[1]]
+        elif line.startswith("calls="):
+            calls = True
+        elif re.match(r"[-+*\d]", line) and len(line.split()) == 2:
+            if not calls or callee != function:
+                found[function] += int(line.split()[1])
+            calls = False
+    return found
+
+
+def print_stages(name, found, total, requests):
+    done = {what: sum(found[one] for one in own) - sum(found[one] for one in less) for what, own, less in STAGES}
+    everything = sum(found[one] for one in ALL)
+    done["everything else"] = everything - sum(done.values())
+    print(f"\n| {name}: instructions | an item | a request | |\n|---|---:|---:|---:|")
+    for what, count in [*done.items(), ("all", everything)]:
+        print(f"| {what} | {count / total:,.0f} | {count / requests:,.0f} | {100 * count / everything:.1f} % |")
+    sys.stdout.flush()
+
+
+def measure(name, command, signal, path, total, count, profile=None):
+    """One candidate, one signal: a dictionary of figures. profile: a file for callgrind's, of limpet.debug."""
     with tempfile.TemporaryDirectory(prefix="otlp-load-", dir=os.environ.get("OTLP_LOAD_DIR")) as folder:
         folder, port = pathlib.Path(folder), free_port()
         destination = Destination(signal, folder)
         client = Client(signal(), path, port)
         with open(folder / "log", "wb") as log:
-            process = subprocess.Popen([str(part) for part in command(folder, port, destination.port)],
-                                       stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            words = [str(part) for part in command(folder, port, destination.port)]
+            if profile:
+                words[:1] = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={profile}", f"{LIMPET}.debug"]
+            process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         try:
             deadline = time.monotonic() + 15
             while time.monotonic() < deadline and process.poll() is None:
@@ -448,7 +499,10 @@ def measure(name, command, signal, path, total, count):
             text = (folder / "log").read_text(errors="replace")[-2000:]
             raise RuntimeError(f"{error}\n{text}") from None
         finally:
-            process.kill()
+            if profile:
+                process.terminate()  # Else there is no file.
+            else:
+                process.kill()
             process.wait()
             destination.close()
         return found | {"cpu": cpu, "seconds": seconds, "again": client.again,
@@ -473,11 +527,13 @@ def verdict(found):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--requests", type=int, default=10_000)
+    parser.add_argument("--requests", type=int)
     parser.add_argument("--items", type=int, default=100)
     parser.add_argument("--signals", default="logs,metrics")
+    parser.add_argument("--callgrind", action="store_true")
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(CANDIDATES) + "; the beginning is enough")
     options = parser.parse_args()
+    options.requests = options.requests or (600 if options.callgrind else 10_000)
     chosen = [name for name in CANDIDATES if not options.names
               or any(name.lower().startswith(one.lower()) for one in options.names)]
     total = options.requests * options.items
@@ -485,6 +541,15 @@ def main():
         if signal.name not in options.signals.split(","):
             continue
         path = load(signal(), options.requests, options.items)
+        for name in chosen if options.callgrind else []:
+            if not name.startswith("limpet"):
+                continue
+            with tempfile.NamedTemporaryFile() as profile:
+                measure(name, CANDIDATES[name], signal, path, total, options.items, profile.name)
+                found = instructions(pathlib.Path(profile.name))
+            print_stages(f"{name}, {signal.name}", found, total, options.requests)
+        if options.callgrind:
+            continue
         rows = []
         for name in chosen:
             say(f"{signal.name}: {name}")

@@ -144,7 +144,7 @@ void Measure(const Kind& kind) {
     Print(counts ? "split at 64 KiB, only counting" : "split at 64 KiB", kind, request.size(), kItems,
           Seconds([&] {
             constexpr size_t kBatch = 64 * 1024;
-            RequestSplitter splitter(kind.signal, request, kBatch);
+            RequestSplitter splitter(kind.signal, request, kItems, kBatch);
             for (bool done = false; !done;) {
               WireWriter out(copy);
               done = splitter.Next(counts ? nullptr : &out, kBatch, 512).done;
