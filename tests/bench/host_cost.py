@@ -63,6 +63,7 @@ class Measured:
     def end(self):
         ticks, runtime = self.ticks() - self.from_ticks, self.runtime() - self.from_runtime
         status = pathlib.Path(f"/proc/{self.pid}/status").read_text()
+        resident = int(re.search(r"VmRSS:.*?(\d+)", status)[1]) / 1024
         requests = self.endpoint.requests[self.first:]
         count = sum(len(points(request.message)) for request in requests)
         sent = sum(len(request.body) for request in requests)
@@ -71,7 +72,7 @@ class Measured:
         return (self.name, f"{count / len(requests):.0f}", count,
                 f"{ticks * 1e6 / os.sysconf('SC_CLK_TCK') / count:.1f}", f"{runtime / 1e3 / count:.2f}",
                 f"{sent / count:.1f}", f"{(sent + heads) / count:.1f}",
-                f"{int(re.search(r'VmRSS:.*?(\d+)', status)[1]) / 1024:.1f} MiB")
+                f"{resident:.1f} MiB")
 
 
 def system_calls(folder, seconds=10):
