@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <memory>
 #include <string>
 #include <vector>
@@ -123,6 +124,35 @@ TEST(Batcher, ACycleThatOutgrowsABatchIsCutBetweenPoints) {
       ASSERT_TRUE(bench.Balances());
     }
   }
+}
+
+// What others measured: a summary, and no unit.
+TEST(Batcher, SummariesAndMetricsWithoutUnit) {
+  Bench bench(Options(512, 64 * 1024));
+  bench.encoder.Start({UnixTime{} + Seconds(20), MonoTime{} + Seconds(20)}, UnixTime{} + Seconds(10));
+  bench.encoder.CountSince(UnixTime{} + Seconds(15));
+  bench.encoder.Begin({"rpc", "", Instrument::kSummary});
+  const Attribute attribute("a", "b");
+  const Quantile quantiles[] = {{0.5, 1.5}, {0.9, 2.5}};
+  bench.encoder.Summary(std::span(&attribute, 1), quantiles, 7, 8.5);
+  EXPECT_EQ(bench.encoder.Finish(), 1u);
+  bench.batcher.Close(Signal::kMetrics);
+  const std::vector<uint8_t> raw = bench.Raw(bench.queue.Head(Signal::kMetrics));
+  EXPECT_TRUE(ValidateExportRequest(Signal::kMetrics, raw).ok());
+  const auto message = [](auto text) { return std::string(1, static_cast<char>(text.size())) + text; };
+  const auto number = [](auto value) {
+    std::string bytes(8, '\0');
+    for (size_t i = 0; i < 8; ++i) bytes[i] = static_cast<char>(std::bit_cast<uint64_t>(value) >> (8 * i));
+    return bytes;
+  };
+  const std::string point =
+      "\x11" + number(Seconds(15).ns) + "\x19" + number(Seconds(20).ns) + "\x21" + number(uint64_t{7}) + "\x29" +
+      number(8.5) + "\x32" + message("\x09" + number(0.5) + "\x11" + number(1.5)) + "\x32" +
+      message("\x09" + number(0.9) + "\x11" + number(2.5)) + "\x3a" +
+      message("\x0a\x01" "a" + std::string("\x12\x03\x0a\x01") + "b");
+  const std::string metric = "\x0a\x03rpc\x5a" + message("\x0a" + message(point));
+  const std::string_view all(reinterpret_cast<const char*>(raw.data()), raw.size());
+  EXPECT_NE(all.find("\x12" + message(metric)), std::string_view::npos);
 }
 
 // The same of entities between the host's own points: each part has the resource and the start of its
