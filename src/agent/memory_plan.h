@@ -41,7 +41,7 @@ struct Share {
 };
 
 /// Stack of each of the two that measure filesystems: of all that it does, a path is the longest.
-inline constexpr size_t kMountStackBytes = 40 * kKiB;
+inline constexpr size_t kMountStackBytes = 36 * kKiB;
 
 /// Sizes that are not the core's to know.
 struct ForeignSizes {

@@ -18,7 +18,7 @@ namespace limpet {
 class MountPass final : public Task {
  public:
   static constexpr size_t kMountsMax = 64;
-  static constexpr size_t kTextBytes = 8 * 1024;  // 128 bytes each.
+  static constexpr size_t kTextBytes = 6 * 1024;  // 96 bytes each.
 
   struct Entry {
     Mount mount;

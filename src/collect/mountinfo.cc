@@ -21,6 +21,7 @@ bool IsOctal(char c) { return c >= '0' && c <= '7'; }
 
 /// Replaces \ooo in place. The name lies in a text that may be written to.
 std::string_view Unescape(std::string_view name, std::span<char> text) {
+  if (name.empty()) return name;  // It need not lie in the text.
   char* const begin = text.data() + (name.data() - text.data());
   char* to = begin;
   for (size_t i = 0; i < name.size(); ++i) {
