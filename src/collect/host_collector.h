@@ -41,8 +41,8 @@ struct CollectResult {
   uint32_t failed = 0;  ///< Bit(HostGroup) of those that could not be read in this cycle.
 };
 
-/// Files are kept open and read again from their beginning. Some 80 KiB large, most of it the tables
-/// of interfaces, disks and mounts, whose untouched parts cost no resident memory.
+/// Files are kept open and read again from their beginning. Most of its size is the tables of
+/// interfaces, disks, mounts, sensors and textfiles, whose untouched parts cost no resident memory.
 class HostCollector {
  public:
   /// The texts of the options must outlive this. buffer: one file at a time, kProcFileBytes.

@@ -309,7 +309,9 @@ class Parser {
   Status AddBucket(std::string_view place, double value) {
     const std::optional<double> bound = ParseValue(place);
     const std::optional<uint64_t> count = ToCount(value);
-    if (!bound || std::isnan(*bound) || *bound == -HUGE_VAL) return Invalid("a bucket's le is not a number");
+    if (!bound || std::isnan(*bound) || *bound == -HUGE_VAL) {
+      return Invalid("a bucket's le is not a number");
+    }
     if (!count) return Invalid("a bucket's count is not a whole number from 0 to 2^53");
     if (infinite_ || (size_ > 0 && *bound <= bounds_[size_ - 1])) {
       return Invalid("the bounds of buckets do not ascend");
@@ -346,7 +348,9 @@ class Parser {
                           .identity = identity_ + labels_[current_].identity()};
     if (instrument_ == Instrument::kHistogram) {
       if (!count_) count_ = infinite_;
-      if (infinite_ && infinite_ != count_) return Invalid("a histogram's count is not that of its bucket +Inf");
+      if (infinite_ && infinite_ != count_) {
+        return Invalid("a histogram's count is not that of its bucket +Inf");
+      }
     }
     if (!sum_ || !count_) {
       return Invalid("a sum or a count is missing, or the lines of these labels do not stand together");

@@ -1,8 +1,5 @@
 #include "spool/sqlite.h"
 
-#include <algorithm>
-#include <span>
-
 #include <sqlite3.h>
 
 #include "base/text.h"
@@ -97,36 +94,9 @@ Status Database::Open(const char* path, const char* vfs, Mode mode) {
 
 void Database::Close() {
   if (db_ == nullptr) return;
-  ForgetKept();
   // With everything finished it cannot be busy.
   LIMPET_CHECK(sqlite3_close(db_) == SQLITE_OK);
   db_ = nullptr;
-}
-
-sqlite3_stmt* Database::TakeKept(std::string_view sql) {
-  const auto end = kept_.begin() + kept_count_;
-  const auto found = std::find_if(kept_.begin(), end, [&](sqlite3_stmt* s) { return sql == sqlite3_sql(s); });
-  if (found == end) return nullptr;
-  sqlite3_stmt* const statement = *found;
-  std::move(found + 1, end, found);
-  --kept_count_;
-  return statement;
-}
-
-void Database::Keep(sqlite3_stmt* statement) {
-  sqlite3_reset(statement);
-  sqlite3_clear_bindings(statement);
-  if (kept_count_ == kKeptMax) {
-    sqlite3_finalize(kept_[0]);
-    std::move(kept_.begin() + 1, kept_.end(), kept_.begin());
-    --kept_count_;
-  }
-  kept_[kept_count_++] = statement;
-}
-
-void Database::ForgetKept() {
-  for (sqlite3_stmt* const statement : std::span(kept_).first(kept_count_)) sqlite3_finalize(statement);
-  kept_count_ = 0;
 }
 
 Status Database::Execute(const char* sql) {
@@ -191,22 +161,12 @@ bool Database::in_transaction() const { return sqlite3_get_autocommit(db_) == 0;
 
 Status Statement::Prepare(Database& db, std::string_view sql) {
   Finish();
-  db_ = &db;
-  statement_ = db.TakeKept(sql);
-  if (statement_ != nullptr) return {};
-  const auto prepare = [&] {
-    return sqlite3_prepare_v2(db.db_, sql.data(), static_cast<int>(sql.size()), &statement_, nullptr);
-  };
-  int code = prepare();
-  if (code == SQLITE_NOMEM) {
-    db.ForgetKept();
-    code = prepare();
-  }
-  return ToStatus(code, "prepare");
+  return ToStatus(sqlite3_prepare_v2(db.db_, sql.data(), static_cast<int>(sql.size()), &statement_, nullptr),
+                  "prepare");
 }
 
 void Statement::Finish() {
-  if (statement_ != nullptr) db_->Keep(statement_);
+  sqlite3_finalize(statement_);
   statement_ = nullptr;
   failed_ = {};
 }

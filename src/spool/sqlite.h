@@ -2,7 +2,6 @@
 // library shows here. One thread at a time; all memory comes from one fixed heap.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -80,17 +79,7 @@ class Database {
  private:
   friend class Statement;
   friend class BlobStream;
-
-  // Statements that have been finished, the latest last: a commit takes the same few as the one before,
-  // and to prepare them anew costs more than to run them. Memory that is short is taken from here.
-  static constexpr size_t kKeptMax = 16;
-  sqlite3_stmt* TakeKept(std::string_view sql);
-  void Keep(sqlite3_stmt* statement);
-  void ForgetKept();
-
   sqlite3* db_ = nullptr;
-  std::array<sqlite3_stmt*, kKeptMax> kept_{};
-  size_t kept_count_ = 0;
 };
 
 /// A prepared statement. Parameters and columns are counted as SQLite does: from 1, and from 0.
@@ -102,7 +91,6 @@ class Statement {
   ~Statement() { Finish(); }
 
   Status Prepare(Database& db, std::string_view sql);
-  /// Before the database is closed.
   void Finish();
   /// For another run; the parameters stay.
   void Reset();
@@ -124,7 +112,6 @@ class Statement {
   std::span<const uint8_t> Bytes(int column) const;
 
  private:
-  Database* db_ = nullptr;
   sqlite3_stmt* statement_ = nullptr;
   Status failed_;  // Of a Bind: told by the next Step.
 };
