@@ -327,13 +327,13 @@ TEST_F(TextfileTest, MoreSeriesThanAreTaken) {
     for (int i = 0; i < count; ++i) all += name + "{i=\"" + std::to_string(i) + "\"} 1\n";
     return all;
   };
-  Write("a.prom", series("a", 1000));
-  Write("b.prom", series("b", 1000));
-  Write("c.prom", series("c", 534));  // With the two metrics that makes 1536.
-  EXPECT_EQ(Collect().points, 1534u);
-  EXPECT_EQ(log_.Count("file=b.prom line=535 error=more series"), 1u);
-  Write("c.prom", series("c", 535));
-  EXPECT_EQ(Collect().points, 1000u);
+  Write("a.prom", series("a", 500));
+  Write("b.prom", series("b", 500));
+  Write("c.prom", series("c", 266));  // With the two metrics that makes 768.
+  EXPECT_EQ(Collect().points, 766u);
+  EXPECT_EQ(log_.Count("file=b.prom line=267 error=more series"), 1u);
+  Write("c.prom", series("c", 267));
+  EXPECT_EQ(Collect().points, 500u);
 }
 
 }  // namespace

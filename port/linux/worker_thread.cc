@@ -53,6 +53,13 @@ MonoTime BootTime() {
 
 }  // namespace
 
+size_t WorkerThread::StackBytes(size_t task_bytes) {
+  const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  const long least = sysconf(_SC_THREAD_STACK_MIN);  // -1: there is none.
+  const size_t bytes = task_bytes + (least > 0 ? static_cast<size_t>(least) : 0);
+  return (bytes + page - 1) / page * page + page;  // It may begin anywhere in a page.
+}
+
 Status WorkerThread::Start(std::span<std::byte> stack, Poller& poller) {
   LIMPET_CHECK(poller_ == nullptr);
   begun_ = eventfd(0, EFD_CLOEXEC);

@@ -31,6 +31,9 @@ class WorkerThread final : public Worker, private PollHandler {
   WorkerThread& operator=(const WorkerThread&) = delete;
   ~WorkerThread() { Stop(); }
 
+  /// A stack for tasks that need this much of it, whatever the system takes of it and wherever it begins.
+  static size_t StackBytes(size_t task_bytes);
+
   /// Makes the thread; call it once. No signal is delivered to it: they are the loop's.
   /// stack: the whole pages in it are used, the lowest as a guard where pages are small; it and the
   /// poller must outlive the thread. kFull: no descriptor, slot or thread left, or the stack

@@ -86,7 +86,7 @@ Result<MemoryPlan> MemoryPlan::Make(const Config& config, const ForeignSizes& fo
   set(Holder::kSpool, "spool", spool ? SpoolMemory::Bytes(batch) : 0,
       "SQLite, its worker's stack, a record on its way");
   const bool mounts = config.host.present && (config.host.groups & Bit(HostGroup::kFilesystem)) != 0;
-  set(Holder::kMounts, "mounts", mounts ? 2 * kMountStackBytes : 0,
+  set(Holder::kMounts, "mounts", mounts ? foreign.mounts : 0,
       "stacks of the threads that measure filesystems");
   plan.slabs_ = SlabSizes(config, foreign);
   set(Holder::kSlab, "slab", std::accumulate(plan.slabs_.begin(), plan.slabs_.end(), size_t{0}), "the open batches");

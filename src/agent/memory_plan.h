@@ -40,9 +40,6 @@ struct Share {
   std::string_view holds;  ///< For people.
 };
 
-/// Stack of each of the two that measure filesystems: of all that it does, a path is the longest.
-inline constexpr size_t kMountStackBytes = 36 * kKiB;
-
 /// Sizes that are not the core's to know.
 struct ForeignSizes {
   size_t libc = 0, config = 0;     ///< Static pools of the program.
@@ -50,6 +47,7 @@ struct ForeignSizes {
   size_t transport = 0;            ///< Likewise: its transport's object and buffers.
   size_t tls_server = 0;           ///< mbedTLS for the clients of [receive.otlp].
   size_t program = 0;
+  size_t mounts = 0;               ///< Stacks of the two threads that measure filesystems.
   size_t gate = 0;                 ///< What the program has for [receive.otlp].
   size_t logs_slab = 0;            ///< Of the open logs batch; 0: nothing writes logs.
 };

@@ -74,7 +74,8 @@ void CpuGroup::EmitTimeOfEach(std::string_view stat, uint32_t user_hz, Points& o
     if (!parsed.ok()) return;
     const CpuLine& cpu = parsed.value();
     if (cpu.all || cpu.number >= kCpusMax) continue;
-    GoesBack& last = cpu_ticks_[cpu.number];
+    GoesBack beyond;
+    GoesBack& last = cpu.number < cpu_ticks_.size() ? cpu_ticks_[cpu.number] : beyond;
     last.idle = std::max(last.idle, cpu.ticks[kIdle]);
     last.iowait = std::max(last.iowait, cpu.ticks[kIowait]);
     const Mode modes[] = {

@@ -38,7 +38,8 @@ class CpuGroup final : public Group {
   struct GoesBack {
     uint64_t idle = 0, iowait = 0;
   };
-  std::array<GoesBack, kCpusMax> cpu_ticks_{};  // The same of each CPU, for the Collector's names.
+  // The same of each CPU, for the Collector's names; of CPUs beyond they are as the kernel says.
+  std::array<GoesBack, kFrequencyCpus> cpu_ticks_{};
   std::bitset<kCpusMax> online_;
   uint32_t cores_ = 0;  // Of online_; 0 = unknown.
   std::array<int, kFrequencyCpus> frequency_file_;

@@ -16,7 +16,7 @@ namespace limpet {
 /// The metrics and series of a cycle by their hashes, so that none is there twice.
 class SeriesTable {
  public:
-  static constexpr size_t kMax = 1536;
+  static constexpr size_t kMax = 768;
 
   struct Entry {
     size_t place;  ///< In order of being added.
@@ -31,7 +31,7 @@ class SeriesTable {
   void Truncate(size_t size);
 
  private:
-  static constexpr size_t kSlots = 2048;  // A power of two.
+  static constexpr size_t kSlots = 1024;  // A power of two.
 
   struct Place {
     uint16_t slot = 0;

@@ -50,6 +50,7 @@ size_t PollSlots(const Config& config) {
   return kHealthConnections + 8 + 4 + 4 * kDestinationsMax + received;
 }
 
+constexpr size_t kStatvfsStackBytes = 6 * kKiB;  // It takes some 1.5.
 constexpr size_t kDetectedBytesMax = Resource::kDetectedMax * (Resource::kValueMax + 48);  // And keys.
 constexpr size_t kResourceBytes = kResourceBytesMax + kDetectedBytesMax;
 constexpr Duration kMountsStop = Milliseconds(100);
@@ -315,8 +316,9 @@ void Runtime::DetectHost() {
 int Runtime::StartProbe(Carver& carver) {
   const std::span<std::byte> stacks = carver.Take(plan_.of(Holder::kMounts).bytes);
   if (stacks.empty()) return kExitOk;
-  Status started = local_mounts_.Start(stacks.first(kMountStackBytes), poller_);
-  if (started.ok()) started = remote_mounts_.Start(stacks.subspan(kMountStackBytes), poller_);
+  const size_t half = stacks.size() / 2;
+  Status started = local_mounts_.Start(stacks.first(half), poller_);
+  if (started.ok()) started = remote_mounts_.Start(stacks.subspan(half), poller_);
   if (!started.ok()) {
     Fail(log_, "cannot start", "the threads for filesystems", started);
     return kExitInternal;
@@ -562,6 +564,7 @@ ForeignSizes RunSizes(const Config& config) {
           .transport = sizeof(Wire),
           .tls_server = sessions > 0 ? TlsServerPoolBytes(sessions) : 0,
           .program = sizeof(Runtime) + PollSlots(config) * sizeof(EpollPoller::Slot),
+          .mounts = 2 * WorkerThread::StackBytes(kStatvfsStackBytes),
           .gate = config.receive.present ? sizeof(Gate) : 0,
           .logs_slab = FindExtraSource().logs_slab_bytes};
 }

@@ -19,6 +19,9 @@ LIMPET = os.environ.get("LIMPET", str(SOURCE / "build/host/limpet"))
 GENERATOR = str(pathlib.Path(LIMPET).with_name("limpet-generator"))
 
 # Paces under which a test of retries takes tenths of seconds.
+# Groups whose cost and points do not depend on the processes, sockets and sensors of this machine.
+CHEAP_GROUPS = "cpu, load, memory, paging, disk, filesystem, network, system, pressure, clock"
+ALL_GROUPS = f"{CHEAP_GROUPS}, connections, processes"
 FAST = ("retry.initial=50ms", "retry.max=200ms", "retry.jitter=0.1",
         "breaker.open=100ms", "breaker.open_max=200ms")
 
@@ -74,7 +77,7 @@ class Limpet:
 
     folder: for its configuration, state and log; short, since a socket's path is.
     url: of the only destination. settings: "section.key=value", as for --set.
-    The listener is off, the own metrics too, unless a setting says otherwise.
+    The listener is off, the own metrics and some groups of the host too, unless a setting says otherwise.
     before: a command in front of it, such as strace. program: another one than LIMPET.
     """
 
@@ -84,7 +87,7 @@ class Limpet:
         self.config = self.folder / "limpet.ini"
         self.config.write_text(
             f"[agent]\nstate_dir = {folder}/state\nrun_dir = {folder}/run\n"
-            + ("[host]\ninterval = 200ms\n" if host else "")
+            + (f"[host]\ninterval = 200ms\nmetrics = {CHEAP_GROUPS}\n" if host else "")
             + f"[destination.primary]\nurl = {url}\n[health]\nlisten =\n[self]\ninterval = 0\n")
         self.settings = [part for s in settings for part in ("--set", s)]
         self.log_file = self.folder / f"log-{len(list(self.folder.glob('log-*')))}"

@@ -68,6 +68,8 @@ DIRECTIONS = {"receive", "transmit"}
 DISK = {"system.device": str}
 TCP_STATES = {"established", "syn_sent", "syn_received", "fin_wait_1", "fin_wait_2", "time_wait", "closed",
               "close_wait", "last_ack", "listen", "closing"}
+FILESYSTEM = {"system.device": str, "system.filesystem.type": str, "system.filesystem.mode": {"rw", "ro"},
+              "system.filesystem.mountpoint": str}
 PRESSURE = {"system.linux.pressure.resource": {"cpu", "memory", "io"},
             "system.linux.pressure.kind": {"some", "full"}}
 
@@ -125,6 +127,12 @@ HOST_METRICS = {
     "system.network.errors": (
         "counter", "int", "{error}",
         {"network.interface.name": str, "network.io.direction": DIRECTIONS}),
+    "system.filesystem.usage": (
+        "updown", "int", "By", {"system.filesystem.state": {"used", "free", "reserved"}, **FILESYSTEM}),
+    "system.filesystem.utilization": ("gauge", "double", "1", FILESYSTEM),
+    "system.filesystem.limit": ("updown", "int", "By", FILESYSTEM),
+    "system.filesystem.inodes.usage": (
+        "updown", "int", "{inode}", {"system.filesystem.state": {"used", "free"}, **FILESYSTEM}),
     "system.network.connection.count": (
         "updown", "int", "{connection}",
         {"network.transport": {"tcp", "udp"}, "network.connection.state": TCP_STATES | {None}}),
@@ -141,8 +149,8 @@ HOST_METRICS = {
     "system.linux.clock.max_error": ("gauge", "double", "s", {}),
 }
 
-# Those that not every kernel or board has.
-SOMETIMES = {name for name in HOST_METRICS if "hugepages" in name} | {
+# Those that not every kernel or board has, or not every cycle on a machine that is slow to answer.
+SOMETIMES = {name for name in HOST_METRICS if "hugepages" in name or "filesystem" in name} | {
     "system.cpu.frequency", "system.cpu.physical.count", "system.linux.clock.synchronized",
     "system.linux.clock.offset", "system.linux.clock.max_error",
     "system.paging.usage", "system.paging.utilization",

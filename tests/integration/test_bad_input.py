@@ -206,7 +206,7 @@ def test_certificate_refused(limpet, authority, case, words):
     port = free_port()
     with Endpoint(tls=server, port=port) as endpoint:
         process = limpet(endpoint.url, f"destination.primary.tls_ca={trusted}", *FAST)
-        status = process.wait_for(lambda s: s["queue"]["batches"] >= 2)
+        status = process.wait_for(lambda s: s["queue"]["batches"] >= 2 and s["destinations"][0]["last_error"])
         assert words in status["destinations"][0]["last_error"]
         assert not endpoint.requests, "nothing was sent to the wrong peer"
     assert len(process.lines("delivery fails")) == 1
@@ -293,7 +293,7 @@ interval = 10s
 [host]
 interval = 1ms
 interval = 3s
-metrics = cpu, flash
+metrics = cpu, flesh
 [destination.a]
 url = ftp://x
 timeout = soon
@@ -309,7 +309,7 @@ listen = 0.0.0.0:13133
         (4, r"hosts.*unknown section.*did you mean host\?"),
         (7, r"host\.interval.*10ms to 30d"),
         (8, r"host\.interval.*already set at .*:7"),
-        (9, r"metrics.*flash.*not available in this build"),
+        (9, r"metrics.*unknown value flesh.*did you mean flash\?"),
         (11, r"url.*http://.*https://"),
         (12, r"timeout.*duration"),
         (13, r"receive\.statsd.*not available in this build"),

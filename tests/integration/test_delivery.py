@@ -8,7 +8,7 @@ import uuid
 import pytest
 
 from endpoint import Answer, Endpoint, partial_success
-from limpet import FAST, SOURCE, call, free_port, until
+from limpet import ALL_GROUPS, FAST, SOURCE, call, free_port, until
 from otlp import HOST_METRICS, SELF_METRICS, SOMETIMES, attributes, check_points, points
 
 SCHEMA = "https://opentelemetry.io/schemas/1.44.0"
@@ -51,7 +51,7 @@ def drained(status):
 def test_host_metrics(limpet, authority, scheme):
     tls = authority.server() if scheme == "https" else None
     with Endpoint(tls=tls) as endpoint:
-        process = limpet(endpoint.url, f"destination.primary.tls_ca={authority.root}")
+        process = limpet(endpoint.url, f"destination.primary.tls_ca={authority.root}", f"host.metrics={ALL_GROUPS}")
         requests = endpoint.wait(8)
         assert process.stop() == 0
     starts, times, cycles = set(), [], []
