@@ -75,7 +75,7 @@ void CpuGroup::EmitTimeOfEach(std::string_view stat, uint32_t user_hz, Points& o
     const CpuLine& cpu = parsed.value();
     if (cpu.all || cpu.number >= kCpusMax) continue;
     GoesBack beyond;
-    GoesBack& last = cpu.number < cpu_ticks_.size() ? cpu_ticks_[cpu.number] : beyond;
+    GoesBack& last = cpu.number < cpu_ticks_.size() ? cpu_ticks_[static_cast<size_t>(cpu.number)] : beyond;
     last.idle = std::max(last.idle, cpu.ticks[kIdle]);
     last.iowait = std::max(last.iowait, cpu.ticks[kIowait]);
     const Mode modes[] = {

@@ -129,7 +129,8 @@ HOST_METRICS = {
         {"network.interface.name": str, "network.io.direction": DIRECTIONS}),
     "system.filesystem.usage": (
         "updown", "int", "By", {"system.filesystem.state": {"used", "free", "reserved"}, **FILESYSTEM}),
-    "system.filesystem.utilization": ("gauge", "double", "1", FILESYSTEM),
+    "system.filesystem.utilization": (
+        "gauge", "double", "1", {"system.filesystem.state": {"used", "free", "reserved"}, **FILESYSTEM}),
     "system.filesystem.limit": ("updown", "int", "By", FILESYSTEM),
     "system.filesystem.inodes.usage": (
         "updown", "int", "{inode}", {"system.filesystem.state": {"used", "free"}, **FILESYSTEM}),

@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from limpet import SOURCE, call, free_port, until
+from limpet import ALL_GROUPS, SOURCE, call, free_port, until
 from otlp import attributes, points, points_of
 
 # A host that has all that there is to tell.
@@ -69,7 +69,8 @@ def root(folder):
 
 
 def test_host_metrics(limpet, endpoint, root):
-    limpet(endpoint.url, f"host.root={root}")
+    groups = f"{ALL_GROUPS}, thermal, hwmon, power, flash"
+    limpet(endpoint.url, f"host.root={root}", f"host.metrics={groups}", "host.interval=2s")
     message = endpoint.wait(1)[0].message
     seen = {(p.name, p.unit, p.kind, p.number, *sorted(p.attributes)) for p in points(message)}
     told = {(names(metric)[0], names(unit)[0], kind, number, *sorted(names(attributes)))
