@@ -141,4 +141,4 @@ def test_the_plan_fits(folder):
     refused = check("1MiB", small)
     assert refused.returncode == 78 and "spool.durability = never" in refused.stderr
     print("with the spool:", re.search(r"[\d.]+ KiB are needed", refused.stderr)[0])
-    assert check("1536KiB").returncode == 0, "what the spool takes"
+    assert check("1536KiB", small).returncode == 0, "what the spool takes"
