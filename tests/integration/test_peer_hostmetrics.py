@@ -13,12 +13,12 @@ import time
 import pytest
 
 from endpoint import Endpoint
-from limpet import free_port, until
+from limpet import ALL_GROUPS, free_port, until
 from otlp import attributes, points_of
 from peers import Server, peer, report, table
 
 SECONDS = 12
-SETTINGS = ("host.interval=250ms", "host.exclude_interfaces=",
+SETTINGS = ("host.interval=250ms", f"host.metrics={ALL_GROUPS}", "host.exclude_interfaces=",
             "host.exclude_filesystems=tmpfs, proc, sysfs, overlay, devtmpfs, squashfs")
 
 # With what the receiver has off by default, so that these are compared, too.
@@ -30,7 +30,8 @@ receivers:
     scrapers:
       cpu: {{metrics: {{{cpu}}}}}
       disk: {{exclude: {{match_type: regexp, devices: ["^(loop|ram|zram)"]}}}}
-      filesystem: {{exclude_fs_types: {{match_type: strict, fs_types: [tmpfs, proc, sysfs, overlay, devtmpfs,
+      filesystem: {{metrics: {{{filesystem}}},
+                    exclude_fs_types: {{match_type: strict, fs_types: [tmpfs, proc, sysfs, overlay, devtmpfs,
                                                                       squashfs]}}}}
       load:
       memory: {{metrics: {{{memory}}}}}
@@ -49,6 +50,7 @@ service:
 """
 OFF_BY_DEFAULT = {
     "cpu": ("system.cpu.logical.count", "system.cpu.physical.count"),
+    "filesystem": ("system.filesystem.utilization",),
     "memory": ("system.memory.utilization", "system.linux.memory.available", "system.memory.linux.shared"),
     "paging": ("system.paging.utilization",),
     "process": ("process.context_switches", "process.disk.operations", "process.open_file_descriptors",
