@@ -78,7 +78,7 @@ TEST_F(CutTest, AllPartsSayTheSame) {
     std::set<std::string> identities;
     std::map<std::string, size_t> by_pid;
     uint64_t sequence = 0;
-    for (; const BatchId id = queue.Head(Signal::kMetrics); queue.Remove(id)) {
+    while (const BatchId id = queue.Head(Signal::kMetrics)) {
       const BatchQueue::Payload payload(queue, id);
       std::vector<uint8_t> raw;
       while (raw.size() < payload.size()) {
@@ -98,7 +98,7 @@ TEST_F(CutTest, AllPartsSayTheSame) {
         const std::string pid = of_process ? point.resource.at("process.pid") : "";
         UnixTime start = kBoot;
         if (of_process) {
-          ASSERT_EQ(point.resource.at("process.linux.cgroup"), 
+          ASSERT_EQ(point.resource.at("process.linux.cgroup"),
                     "0::/system.slice/worker-" + pid + ".service");
           start = kBoot + Seconds(std::stoi(pid));
           ++by_pid[pid];
@@ -109,6 +109,7 @@ TEST_F(CutTest, AllPartsSayTheSame) {
         for (const auto& [key, value] : point.attributes) identity += "|" + key + "=" + value;
         ASSERT_TRUE(identities.insert(identity).second) << identity << " is there twice";
       }
+      queue.Remove(id);
     }
     EXPECT_EQ(identities.size(), result.points);
     EXPECT_EQ(by_pid.size(), static_cast<size_t>(kProcesses));

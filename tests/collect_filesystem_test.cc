@@ -14,6 +14,7 @@
 #include "collect_fixture.h"
 #include "port/linux/clock.h"
 #include "port/linux/epoll_poller.h"
+#include "port/linux/region.h"
 #include "port/linux/space_meter.h"
 #include "port/linux/worker_thread.h"
 
@@ -283,16 +284,17 @@ class HangingMeter final : public SpaceMeter {
   bool released_ = false;
 };
 
-alignas(16) std::byte g_stacks[2][1 << 20];  // Room for what a sanitizer adds.
-
 TEST_F(FilesystemTest, ARealThreadThatHangsHoldsUpNobody) {
   LinuxClock clock;
   EpollPollerBuffer<4> poller;
   ASSERT_TRUE(poller.Open().ok());
   static HangingMeter meter;  // These outlive a thread that is left alone.
   static WorkerThread local, remote;
-  ASSERT_TRUE(local.Start(g_stacks[0], poller).ok());
-  ASSERT_TRUE(remote.Start(g_stacks[1], poller).ok());
+  constexpr size_t kStack = 1 << 20;  // Room for what a sanitizer adds.
+  const Result<std::span<std::byte>> stacks = TakeRegion(2 * kStack);
+  ASSERT_TRUE(stacks.ok());
+  ASSERT_TRUE(local.Start(stacks.value().first(kStack), poller).ok());
+  ASSERT_TRUE(remote.Start(stacks.value().subspan(kStack), poller).ok());
   {
     HostCollector collector({.groups = Bit(HostGroup::kFilesystem)}, files_, clock, log_, buffer_,
                             {&meter, &local, &remote});
