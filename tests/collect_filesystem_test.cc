@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <fcntl.h>
+#include <sched.h>
 #include <unistd.h>
 
 #include <gtest/gtest.h>
@@ -311,7 +312,11 @@ TEST_F(FilesystemTest, ARealThreadThatHangsHoldsUpNobody) {
     EXPECT_FALSE(remote.StopUntil(before + Milliseconds(20)));
     EXPECT_LT(clock.Monotonic() - before, Seconds(5));
     meter.Release();
-    usleep(50'000);  // It ends its pass before what that lies in is gone.
+    // It ends its pass before what that lies in is gone.
+    const MonoTime latest = clock.Monotonic() + Seconds(10);
+    bool ended = false;
+    while (!(ended = remote.TakeDone()) && clock.Monotonic() < latest) sched_yield();
+    EXPECT_TRUE(ended);
   }
 }
 

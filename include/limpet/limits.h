@@ -42,7 +42,7 @@ inline constexpr size_t kIdempotencyKeyMax = 128;     // instance(36) start(16) 
 
 // Listeners.
 inline constexpr size_t kConnectionHeadBytes = 4 * kKiB;
-inline constexpr size_t kHealthConnections = 8;             // [health] and the control socket together.
+inline constexpr size_t kHealthConnections = 8;       // [health] and the control socket together.
 /// One answer of /metrics or /status: with every count, the longest names and errors there are.
 constexpr size_t PageBytes(size_t destinations) { return (16 + 8 * destinations) * kKiB; }
 

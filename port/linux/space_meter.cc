@@ -14,11 +14,11 @@ Result<FilesystemSpace> LinuxSpaceMeter::Measure(const char* path) {
     if (errno != EINTR) return FromErrno(errno, "statvfs");
   }
   return FilesystemSpace{.block_bytes = found.f_frsize,
-               .blocks = found.f_blocks,
-               .blocks_free = found.f_bfree,
-               .blocks_available = found.f_bavail,
-               .inodes = found.f_files,
-               .inodes_free = found.f_ffree};
+                         .blocks = found.f_blocks,
+                         .blocks_free = found.f_bfree,
+                         .blocks_available = found.f_bavail,
+                         .inodes = found.f_files,
+                         .inodes_free = found.f_ffree};
 }
 
 }  // namespace limpet

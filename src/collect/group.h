@@ -18,7 +18,7 @@ struct HostOptions {
   std::string_view root = "/";               ///< `[host] root`.
   std::string_view exclude_devices = {};     ///< Comma separated patterns of block devices.
   std::string_view exclude_interfaces = {};  ///< The same of network interfaces.
-  std::string_view exclude_filesystems = {}; ///< The same of types of filesystems.
+  std::string_view exclude_filesystems = {};  ///< The same of types of filesystems.
   std::string_view process = {};             ///< The same of the processes to report one by one.
   std::string_view textfile = {};            ///< Pattern of the paths of files to merge in.
   Duration textfile_max_age;

@@ -20,7 +20,12 @@ std::string_view HostGroupName(HostGroup group) {
 
 HostCollector::HostCollector(const HostOptions& options, Files& files, Clock& clock, Log& log,
                              std::span<char> buffer, const FilesystemProbe& filesystems)
-    : options_(options), root_(files, options.root), clock_(clock), log_(log), buffer_(buffer), filesystem_(filesystems) {
+    : options_(options),
+      root_(files, options.root),
+      clock_(clock),
+      log_(log),
+      buffer_(buffer),
+      filesystem_(filesystems) {
   LIMPET_CHECK(options.user_hz > 0);
 }
 
