@@ -29,6 +29,8 @@ constexpr size_t TlsServerPoolBytes(size_t sessions) {
 // Configuration.
 inline constexpr size_t kResourceBytesMax = 12 * kKiB; // Keys and values of [resource], encoded.
 
+inline constexpr size_t kLogSourcesMax = 16;          // Sections [log.NAME].
+
 // Open batches.
 inline constexpr size_t kEventSlabBytes = 4 * kKiB;   // Of limpet's own log records, its events.
 

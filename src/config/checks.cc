@@ -224,6 +224,11 @@ void CheckTakers(const Config& config, Problems& problems) {
     if (!problems.Sound(section.text()) || destination.signals == 0) return;
     taken |= destination.signals;
   }
+  for (size_t i = 0; i < config.log_count && (taken >> Index(Signal::kLogs) & 1) == 0; ++i) {
+    TextBuffer<48> section;
+    section << "log." << config.logs[i].name;
+    problems.Report(section.text(), "", "makes logs, but no destination takes them (its signals)");
+  }
   if (config.host.present && (taken >> Index(Signal::kMetrics) & 1) == 0) {
     problems.Report("host", "", "makes metrics, but no destination takes them (its signals)");
   }

@@ -102,12 +102,43 @@ struct ReceiveConfig {
   bool insecure = false;  ///< A listener that others can reach is wanted without either.
 };
 
+enum class LogType : uint8_t { kFile, kJournald, kSyslog, kKmsg };
+enum class LineFormat : uint8_t { kPlain, kJson, kLogfmt, kSyslog, kCri, kDocker };
+/// severity_min; its values are the names of OTLP's severities.
+enum class SeverityMin : uint8_t { kTrace, kDebug, kInfo, kWarn, kError, kFatal, kNone };
+
+/// [log.NAME].
+struct LogConfig {
+  std::string_view name;  ///< What follows the dot.
+  LogType type = LogType::kFile;
+  TextList path, exclude;  ///< Globs.
+  bool from_beginning = false;
+  Duration discover;
+  LineFormat format = LineFormat::kPlain;
+  std::string_view time_key, time_format, level_key, message_key;
+  std::string_view multiline;  ///< "none", "indent", or a pattern.
+  Duration flush;
+  uint32_t max_line_bytes = 0;
+  std::string_view include_records, exclude_records, redact;  ///< Patterns; empty: none.
+  SeverityMin severity_min = SeverityMin::kNone;
+  uint32_t rate_limit = 0;  ///< Records a second, 0 = none.
+  std::array<KeyValue, 8> attributes;
+  size_t attribute_count = 0;
+  std::array<KeyValue, 8> resource;
+  size_t resource_count = 0;
+  std::string_view listen;  ///< "127.0.0.1:5514" or "unix:/path".
+  bool insecure = false;
+  TextList units, directory;
+  uint8_t priority = 7;     ///< Of syslog: this and more severe (0 to 7).
+};
+
 /// Views point into the text arena of the loader; valid as long as that.
 struct Config {
   struct {
     std::string_view state_dir, run_dir;
     TextList include;  ///< Empty once loaded: the files are part of this then.
     uint64_t memory_bytes = 0;
+    bool record_uid = true;
     Level log_level = Level::kInfo;
     LogFormat log_format = LogFormat::kText;
     Duration shutdown_timeout;
@@ -127,6 +158,9 @@ struct Config {
     std::string_view textfile;  ///< A pattern of paths; empty = none.
     Duration textfile_max_age;
   } host;
+
+  std::array<LogConfig, kLogSourcesMax> logs;
+  size_t log_count = 0;
 
   ReceiveConfig receive;
 

@@ -30,6 +30,7 @@ struct Section {
   size_t file = 0;        ///< The last file that had its header.
   int errors = 0;
   DestinationConfig* destination = nullptr;
+  LogConfig* log = nullptr;
 };
 
 /// A key that has been seen.
@@ -104,6 +105,7 @@ class Loader final : private IniHandler, private Problems {
   Section* FindSeen(std::string_view name);
   Section* Enter(std::string_view name, const SectionRow& row);
   void EnterDestination(Section& section, std::string_view name);
+  void EnterLog(Section& section, std::string_view name);
   void UnknownSection(std::string_view name);
   void UnknownKey(std::string_view key);
 
@@ -135,7 +137,8 @@ class Loader final : private IniHandler, private Problems {
   bool past_header_ = false;    // A header has been seen, or its absence reported.
   int errors_ = 0;
   bool full_ = false;
-  DestinationConfig unused_;    // Takes what is checked, but has no place.
+  DestinationConfig unused_;    // Take what is checked, but has no place.
+  LogConfig unused_log_;
 };
 
 // Errors
@@ -231,9 +234,9 @@ Section* Loader::Enter(std::string_view name, const SectionRow& row) {
   }
   const std::string_view pattern(row.name);
   if (row.present != nullptr) *row.present(config_) = true;
-  if (pattern == "destination.*") {
-    EnterDestination(*section_, section_->name.substr(pattern.size() - 1));
-  }
+  const std::string_view star = section_->name.substr(std::min(section_->name.size(), pattern.size() - 1));
+  if (pattern == kDestinationSection) EnterDestination(*section_, star);
+  if (pattern == kLogSection) EnterLog(*section_, star);
   return section_;
 }
 
@@ -248,6 +251,19 @@ void Loader::EnterDestination(Section& section, std::string_view name) {
   section.destination = &config_.destinations[config_.destination_count++];
   section.destination->name = name;
   SetDefaults(*section.destination);
+}
+
+void Loader::EnterLog(Section& section, std::string_view name) {
+  section.log = &unused_log_;
+  if (config_.log_count == config_.logs.size()) {
+    TextBuffer<128> text;
+    text << '[' << section.name << "]: more than " << kLogSourcesMax << " log sources";
+    Error(text.text());
+    return;
+  }
+  section.log = &config_.logs[config_.log_count++];
+  section.log->name = name;
+  SetDefaults(*section.log);
 }
 
 void Loader::OnSection(int line, std::string_view name) {
@@ -365,7 +381,8 @@ bool Loader::IsDefault(const Row& row, const Value& value) const {
 
 void Loader::Store(const Setting& setting, std::string_view key, const Value& value) {
   DestinationConfig& destination = section_->destination ? *section_->destination : unused_;
-  const Place place = setting.row->place(config_, destination);
+  LogConfig& log = section_->log ? *section_->log : unused_log_;
+  const Place place = setting.row->place({config_, destination, log});
   const Pairs* const pairs = std::get_if<Pairs>(&place);
   if (pairs == nullptr) {
     StoreValue(place, value);

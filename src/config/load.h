@@ -16,8 +16,8 @@ namespace limpet {
 
 inline constexpr size_t kConfigBytesMax = 256 * 1024;  // All files together.
 inline constexpr size_t kConfigFilesMax = 64;
-inline constexpr size_t kConfigSectionsMax = 32;
-inline constexpr size_t kConfigKeysMax = 256;
+inline constexpr size_t kConfigSectionsMax = 48;
+inline constexpr size_t kConfigKeysMax = 384;
 
 /// Gets each error in the order in which it is found.
 class ErrorSink {

@@ -23,11 +23,10 @@ void PrintPairs(TextWriter& out, const Row& row, const Pairs& pairs) {
   }
 }
 
-void PrintSection(TextWriter& out, const SectionRow& section, Config& config,
-                  DestinationConfig& destination) {
+void PrintSection(TextWriter& out, const SectionRow& section, const Owners& owners) {
   for (const Row& row : Rows()) {
     if (row.place == nullptr || std::string_view(row.section) != section.name) continue;
-    const Place place = row.place(config, destination);
+    const Place place = row.place(owners);
     if (const Pairs* const pairs = std::get_if<Pairs>(&place)) {
       PrintPairs(out, row, *pairs);
       continue;
@@ -51,13 +50,13 @@ void PrintConfig(TextWriter& out, const Config& config) {
   for (const SectionRow& section : Sections()) {
     const std::string_view name(section.name);
     if (!section.built || (section.present != nullptr && !*section.present(places))) continue;
-    const bool repeats = name.ends_with('*');
-    const size_t count = repeats ? config.destination_count : 1;
+    const bool destinations = name == kDestinationSection, logs = name == kLogSection;
+    const size_t count = destinations ? config.destination_count : logs ? config.log_count : 1;
     for (size_t i = 0; i < count; ++i, between = "\n") {
-      DestinationConfig& destination = places.destinations[repeats ? i : 0];
+      const Owners owners{places, places.destinations[destinations ? i : 0], places.logs[logs ? i : 0]};
       out << between << '[' << name.substr(0, name.find('*'));
-      out << (repeats ? destination.name : "") << "]\n";
-      PrintSection(out, section, places, destination);
+      out << (destinations ? owners.destination.name : logs ? owners.log.name : "") << "]\n";
+      PrintSection(out, section, owners);
     }
   }
 }

@@ -5,15 +5,18 @@
 namespace limpet {
 namespace {
 
-// Where a value goes: in the configuration, or in the destination at hand.
-#define AT(member) [](Config& c, DestinationConfig&) { return PlaceOf(c.member); }
-#define IN(member) [](Config&, DestinationConfig& d) { return PlaceOf(d.member); }
+// Where a value goes: in the configuration, or in the destination or the log source at hand.
+#define AT(member) [](const Owners& o) { return PlaceOf(o.config.member); }
+#define IN(member) [](const Owners& o) { return PlaceOf(o.destination.member); }
+#define OF(member) [](const Owners& o) { return PlaceOf(o.log.member); }
 #define PAIRS_AT(items, count) \
-  [](Config& c, DestinationConfig&) { return Place(Pairs{c.items, &c.count}); }
+  [](const Owners& o) { return Place(Pairs{o.config.items, &o.config.count}); }
 #define PAIRS_IN(items, count) \
-  [](Config&, DestinationConfig& d) { return Place(Pairs{d.items, &d.count}); }
+  [](const Owners& o) { return Place(Pairs{o.destination.items, &o.destination.count}); }
+#define PAIRS_OF(items, count) \
+  [](const Owners& o) { return Place(Pairs{o.log.items, &o.log.count}); }
 
-using PlaceFunction = Place (*)(Config&, DestinationConfig&);
+using PlaceFunction = Place (*)(const Owners&);
 constexpr PlaceFunction kNotBuilt = nullptr;
 
 template <typename T>
@@ -114,7 +117,7 @@ constexpr SectionRow kSections[] = {
     {"agent", "the program itself", kBuilt},
     {"resource", "attributes of all that this host sends; host.*, os.* are detected", kBuilt},
     {"host", "metrics of this host", kBuilt, [](Config& c) { return &c.host.present; }},
-    {"log.*", "one for each source of log records", kUnbuilt},
+    {"log.*", "one for each source of log records", kBuilt},
     {"receive.otlp", "OTLP/HTTP from local programs: protobuf, JSON", kBuilt,
      [](Config& c) { return &c.receive.present; }},
     {"receive.statsd", "statsd from local programs", kUnbuilt},
@@ -137,7 +140,7 @@ constexpr Row kRows[] = {
          "every pool together: 1MiB and up"),
     List("agent", "include", "", AT(agent.include),
          "more files, e.g. conf.d/*.ini, relative to this one"),
-    Boolean("agent", "record_uid", "true", kNotBuilt, "log.record.uid on collected log records"),
+    Boolean("agent", "record_uid", "true", AT(agent.record_uid), "log.record.uid on collected log records"),
     Choice("agent", "log_level", "info", "error warn info debug", AT(agent.log_level),
            "error warn info debug"),
     Choice("agent", "log_format", "text", "text json", AT(agent.log_format), "text json"),
@@ -168,37 +171,43 @@ constexpr Row kRows[] = {
          AT(host.exclude_filesystems),
          "types of filesystems left out (globs)"),
 
-    Choice("log.*", "type", "file", "file journald syslog kmsg", kNotBuilt,
+    Choice("log.*", "type", "file", "file journald syslog kmsg", OF(type),
            "file journald syslog kmsg"),
-    List("log.*", "path", "", kNotBuilt, "file: globs, found again every `discover`"),
-    List("log.*", "exclude", "*.gz", kNotBuilt, "file: globs of paths left out"),
-    Choice("log.*", "start_at", "end", "end beginning", kNotBuilt,
+    List("log.*", "path", "", OF(path), "file: globs, found again every `discover`"),
+    List("log.*", "exclude", "*.gz", OF(exclude), "file: globs of paths left out"),
+    Choice("log.*", "start_at", "end", "end beginning", OF(from_beginning),
            "end beginning; for files there at the very first start"),
-    Time("log.*", "discover", "10s", kNotBuilt, "between two looks for new files"),
-    Choice("log.*", "format", "plain", "plain json logfmt syslog cri docker", kNotBuilt,
+    Time("log.*", "discover", "10s", OF(discover), "between two looks for new files"),
+    Choice("log.*", "format", "plain", "plain json logfmt syslog cri docker", OF(format),
            "plain json logfmt syslog cri docker"),
-    Text("log.*", "time_key", "time", kNotBuilt, "json, logfmt: the field with the time"),
-    Text("log.*", "time_format", "auto", kNotBuilt, "auto, or a strptime format"),
-    Text("log.*", "level_key", "level", kNotBuilt, "json, logfmt: the field with the severity"),
-    Text("log.*", "message_key", "message", kNotBuilt, "json, logfmt: the field with the text"),
-    Text("log.*", "multiline", "none", kNotBuilt,
+    Text("log.*", "time_key", "time", OF(time_key), "json, logfmt: the field with the time"),
+    Text("log.*", "time_format", "auto", OF(time_format), "auto, or a strptime format"),
+    Text("log.*", "level_key", "level", OF(level_key), "json, logfmt: the field with the severity"),
+    Text("log.*", "message_key", "message", OF(message_key), "json, logfmt: the field with the text"),
+    Text("log.*", "multiline", "none", OF(multiline),
          "none, indent, or a regular expression that begins a record"),
-    Time("log.*", "flush", "5s", kNotBuilt, "an unfinished multiline record is sent after this"),
-    Size("log.*", "max_line", "16KiB", 4 * kKiBytes, 16 * kMiBytes, kNotBuilt,
+    Time("log.*", "flush", "5s", OF(flush), "an unfinished multiline record is sent after this"),
+    Size("log.*", "max_line", "16KiB", 4 * kKiBytes, 16 * kMiBytes, OF(max_line_bytes),
          "longer: cut there, marked limpet.truncated, counted"),
-    Text("log.*", "include_records", "", kNotBuilt, "regular expressions: keep only what matches"),
-    Text("log.*", "exclude_records", "", kNotBuilt, "regular expressions: leave out what matches"),
-    Text("log.*", "severity_min", "", kNotBuilt, "trace debug info warn error fatal"),
-    Text("log.*", "redact", "", kNotBuilt, "regular expression: matches become ***"),
-    OrNone(Count("log.*", "rate_limit", "0", 1, kCountMax, kNotBuilt,
+    Text("log.*", "include_records", "", OF(include_records),
+         "regular expression: keep only what matches"),
+    Text("log.*", "exclude_records", "", OF(exclude_records),
+         "regular expression: leave out what matches"),
+    Choice("log.*", "severity_min", "", "trace debug info warn error fatal", OF(severity_min),
+           "trace debug info warn error fatal"),
+    Text("log.*", "redact", "", OF(redact), "regular expression: matches become ***"),
+    OrNone(Count("log.*", "rate_limit", "0", 1, kCountMax, OF(rate_limit),
                  "records per second, 0 = none; the rest is dropped and counted")),
-    Text("log.*", "attribute.*", "", kNotBuilt, "set on every record"),
-    Text("log.*", "resource.*", "", kNotBuilt, "resource attribute of this source"),
-    Text("log.*", "listen", "", kNotBuilt, "syslog: ADDRESS:PORT (UDP and TCP), or unix:/dev/log"),
-    Boolean("log.*", "insecure", "false", kNotBuilt, "syslog: allow a listener beyond loopback"),
-    List("log.*", "units", "", kNotBuilt, "journald: only these units"),
-    Text("log.*", "priority", "debug", kNotBuilt, "journald, kmsg: this and more severe"),
-    List("log.*", "directory", "/var/log/journal, /run/log/journal", kNotBuilt,
+    Text("log.*", "attribute.*", "", PAIRS_OF(attributes, attribute_count), "set on every record"),
+    Text("log.*", "resource.*", "", PAIRS_OF(resource, resource_count),
+         "resource attribute of this source"),
+    ListenAtOrUnix("log.*", "listen", "", OF(listen),
+                   "syslog: ADDRESS:PORT (UDP and TCP), or unix:/dev/log"),
+    Boolean("log.*", "insecure", "false", OF(insecure), "syslog: allow a listener beyond loopback"),
+    List("log.*", "units", "", OF(units), "journald: only these units"),
+    Choice("log.*", "priority", "debug", "emerg alert crit err warning notice info debug",
+           OF(priority), "journald, kmsg: this and more severe"),
+    List("log.*", "directory", "/var/log/journal, /run/log/journal", OF(directory),
          "journald: where its files are"),
 
     ListenAtOrUnix("receive.otlp", "listen", "127.0.0.1:4318", AT(receive.listen),
@@ -357,7 +366,11 @@ void SetDefault(const Row& row, const Place& place) {
   StoreValue(place, value.value());
 }
 
-bool IsDestination(const Row& row) { return std::string_view(row.section) == "destination.*"; }
+void SetDefaults(const Owners& owners, bool (*of)(std::string_view section)) {
+  for (const Row& row : kRows) {
+    if (row.place != nullptr && of(row.section)) SetDefault(row, row.place(owners));
+  }
+}
 
 }  // namespace
 
@@ -421,17 +434,25 @@ Value LoadValue(const Place& place) {
 }
 
 void SetDefaults(Config& config) {
-  DestinationConfig unused;
-  for (const Row& row : kRows) {
-    if (row.place != nullptr && !IsDestination(row)) SetDefault(row, row.place(config, unused));
-  }
+  DestinationConfig no_destination;
+  LogConfig no_log;
+  SetDefaults({config, no_destination, no_log}, [](std::string_view section) {
+    return section != kDestinationSection && section != kLogSection;
+  });
 }
 
 void SetDefaults(DestinationConfig& destination) {
   Config unused;
-  for (const Row& row : kRows) {
-    if (row.place != nullptr && IsDestination(row)) SetDefault(row, row.place(unused, destination));
-  }
+  LogConfig no_log;
+  SetDefaults({unused, destination, no_log},
+              [](std::string_view section) { return section == kDestinationSection; });
+}
+
+void SetDefaults(LogConfig& log) {
+  Config unused;
+  DestinationConfig no_destination;
+  SetDefaults({unused, no_destination, log},
+              [](std::string_view section) { return section == kLogSection; });
 }
 
 }  // namespace limpet

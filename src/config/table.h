@@ -24,6 +24,13 @@ struct Pairs {
 using Place = std::variant<std::monostate, std::string_view*, Duration*, UnixTime*, uint64_t*,
                            uint32_t*, double*, uint8_t*, bool*, Pairs>;
 
+/// Whose values the places are: the configuration, and the destination or log source at hand.
+struct Owners {
+  Config& config;
+  DestinationConfig& destination;
+  LogConfig& log;
+};
+
 struct Row {
   const char* section = "";   ///< "agent", "destination.*".
   const char* key = "";       ///< "interval"; a `*` stands for a name: "header.*", "header.*_file".
@@ -32,7 +39,7 @@ struct Row {
   const char* help = "";      ///< A line for people.
 
   /// Where the value goes. Null: what would use it is not built, and only the default is accepted.
-  Place (*place)(Config&, DestinationConfig&) = nullptr;
+  Place (*place)(const Owners&) = nullptr;
 
   double min = 0, max = 0;    ///< Range of a number, in the kind's base unit.
   bool none = false;          ///< 0 is allowed besides and means none.
@@ -53,6 +60,9 @@ struct SectionRow {
 std::span<const Row> Rows();
 std::span<const SectionRow> Sections();
 
+/// The sections that repeat.
+inline constexpr std::string_view kDestinationSection = "destination.*", kLogSection = "log.*";
+
 /// "header.X-Org" matches "header.*" and gives "X-Org". Returns false when it does not match.
 bool MatchesName(std::string_view pattern, std::string_view name, std::string_view* star);
 
@@ -68,8 +78,9 @@ const SectionRow* FindSection(std::string_view name, std::string_view* star);
 void StoreValue(const Place& place, const Value& value);
 Value LoadValue(const Place& place);
 
-/// Fills in the defaults: of everything but destinations, or of one destination.
+/// Fills in the defaults: of everything but destinations and log sources, or of one of those.
 void SetDefaults(Config& config);
 void SetDefaults(DestinationConfig& destination);
+void SetDefaults(LogConfig& log);
 
 }  // namespace limpet
