@@ -42,6 +42,10 @@ class Files {
 
   virtual void Close(int file) = 0;
 
+  /// Has the open file changed since it was opened or this was asked last? The kernel tells that of a few
+  /// of its tables, such as mountinfo. True where it does not tell.
+  virtual bool HasChanged(int file) { return (void)file, true; }
+
   /// When the open file was last written.
   virtual Result<UnixTime> ModifiedAt(int file) = 0;
 

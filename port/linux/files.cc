@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -56,6 +57,13 @@ Result<size_t> LinuxFiles::ReadAt(int file, uint64_t offset, std::span<char> int
 }
 
 void LinuxFiles::Close(int file) { close(file); }
+
+/// A file of which the kernel tells it has something urgent then, and can never be written; all others say
+/// that they can, at any time.
+bool LinuxFiles::HasChanged(int file) {
+  pollfd asked{.fd = file, .events = POLLPRI | POLLOUT, .revents = 0};
+  return poll(&asked, 1, 0) != 0;
+}
 
 Result<UnixTime> LinuxFiles::ModifiedAt(int file) {
   struct stat about {};
