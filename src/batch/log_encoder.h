@@ -18,8 +18,11 @@ enum class Severity : uint8_t {
   kTrace = 1,
   kDebug = 5,
   kInfo = 9,
+  kInfo2 = 10,
   kWarn = 13,
   kError = 17,
+  kError2 = 18,
+  kError3 = 19,
   kFatal = 21,
 };
 
