@@ -24,14 +24,12 @@ struct LineParserOptions {
 /// is not there. What lies deeper than kDepthMax is its JSON text.
 /// logfmt: key=value, key="quoted \" value"; all values are strings but that of a bare key, which is true.
 ///
-/// Of a key twice the later value stays. A time that cannot be read stays an attribute. A message that
-/// is no string is its JSON text. Without a message the body is the line as it stands, the attributes
+/// Of a key twice the later value stays (in lists inside of arrays: both). A time that cannot be read
+/// stays an attribute. A message that is no string is its JSON text. Without a message the body is the line as it stands, the attributes
 /// besides.
 class LineParser {
  public:
-  static constexpr int kDepthMax = 16;         ///< Objects and arrays inside each other.
-  static constexpr size_t kKeyMax = 512;       ///< Bytes of a path.
-  static constexpr size_t kAttributesMax = 512;
+  static constexpr int kDepthMax = 16;  ///< Objects and arrays inside each other.
 
   /// scratch: takes the encoded attributes and the unescaped texts of one record, until the next. Twice
   /// the longest line is enough for what is usual.
@@ -39,7 +37,7 @@ class LineParser {
 
   /// Reads one line without its line end. Sets all of `record` but its uid and `truncated`.
   /// now: for missing years; it never becomes the time of the record.
-  /// kInvalid: it is not of the format; kFull: more than the scratch or the limits above take. `record`
+  /// kInvalid: it is not of the format; kFull: more than the scratch or an AttributeWriter takes. `record`
   /// then has the line as its body and no attributes: it can be sent all the same.
   Status Parse(std::string_view line, UnixTime now, ReadRecord& record);
 
