@@ -28,6 +28,14 @@ struct Path {
   }
 };
 
+FileFacts FactsFrom(const struct stat& about) {
+  return {.device = about.st_dev,
+          .inode = about.st_ino,
+          .size = static_cast<uint64_t>(about.st_size),
+          .links = static_cast<uint32_t>(about.st_nlink),
+          .regular = S_ISREG(about.st_mode)};
+}
+
 }  // namespace
 
 Result<int> LinuxFiles::Open(std::string_view path) {
@@ -53,6 +61,20 @@ Result<UnixTime> LinuxFiles::ModifiedAt(int file) {
   struct stat about {};
   if (fstat(file, &about) != 0) return FromErrno(errno, "stat");
   return UnixTime{int64_t{about.st_mtim.tv_sec} * 1'000'000'000 + about.st_mtim.tv_nsec};
+}
+
+Result<FileFacts> LinuxFiles::Facts(int file) {
+  struct stat about {};
+  if (fstat(file, &about) != 0) return FromErrno(errno, "stat");
+  return FactsFrom(about);
+}
+
+Result<FileFacts> LinuxFiles::FactsOf(std::string_view path) {
+  Path name;
+  LIMPET_TRY(name.Set(path));
+  struct stat about {};
+  if (stat(name.text, &about) != 0) return FromErrno(errno, "stat");
+  return FactsFrom(about);
 }
 
 /// With the system call itself, since opendir allocates, and /proc is listed in each cycle.

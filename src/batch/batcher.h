@@ -18,6 +18,7 @@
 #include "limpet/batch.h"
 #include "limpet/log.h"
 #include "limpet/time.h"
+#include "limpet/tracks.h"
 #include "otlp/wire_writer.h"
 #include "queue/batch_queue.h"
 
@@ -51,6 +52,10 @@ class Batcher {
   Batcher(const BatcherOptions& options, std::array<std::span<uint8_t>, kSignalCount> slabs,
           GzipCompressor* gzip, std::span<uint8_t> packed, BatchQueue& queue, Ledger& ledger,
           Log& log);
+
+  /// From now on each batch of logs carries the marks of the tracks in it. room: as many marks as a batch
+  /// may have.
+  void UseTracks(TrackMarks& tracks, std::span<TrackMarkBytes> room) { tracks_ = &tracks, marks_ = room; }
 
   /// Where a source writes whole messages of the signal (B1).
   WireWriter& writer(Signal signal) { return open_[Index(signal)].writer; }
@@ -117,7 +122,8 @@ class Batcher {
   };
   struct Sealed {
     BatchHeader header;
-    std::span<const uint8_t> payload;
+    std::span<const uint8_t> marks, payload;
+    size_t bytes() const { return marks.size() + payload.size(); }
   };
 
   Sealed Seal(Signal signal);
@@ -131,6 +137,8 @@ class Batcher {
   BatchQueue& queue_;
   Ledger& ledger_;
   Log& log_;
+  TrackMarks* tracks_ = nullptr;
+  std::span<TrackMarkBytes> marks_;
   std::array<Open, kSignalCount> open_;
 };
 
