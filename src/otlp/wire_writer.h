@@ -16,6 +16,9 @@ constexpr size_t VarintSize(uint64_t value) {
   return (static_cast<size_t>(std::bit_width(value | 1)) + 6) / 7;
 }
 
+/// Bytes of a text or a nested message of that length with its tag, for fields below 16.
+constexpr size_t FieldSize(size_t length) { return 1 + VarintSize(length) + length; }
+
 enum class WireType : uint8_t;
 
 /// When the buffer is full, ok() turns false and stays so until Rewind; nothing is written past it.
@@ -41,6 +44,15 @@ class WireWriter {
   void PackedDouble(uint32_t field, std::span<const double> values);
   /// Bytes that are already encoded fields; they may lie in the buffer itself.
   void Raw(std::span<const uint8_t> encoded);
+
+  /// Room for so many bytes, which the caller writes itself; nullptr when there is none (not ok then).
+  uint8_t* Claim(size_t bytes) {
+    ok_ = ok_ && bytes <= room();
+    if (!ok_) return nullptr;
+    uint8_t* const at = buffer_.data() + size_;
+    size_ += bytes;
+    return at;
+  }
 
   /// Opens a nested message; returns the mark for Close. Messages close in reverse order.
   size_t Open(uint32_t field);
