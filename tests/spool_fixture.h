@@ -431,7 +431,7 @@ inline std::string Dump(const std::map<std::string, std::string>& files,
         if (SignalName(s) == table) signal = s;
       }
       Record record;
-      const Status read = ReadRecord(statement, signal, record);
+      const Status read = ReadRecordRow(statement, signal, record);
       const std::span<const uint8_t> bytes = statement.Bytes(kRecordColumnCount + 2);
       const PieceBody body(std::vector<uint8_t>(bytes.begin(), bytes.end()));
       text += " " + std::to_string(record.row) + "/" + std::to_string(record.header.sequence);

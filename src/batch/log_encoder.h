@@ -47,6 +47,10 @@ class LogEncoder {
   /// True: a source that cannot be read again is to wait (Batcher::Paused).
   bool paused() const { return batcher_.Paused(); }
 
+  /// True: there is room for what can be read again later as well.
+  bool room() const { return room_; }
+  void set_room(bool room) { room_ = room; }
+
   /// Begins a row of records that were all observed now.
   /// resource: an encoded Resource message, there until Finish.
   void Begin(std::span<const uint8_t> resource, const Stamp& observed);
@@ -71,6 +75,7 @@ class LogEncoder {
 
   std::span<const uint8_t> resource_;
   Stamp observed_;
+  bool room_ = true;
   size_t resource_mark_ = 0, scope_mark_ = 0;  // Of the open messages, 0 = not open.
   uint32_t records_ = 0;
 };

@@ -454,9 +454,11 @@ bool FileSource::Read(FollowedFile& f, const Stamp& now, LogEncoder& logs) {
   const bool end = f.gone && now.mono - f.grown >= kLinger;
 
   std::array<uint8_t, 640> encoded;
-  WireWriter attributes(encoded);
+  WireWriter origin(encoded);
   const Attribute names[] = {{"log.file.name", BaseName(f.name())}, {"log.file.path", f.name()}};
-  WriteAttributes(attributes, otlp_LogRecord_attributes_tag, names);
+  WriteAttributes(origin, otlp_LogRecord_attributes_tag, names);
+  const size_t names_bytes = origin.size();
+  std::string_view stream;
 
   const uint64_t begin = f.track->read;
   const Result<size_t> got = files_.ReadAt(f.file, begin, buffer_);
@@ -481,8 +483,13 @@ bool FileSource::Read(FollowedFile& f, const Stamp& now, LogEncoder& logs) {
     if (record.time == UnixTime{}) record.time = split.time;
     record.truncated = split.truncated;
     record.uid = {.origin_ms = f.identity.first_seen_ms, .stream = f.identity.stream, .position = begin + at};
-    record.origin = attributes.bytes();
-    record.stream = split.stream;
+    if (split.stream != stream) {
+      origin.Rewind(names_bytes);
+      stream = split.stream == "stdout" ? "stdout" : "stderr";
+      const Attribute of_stream{"log.iostream", stream};
+      WriteAttributes(origin, otlp_LogRecord_attributes_tag, {&of_stream, 1});
+    }
+    record.origin_attributes = origin.bytes();
     at += split.consumed;
     if (pipeline_.Write(record, now, logs) == RecordPipeline::Outcome::kWritten) {
       tracks_.Advance(*f.track, begin + at);

@@ -350,7 +350,7 @@ Status SpoolStore::Read(SpoolJob& job) {
       const Result<bool> found = statement.Step();
       if (!found.ok()) return found.status();
       if (!found.value()) break;
-      status = ReadRecord(statement, job.read_signal, record);
+      status = ReadRecordRow(statement, job.read_signal, record);
       ApplyAttempts(state_, record.row, record.header);
     }
     if (record.row <= after) return {Code::kInvalid, 0, "rows out of order"};
