@@ -188,6 +188,7 @@ MonoTime Agent::OnTime(MonoTime now) {
   MonoTime changes;
   const SignalSet reachable = delivery_.Reachable(now, config_.spool.commit_interval, changes);
   next = std::min({next, changes, spooler_.OnTime(now, reachable, *this, delivery_)});
+  if (log_sources_ != nullptr && log_sources_->tracks().TakeNews()) next = now;
   if (const SpoolOpened* const late = spooler_.TakeLateOpening()) {
     TakeOver(*late);
     next = now;  // There may be a crash to tell of.

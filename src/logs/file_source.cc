@@ -436,7 +436,7 @@ void FileSource::OnChange(int watch) {
 /// Reads a share of it. Returns whether there may be more.
 bool FileSource::Read(FollowedFile& f, const Stamp& now, LogEncoder& logs) {
   f.due = false;
-  if (!tracks_.Ready(*f.track)) return false;  // T3
+  if (!tracks_.Ready(*f.track)) return false;  // T3; OnTime asks again.
   const Result<FileFacts> facts = files_.Facts(f.file);
   if (!facts.ok()) return false;
   const bool grown = facts.value().size != f.size;
@@ -549,7 +549,9 @@ MonoTime FileSource::OnTime(const Stamp& now, LogEncoder& logs) {
       f.pause = std::min(f.pause * 2, kAskMost);
       f.ask = now.mono + f.pause;
     }
-    if (f.due || flush || linger) {
+    const bool waits = !tracks_.Ready(*f.track);
+    if (waits) f.due = true;
+    if (!waits && (f.due || flush || linger)) {
       if (!logs.room()) {
         f.due = true;
         next = std::min(next, now.mono + kNoRoom);

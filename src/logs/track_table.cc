@@ -170,6 +170,7 @@ size_t TrackTable::FillChanges(std::span<TrackChange> into) {
 
 void TrackTable::ChangesWritten(bool ok) {
   durable_ = ok;
+  news_ = true;
   bool left = false;
   for (Track& track : tracks_) {
     if (!track.writing) {

@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <span>
+#include <utility>
 
 #include "limpet/log.h"
 #include "limpet/time.h"
@@ -103,8 +104,11 @@ class TrackTable final : public TrackMarks, public TrackKeeper {
   void ChangesWritten(bool ok) override;
   MonoTime ChangesDue() const override;
   void TakeKept(std::span<const KeptTrack> tracks) override;
-  void KeptEnds() override { known_ = true; }
-  void FlashFails() override { durable_ = false; }
+  void KeptEnds() override { known_ = news_ = true; }
+  void FlashFails() override { durable_ = false, news_ = true; }
+
+  /// Something that sources wait for has come, since this was asked last.
+  bool TakeNews() { return std::exchange(news_, false); }
 
   std::span<TrackMarkBytes> marks_room() const { return marks_; }
 
@@ -128,6 +132,7 @@ class TrackTable final : public TrackMarks, public TrackKeeper {
   MonoTime now_, dirty_since_ = kNever;
   bool urgent_ = false;   // A new one waits to be read.
   bool known_ = false, durable_ = true;
+  bool news_ = false;
   bool told_full_ = false;
 };
 
