@@ -45,22 +45,47 @@ uint64_t TakeVarint(const uint8_t*& at) {
   }
 }
 
+/// Hands out the valid parts, and U+FFFD for each byte between them.
+template <typename Take>
+void EachRepaired(std::string_view text, Take take) {
+  while (!text.empty()) {
+    size_t valid = 0;
+    for (size_t n; (n = Utf8Length(text.substr(valid))) != 0;) valid += n;
+    if (valid > 0) take(text.substr(0, valid));
+    text.remove_prefix(valid);
+    if (text.empty()) break;
+    take(kReplacement);
+    text.remove_prefix(1);
+  }
+}
+
 }  // namespace
 
 AttributeWriter::AttributeWriter(WireWriter& out, bool known_utf8)
     : out_(out), begin_(out.size()), known_utf8_(known_utf8) {}
 
-bool AttributeWriter::Admit(std::string_view key) {
+bool AttributeWriter::IsValid(std::string_view text) const { return known_utf8_ || IsUtf8(text); }
+
+bool AttributeWriter::Admit(std::string_view& key) {
+  if (!IsValid(key)) {
+    repaired_ = true;
+    size_t size = 0;
+    EachRepaired(key, [&](std::string_view part) {
+      if (size + part.size() <= kKeyMax) std::memcpy(key_ + size, part.data(), part.size());
+      size += part.size();
+    });
+    if (size > kKeyMax) too_much_ = true;
+    key = {key_, size};
+  }
   if (key.size() > kKeyMax || count_ == kCountMax) too_much_ = true;
   if (!ok()) return false;
   ++count_;
-  if (!key.empty()) {
-    const auto at = [key](size_t i) { return static_cast<unsigned char>(key[i]); };
-    const size_t hash = key.size() * 7 + at(0) + at(key.size() / 2) * size_t{3} + at(key.size() - 1) * size_t{5};
-    const uint64_t bit = uint64_t{1} << hash % 64;
-    if ((seen_ & bit) != 0) Remove(key);
-    seen_ |= bit;
-  }
+  // Cheap, and different for most keys of a record.
+  const auto at = [key](size_t i) { return size_t{static_cast<unsigned char>(key[i])}; };
+  const size_t hash = key.empty() ? 0 : key.size() * 7 + at(0) + at(key.size() / 2) * 3 + at(key.size() - 1) * 5;
+  const uint64_t bit = uint64_t{1} << hash % 64;
+  if ((seen_ & bit) != 0) Remove(key);
+  seen_ |= bit;
   return true;
 }
 
@@ -74,7 +99,7 @@ void AttributeWriter::Remove(std::string_view key) {
     const uint8_t* const next = at + size;
     ++at;
     const auto key_size = static_cast<size_t>(TakeVarint(at));
-    if (key_size == key.size() && std::memcmp(at, key.data(), key_size) == 0) {
+    if (std::string_view(reinterpret_cast<const char*>(at), key_size) == key) {
       out_.Rewind(static_cast<size_t>(pair - bytes.data()));
       out_.Raw({next, end});
       --count_;
@@ -95,7 +120,7 @@ uint8_t* AttributeWriter::Begin(std::string_view key, size_t size) {
 }
 
 void AttributeWriter::Text(std::string_view key, std::string_view text) {
-  if (!known_utf8_ && !(IsUtf8(text) && IsUtf8(key))) {
+  if (!IsValid(text)) {
     const Marks marks = Open(key);
     WriteText(otlp_AnyValue_string_value_tag, text);
     Close(marks);
@@ -129,7 +154,7 @@ void AttributeWriter::Bool(std::string_view key, bool value) {
 AttributeWriter::Marks AttributeWriter::Open(std::string_view key) {
   if (!Admit(key)) return {};
   const size_t pair = out_.Open(otlp_LogRecord_attributes_tag);
-  WriteText(otlp_KeyValue_key_tag, key);
+  out_.String(otlp_KeyValue_key_tag, key);
   return {pair, out_.Open(otlp_KeyValue_value_tag)};
 }
 
@@ -167,23 +192,15 @@ void AttributeWriter::WriteText(uint32_t field, std::string_view text) {
 }
 
 void AttributeWriter::WriteRepaired(std::string_view text) {
-  const auto raw = [this](std::string_view part) {
+  const auto write = [this](std::string_view part) {
     out_.Raw({reinterpret_cast<const uint8_t*>(part.data()), part.size()});
   };
-  if (known_utf8_ || IsUtf8(text)) {
-    raw(text);
+  if (IsValid(text)) {
+    write(text);
     return;
   }
   repaired_ = true;
-  while (!text.empty()) {
-    size_t valid = 0;
-    for (size_t n; (n = Utf8Length(text.substr(valid))) != 0;) valid += n;
-    raw(text.substr(0, valid));
-    text.remove_prefix(valid);
-    if (text.empty()) break;
-    raw(kReplacement);
-    text.remove_prefix(1);
-  }
+  EachRepaired(text, write);
 }
 
 }  // namespace limpet

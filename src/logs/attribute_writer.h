@@ -43,7 +43,9 @@ class AttributeWriter {
 
  private:
   void WriteRepaired(std::string_view text);
-  bool Admit(std::string_view key);
+  bool IsValid(std::string_view text) const;
+  /// Counts it, repairs it, and takes out what has the same key.
+  bool Admit(std::string_view& key);
   void Remove(std::string_view key);
   /// Claims room for an attribute whose AnyValue has `size` bytes, and writes what stands before that.
   uint8_t* Begin(std::string_view key, size_t size);
@@ -54,6 +56,7 @@ class AttributeWriter {
   bool repaired_ = false, too_much_ = false;
   size_t count_ = 0;
   uint64_t seen_ = 0;  // A bit for each key: none is twice while these are clear.
+  char key_[kKeyMax];  // The last that was repaired.
 };
 
 }  // namespace limpet

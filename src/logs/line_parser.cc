@@ -119,7 +119,7 @@ Status JsonLine::Read() {
       path_size_ = outer_[depth_];
     }
   }
-  if (full()) return {Code::kFull, 0, "JSON line"};
+  if (in_.ok() && full()) return {Code::kFull, 0, "JSON line"};
   in_.End();
   Finish();
   return in_.status();
@@ -221,7 +221,7 @@ void JsonLine::Value(int depth) {
     RawText(otlp_AnyValue_string_value_tag, Skipped());
   } else if (first == '[') {
     const size_t array = out_.Open(otlp_AnyValue_array_value_tag);
-    for (in_.Enter('['); in_.More(']') && out_.ok();) {
+    for (in_.Enter('['); out_.ok() && in_.More(']');) {
       const size_t value = out_.Open(otlp_ArrayValue_values_tag);
       Value(depth + 1);
       out_.Close(value);
@@ -229,7 +229,7 @@ void JsonLine::Value(int depth) {
     out_.Close(array);
   } else if (first == '{') {
     const size_t list = out_.Open(otlp_AnyValue_kvlist_value_tag);
-    for (in_.Enter('{'); in_.More('}') && out_.ok();) {
+    for (in_.Enter('{'); out_.ok() && in_.More('}');) {
       const size_t pair = out_.Open(otlp_KeyValueList_values_tag);
       if (!in_.Take('"')) in_.Fail("JSON name");
       const size_t bytes = out_.size() + out_.room();

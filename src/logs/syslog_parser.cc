@@ -16,11 +16,11 @@ bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 
 /// <PRI> off the front: 8 * facility + severity.
 std::optional<unsigned> TakePriority(std::string_view& rest) {
-  if (!rest.starts_with('<')) return std::nullopt;
-  const std::string_view digits = rest.substr(1, rest.substr(0, 5).find('>') - 1);
-  const std::optional<uint8_t> priority = ParseNumber<uint8_t>(digits);
-  if (digits.size() > 3 || !priority || *priority > 191) return std::nullopt;
-  rest.remove_prefix(digits.size() + 2);
+  const size_t close = rest.substr(0, 5).find('>');
+  if (!rest.starts_with('<') || close == rest.npos) return std::nullopt;
+  const std::optional<uint8_t> priority = ParseNumber<uint8_t>(rest.substr(1, close - 1));
+  if (!priority || *priority > 191) return std::nullopt;
+  rest.remove_prefix(close + 1);
   return *priority;
 }
 
@@ -158,8 +158,8 @@ bool SyslogMessage::TakeBsdTime() {
   const char* const begin = rest.data();
   std::string_view last;
   if (IsDigit(rest[0])) {
-    if (rest[4] != '-') return false;
     last = TakeField(rest);
+    if (last.size() < 19 || last[4] != '-') return false;
   } else {
     TakeWord(rest);
     TakeWord(rest);

@@ -19,6 +19,9 @@ namespace limpet {
 /// and the host may be missing (/dev/log).
 /// now: for the year that BSD's times lack.
 ///
+/// Newlines and NULs at the end of the message are taken off.
+///
+/// record.attributes is then all that `attributes` holds; uid and `truncated` stay as they are.
 /// kInvalid: nothing of it is syslog; kFull: its attributes do not fit. `record` then has the whole
 /// message as its body, and no attributes are written.
 Status ParseSyslog(std::string_view message, UnixTime now, WireWriter& attributes, ReadRecord& record);
