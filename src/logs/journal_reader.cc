@@ -83,20 +83,22 @@ bool JournalReader::Poll(MonoTime now) {
   busy_ = false;
   passed_ = 0;
   bool news = false;
-  if (scan_now_ || now >= next_scan_) {
-    Scan();
-    news = true;
+  for (;;) {
+    if (RefreshAll()) news = true;
+    for (size_t i = 0; i < track_count_; ++i) tracks_[i].horizon = 0;
+    for (const Slot& slot : slots_) {
+      if (!slot.used) continue;
+      slot.track->horizon = std::max(slot.track->horizon, slot.journal.header().tail_seqnum);
+    }
+    // A second look: what has a number up to the horizon was written before it.
+    if (news) RefreshAll();
+    if (!scan_now_ && now < next_scan_) return news;
     next_scan_ = now + options_.discover;
+    opened_ = false;
+    Scan();
+    if (!opened_) return news;
+    news = true;
   }
-  for (size_t i = 0; i < track_count_; ++i) tracks_[i].horizon = 0;
-  if (RefreshAll()) news = true;
-  for (const Slot& slot : slots_) {
-    if (!slot.used) continue;
-    slot.track->horizon = std::max(slot.track->horizon, slot.journal.header().tail_seqnum);
-  }
-  // A second look: what has a number up to the horizon was written before it.
-  if (news) RefreshAll();
-  return news;
 }
 
 bool JournalReader::RefreshAll() {
@@ -239,6 +241,7 @@ void JournalReader::ConsiderOpen(int file, std::string_view path, bool closed) {
     files_.Close(file);
     return;
   }
+  opened_ = true;
   *slot = Slot{};
   slot->used = slot->seen = true;
   slot->journal = journal;
@@ -255,7 +258,8 @@ JournalReader::Slot* JournalReader::SlotFor(const JournalFile::Header& header, T
   const auto next_of = [](const Slot& slot) {
     if (slot.has_head) return slot.head.seqnum;
     const JournalFile::Header& about = slot.journal.header();
-    return std::min(std::max(about.head_seqnum, slot.track->position.seqnum + 1), about.tail_seqnum + 1);
+    if (about.tail_seqnum <= slot.track->position.seqnum) return UINT64_MAX;  // It is read, for now.
+    return std::max(about.head_seqnum, slot.track->position.seqnum + 1);
   };
   const uint64_t next = std::max(header.head_seqnum, track.position.seqnum + 1);
   for (Slot& slot : slots_) {
@@ -414,8 +418,10 @@ bool JournalReader::Next(JournalFile*& file, JournalEntry& entry) {
     position.seqnum = entry.seqnum;
     if (slot->runtime) {
       runtime_boot_ = entry.boot;
+      runtime_machine_ = slot->journal.header().machine_id;
       runtime_monotonic_us_ = entry.monotonic_us;
-    } else if (entry.boot == runtime_boot_ && entry.monotonic_us <= runtime_monotonic_us_) {
+    } else if (entry.monotonic_us <= runtime_monotonic_us_ && entry.boot == runtime_boot_ &&
+               slot->journal.header().machine_id == runtime_machine_) {
       // journald has copied it from /run to /var; it was read there.
       if (++passed_ < kPassedMax) continue;
       busy_ = true;

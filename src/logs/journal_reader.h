@@ -124,11 +124,12 @@ class JournalReader {
 
   MonoTime next_scan_;
   bool scanned_ = false, scan_now_ = true, first_ = true, resumed_ = false;
-  bool overflow_ = false, renamed_ = false, busy_ = false;
+  bool opened_ = false, overflow_ = false, renamed_ = false, busy_ = false;
   int passed_ = 0;
   Position last_;
   Counts counts_;
-  JournalId runtime_boot_{};           // Of the last entry below /run: what is copied is not later.
+  // Of the last entry below /run: what is copied is not later.
+  JournalId runtime_boot_{}, runtime_machine_{};
   uint64_t runtime_monotonic_us_ = 0;
 };
 
