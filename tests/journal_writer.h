@@ -17,6 +17,7 @@ class JournalWriter {
     bool compact = false;
     uint8_t seqnum_id = 0xA0;  ///< All its bytes.
     uint8_t file_id = 1;
+    uint8_t machine_id = 0;
     uint32_t flags = 0;        ///< Further incompatible ones.
   };
   struct Data {
@@ -31,6 +32,7 @@ class JournalWriter {
     Put(12, options.flags | (options.compact ? 16u : 0u), 4);
     bytes[16] = kOnline;
     bytes.replace(24, 16, std::string(16, static_cast<char>(options.file_id)));
+    bytes.replace(40, 16, std::string(16, static_cast<char>(options.machine_id)));
     bytes.replace(72, 16, std::string(16, static_cast<char>(options.seqnum_id)));
     Put(88, kHeaderBytes);
     Close();

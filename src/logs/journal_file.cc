@@ -7,7 +7,7 @@ namespace limpet {
 namespace {
 
 // Offsets in the header. What came after the first release is not used.
-constexpr size_t kIncompatibleAt = 12, kStateAt = 16, kFileIdAt = 24, kSeqnumIdAt = 72, kHeaderSizeAt = 88,
+constexpr size_t kIncompatibleAt = 12, kStateAt = 16, kFileIdAt = 24, kMachineIdAt = 40, kSeqnumIdAt = 72, kHeaderSizeAt = 88,
                  kArenaSizeAt = 96, kEntriesAt = 152, kTailSeqnumAt = 160, kHeadSeqnumAt = 168,
                  kEntryArrayAt = 176, kHeadRealtimeAt = 184, kHeaderBytes = 208;
 // The features that a reader has to know: xz 1, LZ4 2, keyed hash 4, zstd 8, compact 16. Hashes are not
@@ -56,6 +56,7 @@ Result<JournalFile::Header> JournalFile::ReadHeader(JournalPages& pages, int fil
   header.state = static_cast<State>(raw[kStateAt]);
   header.compact = (flags & kCompact) != 0;
   header.file_id = LoadId(raw + kFileIdAt);
+  header.machine_id = LoadId(raw + kMachineIdAt);
   header.seqnum_id = LoadId(raw + kSeqnumIdAt);
   header.end = header_bytes + arena_bytes;
   header.entries = Load64(raw + kEntriesAt);

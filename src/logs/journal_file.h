@@ -45,7 +45,7 @@ class JournalFile {
   struct Header {
     State state = State::kOffline;
     bool compact = false;       ///< Offsets of 32 bits in arrays and entries.
-    JournalId file_id{}, seqnum_id{};
+    JournalId file_id{}, machine_id{}, seqnum_id{};
     uint64_t end = 0;           ///< Of what is in use, in bytes from the file's beginning.
     uint64_t entries = 0;
     uint64_t head_seqnum = 0, tail_seqnum = 0;  ///< 0: it has no entry yet.
