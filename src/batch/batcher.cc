@@ -44,9 +44,13 @@ void Batcher::Added(Signal signal, uint32_t items, const Stamp& stamp, UnixTime 
   ledger_.Collect(signal, items);
 }
 
-void Batcher::DropUnwritable(Signal signal, uint32_t items, const Stamp& stamp) {
+void Batcher::DropUnwritten(Signal signal, DropReason reason, uint32_t items, const Stamp& stamp) {
   ledger_.Collect(signal, items);
-  ledger_.Drop(signal, DropReason::kOverflow, items, stamp.wall, stamp.wall);
+  ledger_.Drop(signal, reason, items, stamp.wall, stamp.wall);
+}
+
+void Batcher::DropUnwritable(Signal signal, uint32_t items, const Stamp& stamp) {
+  DropUnwritten(signal, DropReason::kOverflow, items, stamp);
   log_.Error("an item is larger than queue.batch_bytes and was dropped",
              {{"signal", SignalName(signal)}, {"items", items}});
 }

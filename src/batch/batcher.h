@@ -101,7 +101,10 @@ class Batcher {
   /// that cannot be read again wait instead of collecting.
   bool Paused() const;
 
-  /// Items that could not be written at all (one larger than a batch): counted, never silent.
+  /// Items that are not to be written: they count as collected and dropped.
+  void DropUnwritten(Signal signal, DropReason reason, uint32_t items, const Stamp& stamp);
+
+  /// Items that could not be written at all (one larger than a batch): likewise, and said.
   void DropUnwritable(Signal signal, uint32_t items, const Stamp& stamp);
 
   /// Of all open batches, before compression.

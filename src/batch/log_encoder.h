@@ -3,6 +3,7 @@
 // batch is handed on, and the record is written again into the next one under the same resource.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
 #include <string_view>
@@ -33,6 +34,8 @@ struct LogRecord {
   std::string_view severity_text;  ///< The level as its origin names it.
   std::string_view body;           ///< UTF-8. Written when empty, too, unless it is an event.
   std::span<const Attribute> attributes;
+  /// More of them, as WriteAttributes writes them under LogRecord's field, in up to three parts.
+  std::array<std::span<const uint8_t>, 3> encoded_attributes;
   std::string_view event_name;     ///< Of a record that is an event.
 };
 
@@ -50,6 +53,9 @@ class LogEncoder {
 
   /// False: it was larger than a batch, and was dropped, counted.
   bool Record(const LogRecord& record);
+
+  /// A record of the row that is not to be written: it counts as collected and dropped.
+  void Drop(DropReason reason) { batcher_.DropUnwritten(Signal::kLogs, reason, 1, observed_); }
 
   /// Ends the row: what was written is whole messages in the open batch. Returns its records.
   uint32_t Finish();
