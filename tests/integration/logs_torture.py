@@ -6,6 +6,7 @@ Collector's in the tests. A seed repeats the script of the writer and of the eve
 """
 
 import json
+import os
 import random
 import re
 import select
@@ -15,9 +16,11 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 
+import pytest
+
 from endpoint import Answer, Endpoint
 from limpet import SOURCE, free_port
-from torture_writer import line_text, texts
+from torture_writer import LOGROTATE, line_text, texts
 
 WRITER = SOURCE / "tests/integration/torture_writer.py"
 LINE = re.compile(r"([a-z]+) (\d{7}) (\d{4}) ")
@@ -159,6 +162,8 @@ class Torture:
 
     def __init__(self, program, network, folder, seed, seconds, rate=5000, settle=30.0, events=EVENTS,
                  has_uids=True, lossy=False):
+        if not os.access(LOGROTATE, os.X_OK):
+            pytest.skip(f"NOT TORTURED: there is no {LOGROTATE} (tools/setup test)")
         self.program, self.network, self.seed, self.seconds = program, network, seed, seconds
         self.random = random.Random(seed)
         self.settle, self.events = settle, events
