@@ -23,7 +23,7 @@ receivers:
     include: ["{folder}/logs/*.log*", "{folder}/logs/*.txt"]
     exclude: ["{folder}/logs/*.gz"]
     start_at: beginning
-    storage: file_storage
+    storage: file_storage{flush}
 exporters:
   otlp_http:
     endpoint: {url}
@@ -39,9 +39,9 @@ service:
 
 
 class Collector:
-    def __init__(self, program, folder, url):
+    def __init__(self, program, folder, url, flush):
         self.command = [program, "--config", folder / "otelcol.yaml"]
-        (folder / "otelcol.yaml").write_text(CONFIG.format(folder=folder, url=url))
+        (folder / "otelcol.yaml").write_text(CONFIG.format(folder=folder, url=url, flush=flush))
         self.log = open(folder / "log", "ab")
         self.process, self.cost = None, Cost()
 
@@ -69,12 +69,16 @@ def show(request):
         report(request.config, "peer_logs_torture", table(HEADINGS, ROWS))
 
 
-# Rotation alone, which it should survive; then with restarts; then everything.
-@pytest.mark.parametrize("scene,events", [
-    ("rotation", ()), ("rotation, stops", ("stop",)), ("everything", Torture.EVENTS)])
-def test_collector(scene, events, folder):
+# By default it sends half a line that has waited for its end for half a second: then it is two records.
+WAIT = "\n    force_flush_period: 0s"
+
+
+@pytest.mark.parametrize("scene,events,flush", [
+    ("rotation", (), ""), ("everything", Torture.EVENTS, ""),
+    ("everything, force_flush_period 0", Torture.EVENTS, WAIT)])
+def test_collector(scene, events, flush, folder):
     network = Network()
-    program = Collector(peer("collector"), folder, network.url)
+    program = Collector(peer("collector"), folder, network.url, flush)
     try:
         torture = Torture(program, network, folder, SEED, SECONDS, events=events or ("nothing",), has_uids=False,
                           lossy=True, settle=15.0)
