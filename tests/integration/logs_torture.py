@@ -204,7 +204,7 @@ class Torture:
         if message["ask"] == "gone":
             return upto_now >= upto
         # What was read last second is read now, too.
-        if not (self.running and self.quiet and self.network.up) or upto_now < upto - 2000:
+        if not (self.running and self.quiet and self.network.up) or upto_now < max(upto - 1500, 1):
             return False
         self.fragile[family] = upto
         self.note(f"{family}: lines up to {upto} may be unread")
