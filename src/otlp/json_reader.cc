@@ -94,7 +94,8 @@ std::string_view JsonReader::Name() {
   return name;
 }
 
-bool JsonReader::Piece(std::string_view& piece) {
+/// What stands for itself, as far as it goes.
+std::string_view JsonReader::Run() {
   const size_t begin = at_;
   for (size_t word; at_ + sizeof word <= text_.size(); at_ += sizeof word) {
     std::memcpy(&word, text_.data() + at_, sizeof word);
@@ -102,20 +103,38 @@ bool JsonReader::Piece(std::string_view& piece) {
   }
   while (at_ < text_.size()) {
     const auto c = static_cast<unsigned char>(text_[at_]);
-    if (c < ' ' || c == '"' || c == '\\') break;
+    if (c == '"' || c == '\\' || (c < ' ' && !repairs_)) break;
     const size_t length = c < 0x80 ? 1 : Utf8Length(text_.substr(at_));
     if (length == 0) break;
     at_ += length;
   }
-  piece = text_.substr(begin, at_ - begin);
+  return text_.substr(begin, at_ - begin);
+}
+
+/// Takes the closing quote if it comes next.
+bool JsonReader::Ends() {
+  if (at_ == text_.size() || text_[at_] != '"') return false;
+  ++at_;
+  return true;
+}
+
+bool JsonReader::Piece(std::string_view& piece) {
+  piece = Run();
   if (!piece.empty()) return true;
+  if (Ends()) return false;
   if (at_ < text_.size() && text_[at_] == '\\') return Escape(piece);
-  if (at_ == text_.size() || text_[at_] != '"') {
-    Fail("JSON string");
-  } else {
+  if (at_ < text_.size() && repairs_) {
     ++at_;
+    return Replace(piece);
   }
+  Fail("JSON string");
   return false;
+}
+
+bool JsonReader::Replace(std::string_view& piece) {
+  repaired_ = true;
+  piece = "\xef\xbf\xbd";
+  return true;
 }
 
 // The backslash comes next.
@@ -127,13 +146,23 @@ bool JsonReader::Escape(std::string_view& piece) {
     piece = kCharacters.substr(i, 1);
     return true;
   }
-  uint32_t point = Unit();
-  if ((point & 0xfc00) == 0xd800) {
-    const uint32_t low = Unit();
-    if ((low & 0xfc00) != 0xdc00) Fail("JSON surrogate");
-    point = 0x10000 + ((point & 0x3ff) << 10 | (low & 0x3ff));
-  } else if ((point & 0xfc00) == 0xdc00) {
-    Fail("JSON surrogate");
+  std::optional<uint32_t> unit = TakeUnit();
+  if (!unit) {
+    if (!repairs_) Fail("JSON escape");
+    piece = text_.substr(at_, 1);
+    at_ += piece.size();
+    return ok();
+  }
+  uint32_t point = *unit;
+  if ((point & 0xf800) == 0xd800) {
+    const size_t behind = at_;
+    unit = (point & 0x400) == 0 ? TakeUnit() : std::nullopt;
+    if (!unit || (*unit & 0xfc00) != 0xdc00) {
+      if (!repairs_) Fail("JSON surrogate");
+      if (repairs_) at_ = behind;  // What follows stands for itself.
+      return Replace(piece) && ok();
+    }
+    point = 0x10000 + ((point & 0x3ff) << 10 | (*unit & 0x3ff));
   }
   const size_t size = point < 0x80 ? 1 : point < 0x800 ? 2 : point < 0x10000 ? 3 : 4;
   constexpr uint8_t kLead[] = {0, 0, 0xc0, 0xe0, 0xf0};
@@ -146,30 +175,31 @@ bool JsonReader::Escape(std::string_view& piece) {
 }
 
 /// Takes \uXXXX.
-uint32_t JsonReader::Unit() {
+std::optional<uint32_t> JsonReader::TakeUnit() {
   const std::string_view digits = text_.substr(at_).starts_with("\\u") ? text_.substr(at_ + 2, 4) : "";
   const std::optional<uint32_t> unit = ParseNumber<uint32_t>(digits, 16);
-  if (digits.size() != 4 || !unit) {
-    Fail("JSON escape");
-    return 0;
-  }
+  if (digits.size() != 4 || !unit) return std::nullopt;
   at_ += 6;
-  return *unit;
+  return unit;
+}
+
+bool JsonReader::Text(std::span<char> into, std::string_view& text) {
+  text = Run();
+  if (Ends()) return true;
+  size_t size = text.size();
+  bool fits = size <= into.size();
+  if (fits && size > 0) std::memcpy(into.data(), text.data(), size);
+  for (std::string_view piece; Piece(piece); size += piece.size()) {
+    fits = fits && piece.size() <= into.size() - size;
+    if (fits) std::memcpy(into.data() + size, piece.data(), piece.size());
+  }
+  text = {into.data(), fits ? size : 0};
+  return fits;
 }
 
 std::string_view JsonReader::Short() {
-  std::string_view piece;
-  if (!Piece(piece)) return {};
-  if (at_ < text_.size() && text_[at_] == '"') {
-    ++at_;
-    return piece;
-  }
-  size_t size = 0;
-  do {
-    if (size + piece.size() <= kShortMax) std::memcpy(short_ + size, piece.data(), piece.size());
-    size += piece.size();
-  } while (Piece(piece));
-  return {short_, ok() && size <= kShortMax ? size : 0};
+  std::string_view text;
+  return Text(short_, text) && ok() ? text : std::string_view();
 }
 
 void JsonReader::Skip() {

@@ -1,9 +1,12 @@
-// Takes one JSON text apart, token by token and strictly by RFC 8259: nothing is copied, nothing is
-// read twice, so that what lies before position() may be overwritten.
+// Takes one JSON text apart, token by token and strictly by RFC 8259, but for what strings hold where
+// the caller wants that repaired: nothing is copied, nothing is read twice, so that what lies before
+// position() may be overwritten.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
+#include <span>
 #include <string_view>
 
 #include "limpet/status.h"
@@ -26,7 +29,12 @@ class JsonReader {
   /// Objects and arrays inside each other, as far as Skip() follows them.
   static constexpr int kSkipDepthMax = 64;
 
-  explicit JsonReader(std::string_view text) : text_(text) {}
+  /// What a string may not hold: a mistake, or put right. Invalid UTF-8 and lone surrogates become U+FFFD,
+  /// control characters and unknown escapes stand for themselves.
+  enum class Strings : bool { kStrict, kRepaired };
+
+  explicit JsonReader(std::string_view text, Strings strings = Strings::kStrict)
+      : text_(text), repairs_(strings == Strings::kRepaired) {}
 
   /// The first character of the next token; NUL at the end.
   char Peek();
@@ -47,6 +55,9 @@ class JsonReader {
   /// Of a string whose opening quote has been taken: the next piece of what it stands for, valid
   /// until the next call. False at its end, the closing quote taken, and after a mistake.
   bool Piece(std::string_view& piece);
+  /// All of the rest of a string: where it stands if it is written plainly, else at the front of `into`.
+  /// False: it does not fit there, and is passed over.
+  bool Text(std::span<char> into, std::string_view& text);
   /// The rest of a string that is expected to be short: empty when longer than kShortMax and not
   /// written plainly.
   static constexpr size_t kShortMax = 64;
@@ -59,15 +70,24 @@ class JsonReader {
 
   void Fail(const char* where);
   bool ok() const { return status_.ok(); }
+  /// Something has become U+FFFD.
+  bool repaired() const { return repaired_; }
   const Status& status() const { return status_; }
   size_t position() const { return at_; }
+  /// On to a later place: for strings in texts that are no JSON.
+  void Seek(size_t position) { at_ = position; }
 
  private:
+  std::string_view Run();
+  bool Ends();
   bool Escape(std::string_view& piece);
-  uint32_t Unit();
+  bool Replace(std::string_view& piece);
+  std::optional<uint32_t> TakeUnit();
 
   std::string_view text_;
   size_t at_ = 0;
+  const bool repairs_;
+  bool repaired_ = false;
   bool entered_ = false;  // No comma comes before the first.
   Status status_;
   char character_[4];     // What an escape stands for, in UTF-8.

@@ -1,6 +1,6 @@
-// Writes protobuf messages straight into a buffer: fields by nanopb's stream primitives, nested
-// messages in one pass. A nested message reserves one length byte; closing it writes the length and
-// moves the contents only when they are 128 bytes or longer. The output is what protoc would write.
+// Writes protobuf messages straight into a buffer, nested messages in one pass. A nested message
+// reserves one length byte; closing it writes the length and moves the contents only when they are 128
+// bytes or longer. The output is what protoc would write.
 #pragma once
 
 #include <bit>
@@ -15,6 +15,9 @@ namespace limpet {
 constexpr size_t VarintSize(uint64_t value) {
   return (static_cast<size_t>(std::bit_width(value | 1)) + 6) / 7;
 }
+
+/// Bytes of a text or a nested message of that length with its tag, for fields below 16.
+constexpr size_t FieldSize(size_t length) { return 1 + VarintSize(length) + length; }
 
 enum class WireType : uint8_t;
 
@@ -42,6 +45,15 @@ class WireWriter {
   /// Bytes that are already encoded fields; they may lie in the buffer itself.
   void Raw(std::span<const uint8_t> encoded);
 
+  /// Room for so many bytes, which the caller writes itself; nullptr when there is none (not ok then).
+  uint8_t* Claim(size_t bytes) {
+    ok_ = ok_ && bytes <= room();
+    if (!ok_) return nullptr;
+    uint8_t* const at = buffer_.data() + size_;
+    size_ += bytes;
+    return at;
+  }
+
   /// Opens a nested message; returns the mark for Close. Messages close in reverse order.
   size_t Open(uint32_t field);
   void Close(size_t mark);
@@ -58,8 +70,9 @@ class WireWriter {
   void Rewind(size_t size) { size_ = size, ok_ = true; }
 
  private:
-  template <typename Encode>
-  void Put(Encode encode);
+  template <typename Write>
+  void Put(size_t bytes, Write write);
+  void Length(uint32_t field, size_t bytes);
 
   std::span<uint8_t> buffer_;
   size_t size_ = 0;
