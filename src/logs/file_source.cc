@@ -12,7 +12,6 @@ namespace {
 
 constexpr size_t kHeadMax = 1024;       // Of the head, that it is known by.
 constexpr size_t kCopyHeadMin = 256;    // As much has to be equal for a copy.
-constexpr Duration kPace = Milliseconds(50);    // What a writer appends is read by the handful.
 constexpr Duration kAskFirst = Milliseconds(250), kAskMost = Seconds(2);
 constexpr Duration kLinger = Seconds(30);       // Without growth, at its end: a file that is gone is let go.
 constexpr Duration kLookAgain = Milliseconds(250);
@@ -405,11 +404,15 @@ void FileSource::LookForRest(Track& track, const FileIdentity& identity, std::st
 
 /// What it is known by grows with the file, as long as that is short.
 void FileSource::Describe(FollowedFile& f, const FileFacts& facts) {
+  // By what a copy is known it is to be known soon; after that once more.
+  const uint64_t enough = f.identity.head_bytes < kCopyHeadMin ? kCopyHeadMin : kHeadMax;
+  const bool soon = facts.size >= enough;
   if (f.identity.head_bytes >= kHeadMax || facts.size <= f.identity.head_bytes) return;
+  if (f.identity.head_bytes >= kCopyHeadMin && !soon) return;
   FileIdentity identity = f.identity;
   identity.head_bytes = static_cast<uint32_t>(std::min<uint64_t>(facts.size, kHeadMax));
   identity.head = HashHead(f.file, identity.head_bytes);
-  if (tracks_.Describe(*f.track, Encode(owner_, identity))) f.identity = identity;
+  if (tracks_.Describe(*f.track, Encode(owner_, identity), soon)) f.identity = identity;
 }
 
 /// finished: nothing more is to be read of it, ever.

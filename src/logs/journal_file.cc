@@ -16,7 +16,6 @@ constexpr uint32_t kCompact = 16, kKnown = 31;
 
 // Objects. Each begins with its type (1), flags (1), 6 reserved, size (8).
 constexpr uint8_t kData = 1, kEntry = 3, kEntryArray = 6;
-constexpr size_t kObjectBytes = 16;
 constexpr size_t kArrayNextAt = 16, kArrayBytes = 24;
 constexpr size_t kSeqnumAt = 16, kRealtimeAt = 24, kMonotonicAt = 32, kBootAt = 40, kEntryBytes = 64;
 constexpr size_t kHashAt = 16, kDataBytes = 64, kCompactDataBytes = 72;

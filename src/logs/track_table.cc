@@ -60,17 +60,17 @@ Track* TrackTable::Add(TrackOwner owner, std::span<const uint8_t> identity, uint
   track->owner = owner;
   track->adopted = true;
   track->read = track->closed = track->settled = position;
-  (void)Describe(*track, identity);
-  urgent_ = true;
+  (void)Describe(*track, identity, true);
   ++used_;
   return track;
 }
 
-bool TrackTable::Describe(Track& track, std::span<const uint8_t> identity) {
+bool TrackTable::Describe(Track& track, std::span<const uint8_t> identity, bool soon) {
   if (track.writing) return false;  // The worker reads it.
   std::copy(identity.begin(), identity.end(), track.identity.begin());
   track.identity_bytes = static_cast<uint8_t>(identity.size());
   track.identity_kept = false;
+  urgent_ = urgent_ || soon;
   Touch();
   return true;
 }
@@ -88,7 +88,7 @@ void TrackTable::Release(Track& track) {
 
 /// What flash does not know of, and will not be told, goes at once.
 void TrackTable::Forget(Track& track) {
-  if (!track.removed || !Changed(track)) return;
+  if (!IsOver(track)) return;
   Touch();
   if (!track.on_flash && !track.writing && !durable_) Free(track);
 }
@@ -139,9 +139,13 @@ void TrackTable::Settle(const TrackMark& mark, bool in_order, bool on_flash) {
   Forget(*track);
 }
 
+/// Nobody needs to know of it any more.
+bool TrackTable::IsOver(const Track& track) {
+  return track.removed && track.outstanding == 0 && !track.in_open;
+}
+
 bool TrackTable::Changed(const Track& track) {
-  if (track.removed) return track.outstanding == 0 && !track.in_open;
-  return !track.on_flash || !track.identity_kept || track.settled > track.kept;
+  return IsOver(track) || !track.on_flash || !track.identity_kept || track.settled > track.kept;
 }
 
 size_t TrackTable::FillChanges(std::span<TrackChange> into) {
@@ -154,11 +158,11 @@ size_t TrackTable::FillChanges(std::span<TrackChange> into) {
       break;
     }
     track.writing = true;
-    track.writing_removal = track.removed;
-    track.writing_identity = !track.removed && (!track.on_flash || !track.identity_kept);
+    track.writing_removal = IsOver(track);
+    track.writing_identity = !track.writing_removal && (!track.on_flash || !track.identity_kept);
     track.writing_position = track.settled;
     TrackChange& change = into[count++];
-    change = {.id = track.id, .position = track.settled, .removed = track.removed};
+    change = {.id = track.id, .position = track.settled, .removed = track.writing_removal};
     if (track.writing_identity) {
       change.identity = track.identity_view();
       track.identity_kept = true;  // Unless it is described anew meanwhile: then again.

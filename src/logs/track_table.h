@@ -64,8 +64,9 @@ class TrackTable final : public TrackMarks, public TrackKeeper {
   /// A new track. identity: kTrackIdentityMax bytes at most; its first eight are the owner (BeginIdentity).
   /// Null: no place.
   Track* Add(TrackOwner owner, std::span<const uint8_t> identity, uint64_t position);
-  /// Its identity has become more exact; it is not waited for. False: not now, ask again.
-  bool Describe(Track& track, std::span<const uint8_t> identity);
+  /// Its identity has become more exact; it is not waited for. soon: flash is told at once. False: not
+  /// now, ask again.
+  bool Describe(Track& track, std::span<const uint8_t> identity, bool soon);
   /// It is at its end, and nothing more of it will be read. Forgotten once all of it is settled; the
   /// pointer is not used again.
   void Release(Track& track);
@@ -121,6 +122,7 @@ class TrackTable final : public TrackMarks, public TrackKeeper {
   void Touch() {
     if (dirty_since_ == kNever) dirty_since_ = now_;
   }
+  static bool IsOver(const Track& track);
   static bool Changed(const Track& track);
 
   std::span<Track> tracks_;

@@ -76,6 +76,7 @@ int LoadConfiguration(const Args& args, Config& config) {
        .settings = std::span(sets).first(set_count),
        .files = files,
        .variables = environment,
+       .patterns = false,
        .scratch = {reinterpret_cast<char*>(scratch.value().data()), scratch.value().size()},
        .arena = g_arena},
       config, errors);

@@ -50,7 +50,7 @@ class Writer {
   /// Something that a program or logrotate does.
   void Act() {
     const MonoTime now = world_.clock.mono;
-    const bool settled = now - born_ > Seconds(6) && partial_.empty();
+    const bool settled = Known() && partial_.empty();
     const size_t what = Below(12);
     if (std::getenv("LIMPET_TRACE") != nullptr) {
       std::printf("%.3f act %zu%s, %llu lines, %zu arrived, inode %llu of %zu bytes\n",
@@ -98,6 +98,10 @@ class Writer {
       default: Lines(1 + Below(40)); break;
     }
   }
+
+  /// The file has been there long enough, while somebody looked, for that to have seen it.
+  bool Known() const { return world_.clock.mono - born_ > Seconds(6); }
+  void Unknown() { born_ = world_.clock.mono; }
 
   /// The process ends: what it had open and what has no name is lost by nature, unless it has come out.
   void OnDeath() {
@@ -178,8 +182,10 @@ void RunSeed(uint64_t seed, uint64_t& lines, uint64_t& repeats) {
     world.RunFor(Milliseconds(static_cast<int64_t>(writer.Below(1500))));
     if (writer.OneIn(40)) {
       if (std::getenv("LIMPET_TRACE") != nullptr) std::printf("%.3f ends\n", static_cast<double>(world.clock.mono.ns) / 1e9);
+      const bool known = writer.Known();
       writer.OneIn(3) ? world.StopAndEnd() : writer.OneIn(2) ? world.Kill() : world.CutPower(seed + 1);
       writer.OnDeath();
+      if (!known) writer.Unknown();
       for (size_t i = writer.Below(4); i > 0; --i) writer.Act();
       world.Start();
     }
