@@ -70,7 +70,7 @@ class Scanner {
   template <size_t N>
   bool TakeName(const std::array<std::string_view, N>& names, unsigned& index) {
     for (unsigned i = 0; i < N; ++i) {
-      if (!TakeWord(names[i].substr(0, 3))) continue;
+      if ((Peek() | 0x20) != (names[i][0] | 0x20) || !TakeWord(names[i].substr(0, 3))) continue;
       TakeWord(names[i].substr(3));
       index = i;
       return true;

@@ -19,6 +19,15 @@ namespace {
 
 bool IsBlank(char c) { return c == ' ' || c == '\t'; }
 
+/// Where the first such character stands from there on, or the end.
+template <typename Stops>
+size_t EndOf(std::string_view line, size_t from, Stops stops) {
+  const char* at = line.data() + from;
+  const char* const end = line.data() + line.size();
+  while (at != end && !stops(*at)) ++at;
+  return static_cast<size_t>(at - line.data());
+}
+
 /// What JSON and logfmt have in common: which values go where, and memory for those that are not
 /// written plainly.
 class KeyedLine {
@@ -295,7 +304,7 @@ Status LogfmtLine::Read() {
     while (at_ < line_.size() && IsBlank(line_[at_])) ++at_;
     if (at_ == line_.size()) break;
     const size_t begin = at_;
-    while (at_ < line_.size() && !IsBlank(line_[at_]) && line_[at_] != '=' && line_[at_] != '"') ++at_;
+    at_ = EndOf(line_, at_, [](char c) { return IsBlank(c) || c == '=' || c == '"'; });
     const std::string_view key = line_.substr(begin, at_ - begin);
     const char next = at_ < line_.size() ? line_[at_] : ' ';
     if (key.empty() || next == '"') return {Code::kInvalid, static_cast<int32_t>(at_), "logfmt key"};
@@ -323,7 +332,7 @@ bool LogfmtLine::Value(std::string_view key) {
     if (!in_.ok() || (at_ < line_.size() && !IsBlank(line_[at_]))) return false;
   } else {
     const size_t begin = at_;
-    while (at_ < line_.size() && !IsBlank(line_[at_])) ++at_;
+    at_ = EndOf(line_, at_, IsBlank);
     text = line_.substr(begin, at_ - begin);
   }
   if (Use(RoleOf(key), text)) return true;
