@@ -1,5 +1,6 @@
 # Gives every library one name: dep::curl, dep::mbedtls, dep::cares, dep::sqlite, dep::nanopb,
-# dep::inih, dep::deflate, dep::http_parser. Nothing is downloaded here.
+# dep::inih, dep::deflate, dep::http_parser; with LIMPET_JOURNALD dep::zstd, dep::lz4. Nothing is
+# downloaded here.
 #
 #   LIMPET_DEPS=bundled  out of LIMPET_DEPS_PREFIX, which tools/build-deps made (tools/build gives it)
 #   LIMPET_DEPS=system   out of the system or the sysroot, for distributions and build systems. Some have
@@ -65,6 +66,10 @@ if(LIMPET_DEPS STREQUAL "bundled")
   _limpet_bundled(sqlite LIBS sqlite3)
   _limpet_bundled(deflate LIBS deflate)
   _limpet_bundled(http_parser LIBS http_parser DEFINITIONS HTTP_PARSER_STRICT=1)
+  if(LIMPET_JOURNALD)
+    _limpet_bundled(zstd LIBS zstd)
+    _limpet_bundled(lz4 LIBS lz4)
+  endif()
   _limpet_bundled(inih LIBS inih
     DEFINITIONS ${_limpet_inih_definitions} LIMPET_INIH_VERSION="${LIMPET_VERSION_inih}")
   _limpet_bundled(nanopb LIBS protobuf-nanopb DEFINITIONS ${_limpet_nanopb_definitions})
@@ -100,6 +105,10 @@ elseif(LIMPET_DEPS STREQUAL "system")
   _limpet_system(sqlite MODULE sqlite3 HEADER sqlite3.h LIBS sqlite3)
   _limpet_system(deflate MODULE libdeflate HEADER libdeflate.h LIBS deflate)
   _limpet_system(http_parser HEADER http_parser.h LIBS http_parser)
+  if(LIMPET_JOURNALD)
+    _limpet_system(zstd MODULE libzstd HEADER zstd.h LIBS zstd)
+    _limpet_system(lz4 MODULE liblz4 HEADER lz4.h LIBS lz4)
+  endif()
   _limpet_system(inih MODULE inih HEADER ini.h LIBS inih DEFINITIONS ${_limpet_inih_definitions})
   if(NOT LIMPET_VERSION_inih)
     set(LIMPET_VERSION_inih "system")

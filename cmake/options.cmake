@@ -7,6 +7,7 @@ target_include_directories(limpet_options INTERFACE
   "${PROJECT_SOURCE_DIR}/include" "${PROJECT_SOURCE_DIR}/src" "${PROJECT_SOURCE_DIR}")
 target_compile_definitions(limpet_options INTERFACE
   _GNU_SOURCE
+  LIMPET_JOURNALD=$<BOOL:${LIMPET_JOURNALD}>
   LIMPET_OWN_MALLOC=$<BOOL:${LIMPET_OWN_MALLOC}>)
 
 # Warnings are for C++: the only C compiled here is generated.

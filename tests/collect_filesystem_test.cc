@@ -3,10 +3,12 @@
 
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <fcntl.h>
 #include <sched.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
 #include <gtest/gtest.h>
@@ -15,6 +17,7 @@
 #include "collect_fixture.h"
 #include "port/linux/clock.h"
 #include "port/linux/epoll_poller.h"
+#include "port/linux/files.h"
 #include "port/linux/region.h"
 #include "port/linux/space_meter.h"
 #include "port/linux/worker_thread.h"
@@ -22,16 +25,21 @@
 namespace limpet {
 namespace {
 
-std::string Parsed(std::string text, std::string_view exclude = {}) {
+std::string Parsed(std::string text, std::string_view exclude = {}, size_t text_bytes = 8 * 1024) {
+  sim::SimFiles files;
+  files.contents["/m"] = std::move(text);
   std::array<Mount, 4> table;
-  const Result<Mounts> got = ParseMountInfo(text, exclude, table);
-  if (!got.ok()) return "error: " + std::string(got.status().where);
+  std::vector<char> texts(text_bytes), buffer(6 * 1024);
+  MountTable mounts(table, texts, exclude);
+  LineReader lines(files, files.Open("/m").value(), buffer);
+  const Status read = ReadMounts(lines, mounts);
+  if (!read.ok()) return "error: " + std::string(read.where);
   std::string all;
-  for (const Mount& m : std::span(table).first(got.value().count)) {
+  for (const Mount& m : mounts.mounts()) {
     all += std::string(m.source) + "|" + std::string(m.type) + "|" + std::string(m.point) + "|" +
            (m.read_only ? "ro" : "rw") + "\n";
   }
-  if (got.value().left_out > 0) all += "left out: " + std::to_string(got.value().left_out);
+  if (mounts.left_out() > 0) all += "left out: " + std::to_string(mounts.left_out());
   return all;
 }
 
@@ -79,8 +87,21 @@ TEST(ParseMountInfo, Cases) {
     EXPECT_EQ(Parsed(c.text), c.expected);
   }
   EXPECT_EQ(Parsed("1 1 0:1 / /a rw - tmpfs t rw\n1 1 0:2 / /b rw - fuse.sshfs s rw\n", "tmpfs, fuse.*"), "");
-  // Longer than anything sane, in one line.
-  EXPECT_EQ(Parsed("1 1 0:1 / /" + std::string(64 * 1024, 'x') + " rw - ext4 d rw\n").size(), 64 * 1024 + 12u);
+  // A line beyond the buffer, and a name beyond what a path may have.
+  EXPECT_EQ(Parsed("1 1 0:1 / /" + std::string(8 * 1024, 'x') + " rw - ext4 d rw\n"),
+            "error: a line is longer than its buffer");
+  EXPECT_EQ(Parsed("1 1 0:1 / /" + std::string(5 * 1024, 'x') + " rw - ext4 d rw\n"), "left out: 1");
+}
+
+TEST(ParseMountInfo, TheTextsOfHiddenMountsMakeRoom) {
+  const auto line = [](const std::string& point, const std::string& type, const std::string& source) {
+    return "1 1 0:1 / " + point + " rw - " + type + " " + source + " rw\n";
+  };
+  std::string text = line("/a", "ext4", "one") + line("/b", "ext4", "") + line("/c", "xfs", "three");
+  for (int i = 0; i < 500; ++i) text += line(i % 2 == 0 ? "/a" : "/b", "ext4", "n" + std::to_string(i));
+  EXPECT_EQ(Parsed(text), "three|xfs|/c|rw\nn498|ext4|/a|rw\nn499|ext4|/b|rw\n");
+  // Room for the texts of one and a half.
+  EXPECT_EQ(Parsed(text, {}, 4096 + 15), "n498|ext4|/a|rw\nleft out: 251");
 }
 
 TEST(ParseMountInfo, WhatIsBelowWhat) {
@@ -213,6 +234,54 @@ TEST_F(FilesystemTest, MountsComeAndGo) {
   EXPECT_EQ(log_.Count("warn a filesystem cannot be measured mountpoint=/media/usb"), 1u);
 }
 
+TEST_F(FilesystemTest, TheTableIsReadWhenItHasChangedOrDoesNotFitAnAnswer) {
+  meter_.spaces = {{"/", kCard}, {"/media/usb", kCard}};
+  meter_.spaces["/boot"] = meter_.spaces["/mnt/nas"] = {.read_only = false};
+  meter_.spaces["/boot"].read_only = true;
+  std::string& table = files_.contents["/proc/self/mountinfo"];
+  files_.tells_changes = true;
+  HostCollector collector = Make();
+  const auto reads = [&] { return std::exchange(files_.reads, size_t{0}); };
+  Cycle(collector);
+  EXPECT_GT(reads(), 0u);
+  EXPECT_EQ(Cycle(collector).Count("system.filesystem.limit"), 1u);
+  EXPECT_EQ(reads(), 0u);
+
+  table += "30 20 8:1 / /media/usb rw - vfat /dev/sda1 rw\n";
+  files_.changed = true;
+  EXPECT_EQ(Cycle(collector).Count("system.filesystem.limit"), 2u);
+  EXPECT_GT(reads(), 0u);
+  EXPECT_EQ(Cycle(collector).Count("system.filesystem.limit"), 2u);
+  EXPECT_EQ(reads(), 0u);
+
+  // The kernel makes it read-only, and tells nobody.
+  meter_.spaces["/media/usb"].read_only = true;
+  table.replace(table.rfind(" rw"), 3, " ro");
+  EXPECT_EQ(Cycle(collector).points.back().attributes.find("mode=ro"), std::string::npos);
+  EXPECT_NE(Cycle(collector).points.back().attributes.find("mode=ro"), std::string::npos);
+  EXPECT_GT(reads(), 0u);
+  Cycle(collector);
+  EXPECT_EQ(reads(), 0u);
+
+  // A folder above it is renamed.
+  table.replace(table.find("/media/usb"), 10, "/media/old");
+  meter_.failing = {{"/media/usb", Code::kNotFound}};
+  meter_.spaces["/media/old"] = meter_.spaces["/media/usb"];
+  EXPECT_EQ(Cycle(collector).Count("system.filesystem.limit"), 1u);
+  EXPECT_EQ(Cycle(collector).Count("system.filesystem.limit"), 2u);
+}
+
+TEST_F(FilesystemTest, ATableLongerThanTheBuffer) {
+  std::string& table = files_.contents["/proc/self/mountinfo"];
+  for (int i = 0; i < 3000; ++i) table += "9 9 0:5 / /run/" + std::to_string(i) + " rw - tmpfs tmpfs rw\n";
+  table += "30 20 8:1 / /media/usb rw - vfat /dev/sda1 rw\n";
+  ASSERT_GT(table.size(), kProcFileBytes);
+  meter_.spaces = {{"/", kCard}, {"/media/usb", kCard}};
+  HostCollector collector = Make();
+  EXPECT_EQ(Cycle(collector).Count("system.filesystem.limit"), 2u);
+  EXPECT_TRUE(log_.lines.empty());
+}
+
 TEST_F(FilesystemTest, AFileThatCannotBeReadIsSaidOnce) {
   files_.contents["/proc/self/mountinfo"] += "30 20 8:1";
   HostCollector collector = Make();
@@ -318,6 +387,33 @@ TEST_F(FilesystemTest, ARealThreadThatHangsHoldsUpNobody) {
     while (!(ended = remote.TakeDone()) && clock.Monotonic() < latest) sched_yield();
     EXPECT_TRUE(ended);
   }
+}
+
+TEST(LinuxFiles, MountinfoTellsOfAChangeOnceAndOtherFilesDoNotTell) {
+  LinuxFiles files;
+  const Result<int> mounts = files.Open("/proc/self/mountinfo");
+  const Result<int> other = files.Open(LIMPET_SOURCE_DIR "/README.md");
+  ASSERT_TRUE(mounts.ok() && other.ok());
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(files.HasChanged(other.value()));
+  if (unshare(CLONE_NEWNS) == 0) {  // A mount of our own: not everybody may.
+    ASSERT_EQ(mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr), 0);
+    const Result<int> own = files.Open("/proc/self/mountinfo");
+    ASSERT_TRUE(own.ok());
+    EXPECT_FALSE(files.HasChanged(own.value()));
+    ASSERT_EQ(mount("none", "/mnt", "tmpfs", 0, nullptr), 0);
+    EXPECT_TRUE(files.HasChanged(own.value()));
+    EXPECT_FALSE(files.HasChanged(own.value()));
+    ASSERT_EQ(mount(nullptr, "/mnt", nullptr, MS_REMOUNT | MS_RDONLY, nullptr), 0);
+    EXPECT_TRUE(files.HasChanged(own.value()));
+    LinuxSpaceMeter meter;
+    EXPECT_TRUE(meter.Measure("/mnt").value().read_only);
+    ASSERT_EQ(umount("/mnt"), 0);
+    EXPECT_TRUE(files.HasChanged(own.value()));
+    EXPECT_FALSE(files.HasChanged(own.value()));
+    files.Close(own.value());
+  }
+  files.Close(mounts.value());
+  files.Close(other.value());
 }
 
 TEST(LinuxSpaceMeter, TheRoot) {

@@ -27,6 +27,7 @@ TEST(LoadConfig, Defaults) {
   EXPECT_EQ(config.agent.state_dir, "/var/lib/limpet");
   EXPECT_EQ(config.agent.run_dir, "/run/limpet");
   EXPECT_EQ(config.agent.memory_bytes, 3u << 20);
+  EXPECT_TRUE(config.agent.record_uid);
   EXPECT_EQ(config.agent.log_level, Level::kInfo);
   EXPECT_EQ(config.agent.log_format, LogFormat::kText);
   EXPECT_EQ(config.agent.shutdown_timeout, Seconds(30));
@@ -42,6 +43,7 @@ TEST(LoadConfig, Defaults) {
   EXPECT_EQ(config.host.exclude_filesystems, "tmpfs, proc, sysfs, overlay");
   EXPECT_EQ(config.host.exclude_devices, "loop*, ram*, zram*");
   EXPECT_EQ(config.host.exclude_interfaces, "lo, veth*");
+  EXPECT_EQ(config.log_count, 0u);
   EXPECT_FALSE(config.receive.present);
   EXPECT_EQ(config.receive.listen, "127.0.0.1:4318");
   EXPECT_EQ(config.receive.max_body_bytes, 512u << 10);
@@ -110,7 +112,7 @@ TEST(LoadConfig, EveryBuiltKey) {
 state_dir = /s
 run_dir = /r
 memory = 8MiB
-record_uid = yes
+record_uid = no
 log_level = debug
 log_format = json
 shutdown_timeout = 5s
@@ -194,6 +196,7 @@ interval = 0
   EXPECT_EQ(config.agent.state_dir, "/s");
   EXPECT_EQ(config.agent.run_dir, "/r");
   EXPECT_EQ(config.agent.memory_bytes, 8u << 20);
+  EXPECT_FALSE(config.agent.record_uid);
   EXPECT_EQ(config.agent.log_level, Level::kDebug);
   EXPECT_EQ(config.agent.log_format, LogFormat::kJson);
   EXPECT_EQ(config.agent.shutdown_timeout, Seconds(5));
@@ -331,8 +334,8 @@ TEST(LoadConfig, Errors) {
        "limpet.ini:2: breaker.failback: expected 10ms to 30d\n"
        "limpet.ini:3: breaker.failures: expected 1 to 1000000\n"
        "limpet.ini:5: retry.max_elapsed: expected 0, or 10ms to 365d\n"},
-      {"key not built", "[agent]\nrecord_uid = false\n",
-       "limpet.ini:2: agent.record_uid: not available in this build (only its default, true, is)\n"},
+      {"key not built", "[clock]\ntrust_server_date = true\n",
+       "limpet.ini:2: clock.trust_server_date: not available in this build (only its default, false, is)\n"},
       {"a key that is not built is checked all the same",
        "[clock]\nmax_skew = 1ms\non_unset = holt\n",
        "limpet.ini:2: clock.max_skew: expected 10ms to 30d\n"
@@ -358,10 +361,9 @@ TEST(LoadConfig, Errors) {
        "[queue]\nbatch_bytes = 129KiB\n[spool]\nmax_size = 1MiB\ndead_max_size = 64KiB\n",
        "limpet.ini:4: spool.max_size: too little for four batches: raise it to at least 1028KiB, or "
        "lower queue.batch_bytes (now 129KiB)\n"},
-      {"section not built, typo in it", "[log.app]\npath = /a\npaht = /b\n[receive.statsd]\n",
-       "limpet.ini:1: [log.app]: not available in this build\n"
-       "limpet.ini:3: log.app.paht: unknown key (did you mean path?)\n"
-       "limpet.ini:4: [receive.statsd]: not available in this build\n"},
+      {"section not built, typo in it", "[receive.statsd]\nintervall = 1s\n",
+       "limpet.ini:1: [receive.statsd]: not available in this build\n"
+       "limpet.ini:2: receive.statsd.intervall: unknown key (did you mean interval?)\n"},
       {"the same destination twice", "[destination.primary]\nurl = http://a\n",
        "limpet.ini:3: [destination.primary]: this section is already at line 1\n"
        "limpet.ini:4: destination.primary.url: already set at limpet.ini:2\n"},
@@ -821,17 +823,188 @@ TEST(LoadConfig, TablesAreBounded) {
   EXPECT_EQ(config.resource_count, 32u);
 
   world.texts["limpet.ini"] = "";
-  for (int i = 0; i < 40; ++i) world.texts["limpet.ini"] += "[log.a" + std::to_string(i) + "]\n";
+  for (int i = 0; i < 60; ++i) world.texts["limpet.ini"] += "[destination.a" + std::to_string(i) + "]\n";
   EXPECT_FALSE(world.Load(config).ok());
-  EXPECT_EQ(world.errors[32], "limpet.ini:33: more sections than there is room for");
+  EXPECT_EQ(world.errors[40], "limpet.ini:49: more sections than there is room for");
 
   world.texts["limpet.ini"] = "[log.a]\n";
-  for (int i = 0; i < 260; ++i) {
+  for (int i = 0; i < 400; ++i) {
     world.texts["limpet.ini"] += "attribute.a" + std::to_string(i) + " = x\n";
   }
   EXPECT_FALSE(world.Load(config).ok());
-  EXPECT_EQ(world.errors[1],
-            "limpet.ini:258: log.a.attribute.a256: more keys than there is room for");
+  EXPECT_EQ(world.errors[0], "limpet.ini:10: log.a.attribute.a8: there is room for 8 of these");
+  EXPECT_EQ(world.errors[kConfigKeysMax - 8],
+            "limpet.ini:386: log.a.attribute.a384: more keys than there is room for");
+}
+
+TEST(LoadConfig, LogSources) {
+  const std::string many(4000, 'x');
+  struct Case { const char* name; std::string text; const char* errors; };
+  const Case cases[] = {
+      {"a file", "[log.a]\npath = /a, /b/*.log\n", ""},
+      {"no path", "[log.a]\n",
+       "limpet.ini:1: log.a.path: missing: which files to read, e.g. /var/log/app/*.log\n"},
+      {"an empty path", "[log.a]\npath =\n",
+       "limpet.ini:2: log.a.path: missing: which files to read, e.g. /var/log/app/*.log\n"},
+      {"a path that is not absolute", "[log.a]\npath = /a, log/*.log\n",
+       "limpet.ini:2: log.a.path: expected absolute paths of at most 256 bytes, e.g. /var/log/app/*.log\n"},
+      {"a path that is too long", "[log.a]\npath = /" + std::string(256, 'x') + "\n",
+       "limpet.ini:2: log.a.path: expected absolute paths of at most 256 bytes, e.g. /var/log/app/*.log\n"},
+      {"unknown type and format, and only that", "[log.a]\ntype = files\nformat = jsn\n",
+       "limpet.ini:2: log.a.type: unknown value files (did you mean file?)\n"
+       "limpet.ini:3: log.a.format: unknown value jsn (did you mean json?)\n"},
+      {"keys of other types", "[log.a]\npath = /a\nunits = x\npriority = err\nlisten = 127.0.0.1:1\n"
+       "insecure = no\ndirectory = /j\n",
+       "limpet.ini:3: log.a.units: only with type = journald\n"
+       "limpet.ini:4: log.a.priority: only with type = journald or kmsg\n"
+       "limpet.ini:5: log.a.listen: only with type = syslog\n"
+       "limpet.ini:6: log.a.insecure: only with type = syslog\n"
+       "limpet.ini:7: log.a.directory: only with type = journald\n"},
+      {"keys of a file", "[log.a]\nstart_at = end\nformat = json\nmultiline = indent\ndiscover = 1s\n"
+       "path = /a\ntype = kmsg\n",
+       "limpet.ini:3: log.a.format: only with type = file\n"
+       "limpet.ini:4: log.a.multiline: only with type = file\n"
+       "limpet.ini:5: log.a.discover: only with type = file or journald\n"
+       "limpet.ini:6: log.a.path: only with type = file\n"},
+      {"keys of all", "[log.a]\ntype = kmsg\nmax_line = 4KiB\ninclude_records = x\nexclude_records = y\n"
+       "severity_min = info\nredact = z\nrate_limit = 1\nattribute.a = b\nresource.a = b\n", ""},
+      {"of two only the one at fault", "[log.a]\ntype = journald\nunits = x\n[log.b]\npath = /b\nunits = x\n",
+       "limpet.ini:6: log.b.units: only with type = journald\n"},
+      {"keys of a format", "[log.a]\npath = /a\nformat = json\ntime_key = t\nlevel_key = l\n"
+       "message_key = m\ntime_format = %s\n", ""},
+      {"keys of another format", "[log.a]\npath = /a\nformat = cri\ntime_key = t\nlevel_key = l\n"
+       "message_key = m\ntime_format = %s\n",
+       "limpet.ini:4: log.a.time_key: only with format = json or logfmt\n"
+       "limpet.ini:5: log.a.level_key: only with format = json or logfmt\n"
+       "limpet.ini:6: log.a.message_key: only with format = json or logfmt\n"
+       "limpet.ini:7: log.a.time_format: only with format = plain, json or logfmt: the others have times of "
+       "one form\n"},
+      {"a time in a plain line", "[log.a]\npath = /a\ntime_format = %s\ntime_key = time\n", ""},
+      {"nowhere to listen", "[log.a]\ntype = syslog\n",
+       "limpet.ini:1: log.a.listen: missing: where to listen, e.g. 127.0.0.1:5514 or unix:/dev/log\n"},
+      {"for everybody", "[log.a]\ntype = syslog\nlisten = 0.0.0.0:514\n",
+       "limpet.ini:3: log.a.listen: others can reach this address: listen at 127.0.0.1 or [::1], or set "
+       "insecure = true here to allow it\n"},
+      {"for everybody, and that is wanted",
+       "[log.a]\ntype = syslog\nlisten = 0.0.0.0:514\ninsecure = true\n", ""},
+      {"a Unix socket", "[log.a]\ntype = syslog\nlisten = unix:/dev/log\n", ""},
+      {"the control socket", "[log.a]\ntype = syslog\nlisten = unix:/run/limpet/limpet.sock\n",
+       "limpet.ini:3: log.a.listen: this is the control socket: choose another name\n"},
+      {"where another one listens",
+       "[log.a]\ntype = syslog\nlisten = 127.0.0.1:514\n[log.b]\ntype = syslog\nlisten = 127.0.0.1:514\n"
+       "[log.c]\ntype = syslog\nlisten = unix:/dev/log\n[log.d]\ntype = syslog\nlisten = unix:/dev/log\n",
+       "limpet.ini:6: log.b.listen: log.a.listen is the same address: choose another port\n"
+       "limpet.ini:12: log.d.listen: log.c.listen is the same address: choose another name\n"},
+      {"any port of both",
+       "[log.a]\ntype = syslog\nlisten = 127.0.0.1:0\n[log.b]\ntype = syslog\nlisten = 127.0.0.1:0\n", ""},
+      {"where [health] listens", "[log.a]\ntype = syslog\nlisten = 127.0.0.1:13133\n",
+       "limpet.ini:3: log.a.listen: health.listen is the same address: choose another port\n"},
+      {"where [receive.otlp] listens",
+       "[log.a]\ntype = syslog\nlisten = 127.0.0.1:4318\n[receive.otlp]\n",
+       "limpet.ini:3: log.a.listen: receive.otlp.listen is the same address: choose another port\n"},
+      {"where [receive.otlp] would listen", "[log.a]\ntype = syslog\nlisten = 127.0.0.1:4318\n", ""},
+      {"half a batch", "[log.a]\npath = /a\nmax_line = 32KiB\n", ""},
+      {"more than half a batch", "[log.a]\npath = /a\nmax_line = 33KiB\n",
+       "limpet.ini:3: log.a.max_line: more than half of queue.batch_bytes (now 64KiB): lower it, or raise "
+       "batch_bytes to at least 66KiB\n"},
+      {"more than half a batch by default", "[queue]\nbatch_bytes = 16KiB\n[log.a]\npath = /a\n",
+       "limpet.ini:3: log.a.max_line: more than half of queue.batch_bytes (now 16KiB): lower it, or raise "
+       "batch_bytes to at least 32KiB\n"},
+      {"more than memory has", "[log.a]\npath = /a\nmax_line = 1MiB\n",
+       "limpet.ini:3: log.a.max_line: more than half of queue.batch_bytes (now 64KiB): lower it, or raise "
+       "batch_bytes to at least 2MiB and agent.memory to at least 32MiB\n"},
+      {"a line of 1 MiB", "[agent]\nmemory = 32MiB\n[queue]\nbatch_bytes = 2MiB\n[log.a]\npath = /a\n"
+       "max_line = 1MiB\n", ""},
+      {"too long and too short",
+       "[log.a]\npath = /a\nmax_line = 17MiB\n[log.b]\npath = /a\nmax_line = 4095\n",
+       "limpet.ini:3: log.a.max_line: expected 4KiB to 16MiB\n"
+       "limpet.ini:6: log.b.max_line: expected 4KiB to 16MiB\n"},
+      {"attributes", "[queue]\nbatch_bytes = 16KiB\n[resource]\na = " + many +
+       "\n[log.a]\npath = /a\nmax_line = 8KiB\nattribute.a = " + many +
+       "\n[log.b]\npath = /b\nmax_line = 8KiB\nresource.a = " + many + "\nattribute.b = " + many + "\n",
+       "limpet.ini:9: [log.b]: attributes: together with [resource] 12039 bytes, and at most 8192 may be set "
+       "(half of queue.batch_bytes, 12288 in all)\n"},
+      {"too many attributes", "[log.a]\npath = /a\nattribute.1 = a\nattribute.2 = a\nattribute.3 = a\n"
+       "attribute.4 = a\nattribute.5 = a\nattribute.6 = a\nattribute.7 = a\nattribute.8 = a\n"
+       "attribute.9 = a\n",
+       "limpet.ini:11: log.a.attribute.9: there is room for 8 of these\n"},
+      {"the same attribute twice", "[log.a]\npath = /a\nattribute.a = a\nattribute.a = a\n",
+       "limpet.ini:4: log.a.attribute.a: already set at limpet.ini:3\n"},
+      {"the same source twice", "[log.a]\npath = /a\n[log.a]\n",
+       "limpet.ini:3: [log.a]: this section is already at line 1\n"},
+      {"nobody takes logs", "[log.a]\npath = /a\n[destination.a]\nurl = http://a\nsignals = metrics\n",
+       "limpet.ini:1: [log.a]: makes logs, but no destination takes them (its signals)\n"},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.name);
+    ConfigWorld world;
+    world.texts["limpet.ini"] = c.text;
+    if (c.text.find("destination") == std::string::npos) world.texts["limpet.ini"] += kDestination;
+    Config config;
+    EXPECT_EQ(world.Load(config).ok(), c.errors[0] == '\0');
+    EXPECT_EQ(Joined(world.errors), c.errors);
+  }
+}
+
+TEST(LoadConfig, ALogSourcesValues) {
+  ConfigWorld world;
+  world.settings = {"log.b.units=a.service"};
+  world.texts["limpet.ini"] = std::string(kDestination) +
+      "[log.a]\npath = /a\n[log.b]\ntype = journald\npriority = warning\nseverity_min = error\n"
+      "attribute.x = 1\nresource.service.name = s\n[log.c]\npath = /c\nseverity_min = trace\n"
+      "start_at = beginning\nformat = docker\nrate_limit = 7\n";
+  Config config;
+  ASSERT_TRUE(world.Load(config).ok()) << Joined(world.errors);
+  ASSERT_EQ(config.log_count, 3u);
+  const LogConfig& b = config.logs[0];  // Named first, by --set.
+  EXPECT_EQ(b.name, "b");
+  EXPECT_EQ(b.type, LogType::kJournald);
+  EXPECT_EQ(b.units, "a.service");
+  EXPECT_EQ(b.priority, 4);
+  EXPECT_EQ(b.severity_min, SeverityMin::kError);
+  EXPECT_EQ(b.directory, "/var/log/journal, /run/log/journal");
+  ASSERT_EQ(b.attribute_count, 1u);
+  EXPECT_EQ(b.attributes[0].key, "x");
+  ASSERT_EQ(b.resource_count, 1u);
+  EXPECT_EQ(b.resource[0].key, "service.name");
+  const LogConfig& a = config.logs[1];
+  EXPECT_EQ(a.name, "a");
+  EXPECT_EQ(a.type, LogType::kFile);
+  EXPECT_EQ(a.path, "/a");
+  EXPECT_EQ(a.exclude, "*.gz");
+  EXPECT_FALSE(a.from_beginning);
+  EXPECT_EQ(a.discover, Seconds(10));
+  EXPECT_EQ(a.format, LineFormat::kPlain);
+  EXPECT_EQ(a.time_key, "time");
+  EXPECT_EQ(a.time_format, "auto");
+  EXPECT_EQ(a.level_key, "level");
+  EXPECT_EQ(a.message_key, "message");
+  EXPECT_EQ(a.multiline, "none");
+  EXPECT_EQ(a.flush, Seconds(5));
+  EXPECT_EQ(a.max_line_bytes, 16u << 10);
+  EXPECT_EQ(a.severity_min, SeverityMin::kNone);
+  EXPECT_EQ(a.rate_limit, 0u);
+  EXPECT_EQ(a.priority, 7);
+  const LogConfig& last = config.logs[2];
+  EXPECT_TRUE(last.from_beginning);
+  EXPECT_EQ(last.format, LineFormat::kDocker);
+  EXPECT_EQ(last.severity_min, SeverityMin::kTrace);
+  EXPECT_EQ(last.rate_limit, 7u);
+}
+
+TEST(LoadConfig, SixteenLogSourcesAndNoMore) {
+  ConfigWorld world;
+  std::string& text = world.texts["limpet.ini"];
+  text = kDestination;
+  for (size_t i = 0; i < kLogSourcesMax; ++i) text += "[log.l" + std::to_string(i) + "]\npath = /l\n";
+  Config config;
+  ASSERT_TRUE(world.Load(config).ok()) << Joined(world.errors);
+  EXPECT_EQ(config.log_count, kLogSourcesMax);
+  text += "[log.one-too-many]\nunits = x\npaht = y\n";
+  EXPECT_EQ(world.Load(config).code, Code::kInvalid);
+  EXPECT_EQ(Joined(world.errors),
+            "limpet.ini:35: [log.one-too-many]: more than 16 log sources\n"
+            "limpet.ini:37: log.one-too-many.paht: unknown key (did you mean path?)\n");
 }
 
 TEST(LoadConfig, NeverQuotesASecret) {

@@ -23,6 +23,7 @@ const char kAll[] = R"(
 state_dir = "/s;t"
 run_dir = " /r "
 memory = 8193KiB
+record_uid = false
 log_level = debug
 log_format = json
 shutdown_timeout = 5500ms
@@ -36,6 +37,39 @@ metrics = memory, clock
 root = "\"host\""
 exclude_devices =
 exclude_interfaces = lo
+[log.app]
+path = "/var/log/a;b/*.log, /srv/log"
+exclude =
+start_at = beginning
+discover = 250ms
+format = json
+time_key = ts
+time_format = "%d/%b/%Y:%H:%M:%S"
+level_key = lvl
+message_key = msg
+multiline = "^\\[;"
+flush = 90s
+max_line = 5000
+include_records = "a$$"
+exclude_records = "\"x\""
+severity_min = warn
+redact = [0-9]+
+rate_limit = 10
+attribute.team = "a;b"
+attribute.empty = ""
+resource.service.name = app
+[log.net]
+type = syslog
+listen = 0.0.0.0:514
+insecure = true
+[log.journal]
+type = journald
+units = a.service, b@*.service
+priority = err
+directory = /j
+[log.kernel]
+type = kmsg
+priority = emerg
 [receive.otlp]
 listen = 0.0.0.0:4319
 max_body = 1MiB
@@ -113,6 +147,25 @@ insecure = true
 interval = 0
 )";
 
+void ExpectSame(const Owners& one, const Owners& other) {
+  for (const Row& row : Rows()) {
+    if (row.place == nullptr) continue;
+    SCOPED_TRACE(std::string(row.section) + "." + row.key);
+    const Place a = row.place(one), b = row.place(other);
+    const Pairs* const pairs = std::get_if<Pairs>(&a);
+    if (pairs == nullptr) {
+      EXPECT_TRUE(SameValue(row.kind, LoadValue(a), LoadValue(b)));
+      continue;
+    }
+    const Pairs& back = std::get<Pairs>(b);
+    ASSERT_EQ(*pairs->count, *back.count);
+    for (size_t i = 0; i < *pairs->count; ++i) {
+      EXPECT_EQ(pairs->items[i].key, back.items[i].key);
+      EXPECT_EQ(pairs->items[i].value, back.items[i].value);
+    }
+  }
+}
+
 TEST(PrintConfig, CanBeLoadedAgain) {
   for (const char* const text : {kAll, "[destination.a]\nmetrics_url = http://a/in\n"}) {
     ConfigWorld world, again;
@@ -126,22 +179,17 @@ TEST(PrintConfig, CanBeLoadedAgain) {
 
     EXPECT_EQ(back.host.present, config.host.present);
     EXPECT_EQ(back.receive.present, config.receive.present);
-    ASSERT_EQ(back.resource_count, config.resource_count);
-    for (size_t i = 0; i < config.resource_count; ++i) {
-      EXPECT_EQ(back.resource[i].key, config.resource[i].key);
-      EXPECT_EQ(back.resource[i].value, config.resource[i].value);
-    }
     ASSERT_EQ(back.destination_count, config.destination_count);
     for (size_t i = 0; i < config.destination_count; ++i) {
       EXPECT_EQ(back.destinations[i].name, config.destinations[i].name);
-      for (const Row& row : Rows()) {
-        if (row.place == nullptr) continue;
-        SCOPED_TRACE(std::string(row.section) + "." + row.key);
-        const Place a = row.place(config, config.destinations[i]);
-        const Place b = row.place(back, back.destinations[i]);
-        if (std::holds_alternative<Pairs>(a)) continue;
-        EXPECT_TRUE(SameValue(row.kind, LoadValue(a), LoadValue(b)));
-      }
+      ExpectSame({config, config.destinations[i], config.logs[0]},
+                 {back, back.destinations[i], back.logs[0]});
+    }
+    ASSERT_EQ(back.log_count, config.log_count);
+    for (size_t i = 0; i < config.log_count; ++i) {
+      EXPECT_EQ(back.logs[i].name, config.logs[i].name);
+      ExpectSame({config, config.destinations[0], config.logs[i]},
+                 {back, back.destinations[0], back.logs[i]});
     }
   }
 }
@@ -168,6 +216,44 @@ TEST(PrintConfig, EveryDestinationWithItsOwnKeys) {
                                  "\nfailback = 2m\n", "\nguarantee = exactly_once\n", "\npriority = 4\n"}) {
     EXPECT_TRUE(between(other, end, line)) << line << printed;
   }
+}
+
+// A source has the keys of its type, the others have no meaning there.
+TEST(PrintConfig, EverySourceWithTheKeysOfItsType) {
+  ConfigWorld world;
+  world.texts["limpet.ini"] =
+      "[log.f]\npath = /a\n[log.j]\ntype = journald\n[log.s]\ntype = syslog\nlisten = unix:/dev/log\n"
+      "[log.k]\ntype = kmsg\n[destination.a]\nurl = http://a\n";
+  Config config;
+  ASSERT_TRUE(world.Load(config).ok());
+  const std::string printed = Printed(config);
+  const std::string common = "include_records =|exclude_records =|severity_min =|redact =|rate_limit = 0|";
+  struct Case { const char* name; std::string lines; };
+  const Case cases[] = {
+      {"f", "type = file|path = /a|exclude = *.gz|start_at = end|discover = 10s|format = plain|"
+            "time_key = time|time_format = auto|level_key = level|message_key = message|multiline = none|"
+            "flush = 5s|max_line = 16KiB|" + common},
+      {"j", "type = journald|start_at = end|discover = 10s|max_line = 16KiB|" + common +
+            "units =|priority = debug|directory = /var/log/journal, /run/log/journal|"},
+      {"s", "type = syslog|max_line = 16KiB|" + common + "listen = unix:/dev/log|insecure = false|"},
+      {"k", "type = kmsg|start_at = end|max_line = 16KiB|" + common + "priority = debug|"},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.name);
+    const std::string header = std::string("[log.") + c.name + "]\n";
+    const size_t at = printed.find(header);
+    ASSERT_NE(at, std::string::npos) << printed;
+    const size_t from = at + header.size();
+    std::string section = printed.substr(from, printed.find("\n\n", from) + 1 - from), lines;
+    for (size_t i = 0; i < section.size(); ++i) {
+      if (section[i] == ' ' && section[i + 1] == '\n') continue;  // Behind the = of an empty value.
+      lines += section[i] == '\n' ? '|' : section[i];
+    }
+    EXPECT_EQ(lines, c.lines);
+  }
+  ConfigWorld again;
+  again.texts["limpet.ini"] = printed;
+  EXPECT_TRUE(again.Load(config).ok()) << again.errors[0];
 }
 
 TEST(PrintConfig, EveryBuiltKeyIsThere) {

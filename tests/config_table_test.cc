@@ -54,10 +54,11 @@ TEST(LimpetIni, IsTheTable) {
   const std::string mark = "not available in this build yet: ";
   std::vector<Line> expected;
   for (const SectionRow& section : Sections()) {
-    const bool destination = std::string_view(section.name) == "destination.*";
+    const bool destination = std::string_view(section.name) == kDestinationSection;
     // A source runs when its section is there: all but this host's own are only shown.
     const bool host = std::string_view(section.name) == "host";
-    const bool active = section.built && (section.present == nullptr || host);
+    const bool logs = std::string_view(section.name) == kLogSection;
+    const bool active = section.built && ((section.present == nullptr && !logs) || host);
     expected.push_back({active,
                         "[" + Named(section.name, destination ? "primary" : "NAME") + "]",
                         (section.built ? "" : mark) + section.help});
@@ -93,15 +94,17 @@ TEST(LimpetIni, IsValidAndMeansTheDefaults) {
 
   Config defaults;
   SetDefaults(defaults);
-  DestinationConfig none;
+  DestinationConfig no_destination;
+  LogConfig no_log;
   for (const Row& row : Rows()) {
-    if (row.place == nullptr || std::string_view(row.section) == "destination.*") continue;
+    const std::string_view section(row.section);
+    if (row.place == nullptr || section == kDestinationSection || section == kLogSection) continue;
     SCOPED_TRACE(std::string(row.section) + "." + row.key);
-    const Place place = row.place(config, none);
+    const Place place = row.place({config, no_destination, no_log});
     if (std::holds_alternative<Pairs>(place)) continue;
     // Of a choice without a default, another key decides.
     if (row.kind == Kind::kChoice && row.fallback[0] == '\0') continue;
-    EXPECT_TRUE(SameValue(row.kind, LoadValue(place), LoadValue(row.place(defaults, none))));
+    EXPECT_TRUE(SameValue(row.kind, LoadValue(place), LoadValue(row.place({defaults, no_destination, no_log}))));
   }
   for (const Order order : config.queue.order_of) EXPECT_EQ(order, config.queue.order);
 }
@@ -160,6 +163,9 @@ TEST(Table, RowsHoldTogether) {
     EXPECT_EQ(row.min < row.max, number);
     const bool words = row.kind == Kind::kChoice || row.kind == Kind::kFlags;
     EXPECT_EQ(row.choices[0] != '\0', words);
+
+    EXPECT_NE(row.types, 0);
+    if (std::string_view(row.section) != kLogSection) { EXPECT_EQ(row.types, kAllLogTypes); }
   }
 }
 
@@ -167,15 +173,14 @@ TEST(Table, RowsHoldTogether) {
 TEST(Table, PlacesFitTheirKinds) {
   Config config;
   DestinationConfig destination;
+  LogConfig log;
   for (const Row& row : Rows()) {
     if (row.place == nullptr) continue;
     SCOPED_TRACE(std::string(row.section) + "." + row.key);
-    const Place place = row.place(config, destination);
+    const Place place = row.place({config, destination, log});
     bool fits = false;
     switch (row.kind) {
       case Kind::kText:
-        fits = std::holds_alternative<Pairs>(place);
-        break;
       case Kind::kPath:
         fits = std::holds_alternative<std::string_view*>(place) || std::holds_alternative<Pairs>(place);
         break;
@@ -229,6 +234,7 @@ TEST(Table, FindsSectionsAndRows) {
   struct Case { const char* name; const char* row; const char* star; };
   constexpr Case cases[] = {
       {"agent", "agent", ""},          {"destination.a-B_9", "destination.*", "a-B_9"},
+      {"log.app", "log.*", "app"},     {"log", nullptr, ""},
       {"receive.otlp", "receive.otlp", ""}, {"receive", nullptr, ""}, {"destination.", nullptr, ""},
       {"destination.a.b", nullptr, ""}, {"destination.a b", nullptr, ""}, {"", nullptr, ""},
       {"destination.12345678901234567890123456789012", "destination.*",

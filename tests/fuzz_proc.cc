@@ -18,6 +18,7 @@
 #include "collect/line_reader.h"
 #include "collect/loadavg.h"
 #include "collect/meminfo.h"
+#include "collect/mountinfo.h"
 #include "collect/net_dev.h"
 #include "collect/net_sockets.h"
 #include "collect/os_release.h"
@@ -224,6 +225,30 @@ void Lines(std::string_view text) {
   }
 }
 
+/// Of what is mounted; the table and its texts are small, so that both fill up.
+void MountsOf(std::string_view text) {
+  OneFile files(text);
+  std::array<char, 512> buffer;
+  std::array<char, MountTable::kPointMax + 64> texts;
+  std::array<Mount, 3> table;
+  MountTable mounts(table, texts, "tmpfs, fuse.*");
+  LineReader lines(files, 1, buffer);
+  (void)ReadMounts(lines, mounts).ok();
+  LIMPET_CHECK(mounts.mounts().size() <= table.size());
+  for (const Mount& mount : mounts.mounts()) {
+    for (const std::string_view name : {mount.source, mount.type, mount.point}) {
+      Inside(name, {texts.data(), 64});
+      LIMPET_CHECK(IsPlainText(name));
+    }
+    LIMPET_CHECK(mount.point.starts_with('/') && !mount.type.empty() && mount.type != "tmpfs" &&
+                 mount.type != "proc");
+    for (const Mount& other : mounts.mounts()) {
+      LIMPET_CHECK(&other == &mount || other.point != mount.point);
+    }
+    LIMPET_CHECK(IsBelow(mount.point, "/") && IsBelow(mount.point, mount.point));
+  }
+}
+
 class StillClock final : public Clock {
  public:
   MonoTime Monotonic() override { return MonoTime{} + Seconds(1000); }
@@ -283,7 +308,7 @@ void Groups(std::string_view text) {
 
 constexpr void (*kParsers[])(std::string_view) = {
     Stat, Memory, Network, Disks, DiskSize, Vm, SwapSpace, Load, Stalls, Release, Names, Cpu, Sockets,
-    OneProcess, Lines, Groups};
+    OneProcess, Lines, Groups, MountsOf};
 
 }  // namespace
 }  // namespace limpet

@@ -113,7 +113,7 @@ def proc():
     parsers = {0: "proc/stat", 1: "proc/meminfo", 2: "proc/**/net/dev", 3: "proc/diskstats", 4: "sys/**/size",
                5: "proc/vmstat", 6: "proc/swaps", 7: "proc/loadavg", 8: "proc/pressure/*", 9: "etc/os-release",
                10: "*/**/machine-id", 11: "sys/devices/system/cpu/*/*/*", 12: "proc/**/net/tcp*",
-               13: "proc/[0-9]*/[a-z]*", 14: "etc/passwd", 15: "proc/[0-9]*/stat"}
+               13: "proc/[0-9]*/[a-z]*", 14: "etc/passwd", 15: "proc/[0-9]*/stat", 16: "proc/*/mountinfo"}
     for number, pattern in parsers.items():
         for path in ROOT.glob("tests/data/proc/*/" + pattern):
             if path.is_file():

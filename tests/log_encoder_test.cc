@@ -3,134 +3,19 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 #include <string>
 #include <vector>
 
-#include "batch/otlp_parts.h"
-#include "otlp/validate.h"
-#include "sim/world.h"
-#include "sink/items.h"
+#include "log_bench.h"
+#include "otlp/otlp.pb.h"
 
 namespace limpet {
 namespace {
 
-constexpr UnixTime kWall{1'750'000'000'000'000'000};
-
-std::string Text(MessageBytes any_value) {
-  const AnyValueView value = ReadAnyValue(any_value);
-  switch (value.kind) {
-    case otlp_AnyValue_string_value_tag:
-      return {reinterpret_cast<const char*>(value.bytes.data()), value.bytes.size()};
-    case otlp_AnyValue_int_value_tag:
-      return "int " + std::to_string(static_cast<int64_t>(value.bits));
-    case otlp_AnyValue_bool_value_tag: return value.bits != 0 ? "bool true" : "bool false";
-    default: return "?";
-  }
-}
-
-struct SeenLog {
-  std::string resource;  // "key=value" of each attribute.
-  std::string scope, body, level, event;
-  bool has_body = false;
-  std::map<std::string, std::string> attributes;
-  uint64_t time = 0, observed = 0, severity = 0;
-};
-
-/// The records of a request, and how many times a resource was written.
-struct SeenRequest final : ItemHandler {
-  explicit SeenRequest(std::span<const uint8_t> request) {
-    EXPECT_TRUE(ValidateExportRequest(Signal::kLogs, request).ok());
-    ForEachItem(Signal::kLogs, request, *this);
-  }
-  void OnResource(const Origin& origin, size_t items) override {
-    ++resources;
-    announced += items;
-    resource.clear();
-    origin.resource.ForEach([&](const KeyValueView& pair) {
-      resource += std::string(pair.key) + "=" + Text(pair.value);
-    });
-  }
-  void OnLog(const Origin& origin, const LogView& log) override {
-    SeenLog seen{.resource = resource,
-                 .scope = std::string(origin.scope_name) + " " + std::string(origin.scope_version),
-                 .body = log.body.empty() ? "" : Text(log.body),
-                 .level = std::string(log.severity_text),
-                 .event = std::string(log.event_name),
-                 .has_body = !log.body.empty(),
-                 .attributes = {},
-                 .time = log.time_ns,
-                 .observed = log.observed_ns,
-                 .severity = log.severity};
-    log.attributes.ForEach([&](const KeyValueView& pair) {
-      seen.attributes[std::string(pair.key)] = Text(pair.value);
-    });
-    logs.push_back(std::move(seen));
-  }
-  void OnPoint(const Origin&, const MetricView&, const PointView&) override {}
-  void OnSpan(const Origin&, const SpanView&) override {}
-  bool Enough() const override { return false; }
-
-  std::vector<SeenLog> logs;
-  size_t resources = 0, announced = 0;
-  std::string resource;
-};
-
-struct Bench {
-  explicit Bench(uint32_t items_max = 512, uint32_t bytes_max = 64 * 1024, size_t slab_bytes = 0)
-      : slab(slab_bytes == 0 ? Batcher::SlabBytes(bytes_max) : slab_bytes),
-        arena(4000 * kBlockBytes / sizeof(uint64_t)),
-        queue(std::as_writable_bytes(std::span(arena))),
-        batcher({.items_max = items_max, .bytes_max = bytes_max, .delay = Seconds(1), .boot = {}},
-                {std::span<uint8_t>(), std::span<uint8_t>(slab), {}}, nullptr, {}, queue, ledger,
-                log),
-        encoder(batcher, "1.2.3") {
-    const ResourceAttribute attribute{"service.name", "app"};
-    resource = EncodeResource({&attribute, 1}, resource_bytes).value();
-  }
-  void Begin() { encoder.Begin(resource, {kWall, MonoTime{} + Seconds(5)}); }
-  bool Line(std::string_view body) { return encoder.Record({.body = body}); }
-  /// Takes the oldest closed batch, its bytes in at most `bytes_max`.
-  SeenRequest Next(size_t bytes_max = SIZE_MAX) {
-    const BatchId id = queue.Head(Signal::kLogs);
-    const BatchQueue::Payload payload(queue, id);
-    std::vector<uint8_t> raw;
-    while (raw.size() < payload.size()) {
-      const auto piece = payload.At(raw.size());
-      raw.insert(raw.end(), piece.begin(), piece.end());
-    }
-    EXPECT_LE(raw.size(), bytes_max);
-    SeenRequest seen(raw);
-    EXPECT_EQ(seen.logs.size(), queue.header(id).items);
-    EXPECT_EQ(seen.announced, seen.logs.size());
-    EXPECT_EQ(queue.header(id).first_mono, MonoTime{} + Seconds(5));
-    EXPECT_EQ(queue.header(id).first_wall, kWall);
-    queue.Remove(id);
-    ledger.Deliver(Signal::kLogs, seen.logs.size());
-    return seen;
-  }
-  SeenRequest CloseAndTake() {
-    batcher.Close(Signal::kLogs);
-    return Next();
-  }
-  bool Balances() {
-    return ledger.account(Signal::kLogs).Balances(
-        {.open = batcher.open_items(Signal::kLogs), .memory = queue.items(Signal::kLogs)});
-  }
-
-  std::vector<uint8_t> slab;
-  alignas(8) std::vector<uint64_t> arena;
-  std::array<uint8_t, 64> resource_bytes{};
-  std::span<const uint8_t> resource;
-  Ledger ledger;
-  sim::SimLog log;
-  BatchQueue queue;
-  Batcher batcher;
-  LogEncoder encoder;
-};
-
 TEST(LogEncoder, WritesAllThatIsKnown) {
-  Bench bench;
+  LogBench bench;
   bench.Begin();
   const Attribute attributes[] = {
       {"text", "value"}, {"negative", -7}, {"yes", true}, {"no", false}};
@@ -160,8 +45,43 @@ TEST(LogEncoder, WritesAllThatIsKnown) {
   EXPECT_TRUE(bench.Balances());
 }
 
+// The lengths are computed before: the bytes are those that a writer makes of nested messages.
+TEST(LogEncoder, TheBytesAreThoseOfNestedMessages) {
+  const Attribute some[] = {{"n", int64_t{-1}}, {"t", std::string_view()}, {"b", false}};
+  for (const size_t size : {0, 1, 100, 119, 120, 121, 122, 126, 127, 128, 129, 130, 16'300, 16'383, 16'384, 20'000}) {
+    SCOPED_TRACE(size);
+    LogBench bench(512, 64 * 1024);
+    const std::string body(size, 'b');
+    std::array<uint8_t, 256> room;
+    WireWriter encoded(room);
+    WriteAttributes(encoded, otlp_LogRecord_attributes_tag, some);
+    bench.encoder.Begin({}, {});
+    ASSERT_TRUE(bench.encoder.Record({.severity = Severity::kInfo,
+                                      .severity_text = "x",
+                                      .body = body,
+                                      .attributes = some,
+                                      .encoded_attributes = {encoded.bytes(), {}, encoded.bytes()}}));
+    const std::span<const uint8_t> got = bench.batcher.writer(Signal::kLogs).bytes();
+
+    std::vector<uint8_t> memory(size + 1000);
+    WireWriter expected(memory);
+    const size_t record = expected.Open(otlp_ScopeLogs_log_records_tag);
+    expected.Varint(otlp_LogRecord_severity_number_tag, 9);
+    expected.String(otlp_LogRecord_severity_text_tag, "x");
+    const size_t value = expected.Open(otlp_LogRecord_body_tag);
+    expected.String(otlp_AnyValue_string_value_tag, body);
+    expected.Close(value);
+    for (int i = 0; i < 3; ++i) WriteAttributes(expected, otlp_LogRecord_attributes_tag, some);
+    expected.Fixed64(otlp_LogRecord_observed_time_unix_nano_tag, 0);
+    expected.Close(record);
+    ASSERT_GE(got.size(), expected.size());
+    EXPECT_TRUE(std::ranges::equal(got.last(expected.size()), expected.bytes()));
+    bench.encoder.Finish();
+  }
+}
+
 TEST(LogEncoder, WhatIsNotKnownIsNotWritten) {
-  Bench bench;
+  LogBench bench;
   bench.Begin();
   bench.Line("");                               // An empty line is a record.
   bench.encoder.Record({.event_name = "only"});  // An event need not say more.
@@ -180,7 +100,7 @@ TEST(LogEncoder, WhatIsNotKnownIsNotWritten) {
 }
 
 TEST(LogEncoder, ARowOfRecordsHasOneResource) {
-  Bench bench;
+  LogBench bench;
   bench.Begin();
   EXPECT_EQ(bench.encoder.Finish(), 0u);  // A row without records leaves no trace.
   EXPECT_EQ(bench.batcher.writer(Signal::kLogs).size(), 0u);
@@ -201,7 +121,7 @@ TEST(LogEncoder, ARowThatOutgrowsABatchIsCutBetweenRecords) {
   for (const uint32_t items_max : {1u, 7u, 512u}) {
     for (uint32_t bytes_max = 300; bytes_max < 1400; bytes_max += 13) {
       SCOPED_TRACE(testing::Message() << items_max << " items, " << bytes_max << " bytes");
-      Bench bench(items_max, bytes_max);
+      LogBench bench(items_max, bytes_max);
       for (int row = 0; row < 4; ++row) {
         bench.Begin();
         for (int i = row * 10; i < row * 10 + 10; ++i) {
@@ -227,7 +147,7 @@ TEST(LogEncoder, ARowThatOutgrowsABatchIsCutBetweenRecords) {
 }
 
 TEST(LogEncoder, ARecordLargerThanABatchIsCountedAndSaid) {
-  Bench bench(512, 4096);
+  LogBench bench(512, 4096);
   const std::string large(5000, 'x');
   bench.Begin();
   EXPECT_TRUE(bench.Line("before"));
@@ -244,7 +164,7 @@ TEST(LogEncoder, ARecordLargerThanABatchIsCountedAndSaid) {
 
 TEST(LogEncoder, ASmallSlabMakesSmallBatches) {
   constexpr size_t kSlab = 4096;
-  Bench bench(512, 64 * 1024, kSlab);
+  LogBench bench(512, 64 * 1024, kSlab);
   const std::string body(200, 'y');
   bench.Begin();
   for (int i = 0; i < 100; ++i) ASSERT_TRUE(bench.Line(body));

@@ -48,7 +48,10 @@ struct TestBatch {
   PieceBody record;
 };
 
-/// The batch of that number and size (checkpoints and bytes together): always the same one.
+/// What the marks of a batch move on: the track of number 1, to its number.
+inline constexpr TrackId kMarkedTrack = 1;
+
+/// The batch of that number and size (marks and bytes together): always the same one.
 inline TestBatch MakeBatch(Signal signal, SpoolRow row, size_t bytes) {
   std::vector<uint8_t> record(bytes);
   uint64_t random = row * 0x9e3779b97f4a7c15u + Index(signal);
@@ -72,6 +75,12 @@ inline TestBatch MakeBatch(Signal signal, SpoolRow row, size_t bytes) {
                      .last_wall = {SimClock::kStart.ns + n * 1000 + 500}};
   header.boot.bytes = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
   header.stored_bytes = static_cast<uint32_t>(bytes) - header.checkpoint_bytes;
+  if (header.checkpoint_bytes >= kTrackMarkBytes) {
+    const TrackMarkBytes mark = EncodeMark({kMarkedTrack, row});
+    std::copy(mark.begin(), mark.end(), record.begin());
+    header.checkpoint_bytes = kTrackMarkBytes;
+    header.stored_bytes = static_cast<uint32_t>(bytes - kTrackMarkBytes);
+  }
   return {row, header, PieceBody(std::move(record))};
 }
 
@@ -130,16 +139,21 @@ class SpoolRig {
     loop.next_row = std::max(loop.next_row, opened.next_row);
   }
 
+  void Note(std::span<const TrackChange> tracks) {
+    std::copy(tracks.begin(), tracks.end(), job.tracks.begin());
+    job.track_count = tracks.size();
+  }
+
   /// An empty job. write: with everything that each transaction has.
   SpoolJob& Begin(bool write = true) {
     batches_.clear();
     clock.mono = loop.mono;
-    job.open = job.read = job.last = job.shrink = job.was_opened = job.full = false;
+    job.open = job.read = job.read_tracks = job.last = job.shrink = job.was_opened = job.full = false;
     job.write = write;
     job.add_count = job.bury_count = job.read_count = job.dead_row_count = 0;
     job.done_row_count = job.read_past_count = 0;
     job.keep_from = {};
-    job.checkpoints = {};
+    job.track_count = 0;
     job.tried = {};
     job.added = job.refused = {};
     job.lost = {};
@@ -228,12 +242,12 @@ class SpoolRig {
       EXPECT_EQ(read.header.stored_bytes, batch.header.stored_bytes);
       EXPECT_EQ(read.header.first_wall, batch.header.first_wall);
       EXPECT_EQ(read.header.boot, batch.header.boot);
-      ASSERT_EQ(read.checkpoints.size() + read.bytes.size(), batch.record.size());
-      EXPECT_TRUE(std::equal(read.checkpoints.begin(), read.checkpoints.end(),
+      ASSERT_EQ(read.marks.size() + read.bytes.size(), batch.record.size());
+      EXPECT_TRUE(std::equal(read.marks.begin(), read.marks.end(),
                              batch.record.bytes().begin()));
       EXPECT_TRUE(std::equal(read.bytes.begin(), read.bytes.end(),
                              batch.record.bytes().begin() +
-                                 static_cast<ptrdiff_t>(read.checkpoints.size())));
+                                 static_cast<ptrdiff_t>(read.marks.size())));
     }
   }
 
@@ -398,7 +412,7 @@ inline std::string Dump(const std::map<std::string, std::string>& files,
   };
   rows("PRAGMA integrity_check");
   rows("SELECT name||'='||value FROM state WHERE name NOT IN ('written_bytes','checksum') ORDER BY name");
-  rows("SELECT source||'='||hex(value) FROM checkpoint ORDER BY source");
+  rows("SELECT id||'='||position||' '||hex(identity) FROM track ORDER BY id");
   rows("SELECT counter||','||hex(id)||','||first_mono||','||last_mono||','||wall_offset FROM boot");
   for (const char* table : {"metrics", "logs", "traces", "dead"}) {
     text += "\n";
@@ -417,7 +431,7 @@ inline std::string Dump(const std::map<std::string, std::string>& files,
         if (SignalName(s) == table) signal = s;
       }
       Record record;
-      const Status read = ReadRecord(statement, signal, record);
+      const Status read = ReadRecordRow(statement, signal, record);
       const std::span<const uint8_t> bytes = statement.Bytes(kRecordColumnCount + 2);
       const PieceBody body(std::vector<uint8_t>(bytes.begin(), bytes.end()));
       text += " " + std::to_string(record.row) + "/" + std::to_string(record.header.sequence);

@@ -35,7 +35,7 @@ class SpoolReaderTest : public testing::Test {
     ASSERT_TRUE(db_.Open(":memory:", nullptr, Database::Mode::kCreate).ok());
     ASSERT_TRUE(db_.Execute(SpoolMigrations()[0]).ok());
     Sql("PRAGMA application_id=" + std::to_string(kSpoolApplication) +
-        ";PRAGMA user_version=1;INSERT INTO state VALUES('next_row',100)");
+        ";PRAGMA user_version=2;INSERT INTO state VALUES('next_row',100)");
   }
   void TearDown() override { reader_.Close(); }
 
@@ -217,7 +217,7 @@ TEST_F(SpoolReaderTest, OtherDatabases) {
   constexpr Case cases[] = {
       {"PRAGMA application_id=1", Code::kInvalid},
       {"PRAGMA user_version=0", Code::kInvalid},
-      {"PRAGMA user_version=2", Code::kUnsupported},
+      {"PRAGMA user_version=99", Code::kUnsupported},
       {"DELETE FROM state", Code::kInvalid},
       {"UPDATE state SET value=-1", Code::kInvalid},
       {"DROP TABLE state", Code::kInvalid},

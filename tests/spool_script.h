@@ -67,21 +67,24 @@ inline Status Act(SpoolRig& rig, DeadAction action) {
 inline const std::vector<ScriptStep>& Script() {
   static constexpr uint8_t kOffset[] = {1, 2, 3};
   static constexpr uint8_t kFurther[] = {4, 5, 6, 7};
-  static constexpr SpoolCheckpoint kFirst[] = {{"file:/var/log/a", kOffset}};
-  static constexpr SpoolCheckpoint kSecond[] = {{"file:/var/log/a", kFurther}, {"kmsg", kOffset}};
+  static constexpr TrackChange kFirst[] = {{.id = kMarkedTrack, .identity = kOffset}};
+  static constexpr TrackChange kSecond[] = {{.id = kMarkedTrack, .position = 1},
+                                            {.id = 2, .position = 9, .identity = kFurther}};
   static const std::vector<ScriptStep> steps = {
       {"open a new one", OpenStep, true},
       {"spill",
        [](SpoolRig& rig) {
-         rig.Begin().checkpoints = kFirst;
+         rig.Begin();
+         rig.Note(kFirst);
          for (const Signal signal : kSignals) rig.Add(signal, 1331);
          rig.Add(Signal::kMetrics, 10);
          rig.Add(Signal::kMetrics, 900);
          return rig.Run();
        }},
-      {"spill with checkpoints",
+      {"spill with tracks",
        [](SpoolRig& rig) {
-         rig.Begin().checkpoints = kSecond;
+         rig.Begin();
+         rig.Note(kSecond);
          rig.Add(Signal::kMetrics, 2000);
          rig.Add(Signal::kMetrics, 2000);
          return rig.Run();

@@ -53,7 +53,7 @@ struct BatchHeader {
   uint32_t items = 0;             ///< Data points, log records or spans.
   uint32_t raw_bytes = 0;         ///< Before compression.
   uint32_t stored_bytes = 0;      ///< As kept and sent.
-  uint32_t checkpoint_bytes = 0;  ///< Checkpoints of the sources in it, stored before the bytes.
+  uint32_t checkpoint_bytes = 0;  ///< Its marks (tracks.h), stored before the bytes.
   BootId boot;
   MonoTime first_mono, last_mono;  ///< Collection, by boot time of `boot`.
   UnixTime first_wall, last_wall;  ///< The same by wall time, as stamped.

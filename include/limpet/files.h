@@ -19,6 +19,17 @@ class NameSink {
   ~NameSink() = default;
 };
 
+/// What a file is, whatever its name.
+struct FileFacts {
+  uint64_t device = 0, inode = 0;
+  uint64_t size = 0;
+  uint32_t links = 0;    ///< 0: deleted, and there only for who has it open.
+  bool regular = false;  ///< No directory, FIFO, device.
+  constexpr bool SameAs(const FileFacts& other) const {
+    return device == other.device && inode == other.inode;
+  }
+};
+
 class Files {
  public:
   /// Opens a file for reading. Returns a handle >= 0.
@@ -31,8 +42,18 @@ class Files {
 
   virtual void Close(int file) = 0;
 
+  /// Has the open file changed since it was opened or this was asked last? The kernel tells that of a few
+  /// of its tables, such as mountinfo. True where it does not tell.
+  virtual bool HasChanged(int file) { return (void)file, true; }
+
   /// When the open file was last written.
   virtual Result<UnixTime> ModifiedAt(int file) = 0;
+
+  /// Of an open file, and of what a path leads to, over symbolic links.
+  virtual Result<FileFacts> Facts(int /*file*/) { return Status{Code::kUnsupported, 0, "facts"}; }
+  virtual Result<FileFacts> FactsOf(std::string_view /*path*/) {
+    return Status{Code::kUnsupported, 0, "facts"};
+  }
 
   /// Hands over the name of each entry of the directory but `.` and `..`, in any order.
   /// kNotFound, kDenied, kIo with the errno.

@@ -16,6 +16,7 @@ struct FilesystemSpace {
   uint64_t blocks_available = 0;  ///< To everybody.
   uint64_t inodes = 0;            ///< 0: made as they are needed.
   uint64_t inodes_free = 0;
+  bool read_only = false;         ///< As this process sees the mount.
 };
 
 class SpaceMeter {

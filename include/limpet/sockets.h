@@ -1,13 +1,27 @@
-// Stream sockets for the listeners and the control socket. Nothing here waits.
+// Sockets for the listeners and the control socket: streams, and datagrams. Nothing here waits.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string_view>
 
 #include "limpet/status.h"
 
 namespace limpet {
+
+/// Of another host, without its port: "192.0.2.1", "2001:db8::1". Empty: this host, or not known.
+struct PeerAddress {
+  char text[46] = {};
+  uint8_t size = 0;
+  std::string_view view() const { return {text, size}; }
+};
+
+struct Datagram {
+  size_t size = 0;         ///< Bytes of it in the buffer.
+  bool truncated = false;  ///< It was longer.
+  PeerAddress from;
+};
 
 class Sockets {
  public:
@@ -35,6 +49,23 @@ class Sockets {
   /// Says that nothing more will be written; reading goes on. An answer to a request that was not
   /// read to its end is lost with a plain Close, since the peer's unread bytes turn it into a reset.
   virtual void FinishWriting(int /*connection*/) {}
+
+  /// Who is at the other end.
+  virtual PeerAddress Peer(int /*connection*/) { return {}; }
+
+  /// A socket for datagrams, at the same forms of address. The file of a Unix one is open to all
+  /// users (mode 0666). kNotFound: there is no such folder or address. Otherwise as Listen.
+  virtual Result<int> BindDatagrams(std::string_view /*address*/) {
+    return {Code::kUnsupported, 0, "datagrams"};
+  }
+
+  /// The next datagram: one call takes one, however much of it fits. kUnavailable: none.
+  virtual Result<Datagram> Receive(int /*socket*/, std::span<char> /*into*/) {
+    return {Code::kUnsupported, 0, "datagrams"};
+  }
+
+  /// Datagrams that came since the socket was bound and found no room: nobody received in time.
+  virtual uint64_t Lost(int /*socket*/) { return 0; }
 
   virtual void Close(int handle) = 0;
 

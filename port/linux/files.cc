@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -28,6 +29,14 @@ struct Path {
   }
 };
 
+FileFacts FactsFrom(const struct stat& about) {
+  return {.device = about.st_dev,
+          .inode = about.st_ino,
+          .size = static_cast<uint64_t>(about.st_size),
+          .links = static_cast<uint32_t>(about.st_nlink),
+          .regular = S_ISREG(about.st_mode)};
+}
+
 }  // namespace
 
 Result<int> LinuxFiles::Open(std::string_view path) {
@@ -49,10 +58,31 @@ Result<size_t> LinuxFiles::ReadAt(int file, uint64_t offset, std::span<char> int
 
 void LinuxFiles::Close(int file) { close(file); }
 
+/// A file of which the kernel tells it has something urgent then, and can never be written; all others say
+/// that they can, at any time.
+bool LinuxFiles::HasChanged(int file) {
+  pollfd asked{.fd = file, .events = POLLPRI | POLLOUT, .revents = 0};
+  return poll(&asked, 1, 0) != 0;
+}
+
 Result<UnixTime> LinuxFiles::ModifiedAt(int file) {
   struct stat about {};
   if (fstat(file, &about) != 0) return FromErrno(errno, "stat");
   return UnixTime{int64_t{about.st_mtim.tv_sec} * 1'000'000'000 + about.st_mtim.tv_nsec};
+}
+
+Result<FileFacts> LinuxFiles::Facts(int file) {
+  struct stat about {};
+  if (fstat(file, &about) != 0) return FromErrno(errno, "stat");
+  return FactsFrom(about);
+}
+
+Result<FileFacts> LinuxFiles::FactsOf(std::string_view path) {
+  Path name;
+  LIMPET_TRY(name.Set(path));
+  struct stat about {};
+  if (stat(name.text, &about) != 0) return FromErrno(errno, "stat");
+  return FactsFrom(about);
 }
 
 /// With the system call itself, since opendir allocates, and /proc is listed in each cycle.

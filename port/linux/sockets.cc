@@ -6,6 +6,7 @@
 #include <optional>
 
 #include <arpa/inet.h>
+#include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/stat.h>
@@ -19,6 +20,11 @@ namespace {
 constexpr int kBacklog = 256;  // Between two turns of the loop; the kernel may allow less (somaxconn).
 // A whole page and its head go out in one write; the kernel doubles it for its own overhead.
 constexpr int kSendBytes = 64 * 1024;
+// For datagrams that come while the loop does something else: some hundred. The kernel may allow less
+// (rmem_max), and takes the memory when they come.
+constexpr int kReceiveBytes = 512 * 1024;
+constexpr unsigned kOwnerOnly = 0600;
+constexpr unsigned kAllUsers = 0666;
 constexpr std::string_view kUnixPrefix = "unix:";
 
 Status Failure(const char* where) {
@@ -62,8 +68,8 @@ Result<SocketAddress> ParseUnix(std::string_view path) {
   return address;
 }
 
-int NewSocket(const SocketAddress& address) {
-  return socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+int NewSocket(const SocketAddress& address, int type) {
+  return socket(address.storage.ss_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 }
 
 /// So that a whole page goes out at once.
@@ -77,11 +83,11 @@ void WidenSendBuffer(int handle) {
 
 /// Removes a socket file that nobody listens at any more. kExists: somebody does, or the file is
 /// not a socket.
-Status RemoveStale(const SocketAddress& address, const char* path) {
+Status RemoveStale(const SocketAddress& address, int type, const char* path) {
   struct stat file{};
   if (lstat(path, &file) != 0) return errno == ENOENT ? Status{} : Failure("socket file");
   if (!S_ISSOCK(file.st_mode)) return {Code::kExists, 0, "socket file"};
-  const int probe = NewSocket(address);
+  const int probe = NewSocket(address, type);
   if (probe < 0) return Failure("socket");
   const bool refused = connect(probe, address.get(), address.size) != 0 && errno == ECONNREFUSED;
   close(probe);
@@ -91,6 +97,32 @@ Status RemoveStale(const SocketAddress& address, const char* path) {
 }
 
 }  // namespace
+
+PeerAddress ToPeer(const sockaddr_storage& from) {
+  PeerAddress peer;
+  in_addr v4{};
+  bool has_v4 = false;
+  if (from.ss_family == AF_INET) {
+    sockaddr_in in{};
+    std::memcpy(&in, &from, sizeof in);
+    v4 = in.sin_addr;
+    has_v4 = true;
+  } else if (from.ss_family == AF_INET6) {
+    sockaddr_in6 in6{};
+    std::memcpy(&in6, &from, sizeof in6);
+    if (IN6_IS_ADDR_LOOPBACK(&in6.sin6_addr)) return peer;
+    has_v4 = IN6_IS_ADDR_V4MAPPED(&in6.sin6_addr);
+    if (has_v4) std::memcpy(&v4, in6.sin6_addr.s6_addr + 12, sizeof v4);
+    if (!has_v4) inet_ntop(AF_INET6, &in6.sin6_addr, peer.text, sizeof peer.text);
+  }
+  constexpr uint32_t kLoopbackNet = 127;
+  if (has_v4 && ntohl(v4.s_addr) >> 24 != kLoopbackNet) {
+    inet_ntop(AF_INET, &v4, peer.text, sizeof peer.text);
+  }
+  static_assert(sizeof peer.text >= INET6_ADDRSTRLEN);
+  peer.size = static_cast<uint8_t>(std::strlen(peer.text));
+  return peer;
+}
 
 Result<SocketAddress> ParseSocketAddress(std::string_view text) {
   constexpr const char* kWhere = "socket address";
@@ -127,6 +159,18 @@ Result<SocketAddress> ParseSocketAddress(std::string_view text) {
   return address;
 }
 
+/// An entry for the Unix socket, which is not there yet: without a handle the entry is free.
+Result<LinuxSockets::UnixListener*> LinuxSockets::Reserve(const SocketAddress& address, int type,
+                                                          std::string_view path) {
+  const auto free = std::find_if(unix_listeners_.begin(), unix_listeners_.end(),
+                                 [](const UnixListener& l) { return l.handle < 0; });
+  if (free == unix_listeners_.end()) return {Code::kFull, 0, "unix listeners"};
+  *free = {};
+  std::memcpy(free->path, path.data(), path.size());
+  LIMPET_TRY(RemoveStale(address, type, free->path));
+  return &*free;
+}
+
 Result<int> LinuxSockets::Listen(std::string_view text) {
   const Result<SocketAddress> parsed = ParseSocketAddress(text);
   if (!parsed.ok()) return parsed.status();
@@ -134,25 +178,20 @@ Result<int> LinuxSockets::Listen(std::string_view text) {
   const bool local = address.storage.ss_family == AF_UNIX;
 
   UnixListener* entry = nullptr;
-  const std::string_view path = local ? text.substr(kUnixPrefix.size()) : std::string_view();
   if (local) {
-    const auto free = std::find_if(unix_listeners_.begin(), unix_listeners_.end(),
-                                   [](const UnixListener& l) { return l.handle < 0; });
-    if (free == unix_listeners_.end()) return {Code::kFull, 0, "unix listeners"};
-    entry = &*free;
-    *entry = {};
-    std::memcpy(entry->path, path.data(), path.size());
-    LIMPET_TRY(RemoveStale(address, entry->path));
+    const Result<UnixListener*> reserved = Reserve(address, SOCK_STREAM, text.substr(kUnixPrefix.size()));
+    if (!reserved.ok()) return reserved.status();
+    entry = reserved.value();
   }
 
-  const int handle = NewSocket(address);
+  const int handle = NewSocket(address, SOCK_STREAM);
   if (handle < 0) return Failure("socket");
   const int on = 1;
   bool good = true;
   if (local) {
     // Linux makes the file with the mode of the socket itself: there is no moment at which it is
     // open to others, whatever the umask.
-    good = fchmod(handle, 0600) == 0;
+    good = fchmod(handle, kOwnerOnly) == 0;
   } else {
     good = setsockopt(handle, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0;
     // Accepted sockets inherit these.
@@ -185,7 +224,7 @@ Result<int> LinuxSockets::Accept(int listener) {
 Result<int> LinuxSockets::Connect(std::string_view text) {
   const Result<SocketAddress> parsed = ParseSocketAddress(text);
   if (!parsed.ok()) return parsed.status();
-  const int handle = NewSocket(parsed.value());
+  const int handle = NewSocket(parsed.value(), SOCK_STREAM);
   if (handle < 0) return Failure("socket");
   if (connect(handle, parsed.value().get(), parsed.value().size) != 0 && errno != EINPROGRESS) {
     const Status status = Failure("connect");
@@ -215,7 +254,98 @@ Result<size_t> LinuxSockets::Write(int connection, std::span<const char> bytes) 
 
 void LinuxSockets::FinishWriting(int connection) { shutdown(connection, SHUT_WR); }
 
+PeerAddress LinuxSockets::Peer(int connection) {
+  sockaddr_storage from{};
+  socklen_t size = sizeof from;
+  if (getpeername(connection, reinterpret_cast<sockaddr*>(&from), &size) != 0) return {};
+  return ToPeer(from);
+}
+
+Result<int> LinuxSockets::BindDatagrams(std::string_view text) {
+  const Result<SocketAddress> parsed = ParseSocketAddress(text);
+  if (!parsed.ok()) return parsed.status();
+  const SocketAddress& address = parsed.value();
+  const bool local = address.storage.ss_family == AF_UNIX;
+  DatagramSocket* const entry = FindDatagrams(-1);
+  if (entry == nullptr) return {Code::kFull, 0, "datagram sockets"};
+
+  UnixListener* file = nullptr;
+  if (local) {
+    const Result<UnixListener*> reserved = Reserve(address, SOCK_DGRAM, text.substr(kUnixPrefix.size()));
+    if (!reserved.ok()) return reserved.status();
+    file = reserved.value();
+  }
+  const int handle = NewSocket(address, SOCK_DGRAM);
+  if (handle < 0) return Failure("socket");
+  if (!local) {
+    const int on = 1;
+    setsockopt(handle, SOL_SOCKET, SO_RXQ_OVFL, &on, sizeof on);
+    setsockopt(handle, SOL_SOCKET, SO_RCVBUF, &kReceiveBytes, sizeof kReceiveBytes);
+  }
+  bool good = bind(handle, address.get(), address.size) == 0;
+  // By itself the file would have what the umask leaves of its mode.
+  if (good && local && chmod(file->path, kAllUsers) != 0) {
+    unlink(file->path);
+    good = false;
+  }
+  if (!good) {
+    const Status status = Failure(local ? "unix socket" : "datagram socket");
+    close(handle);
+    return status;
+  }
+  if (file != nullptr) file->handle = handle;
+  *entry = {.handle = handle};
+  return handle;
+}
+
+Result<Datagram> LinuxSockets::Receive(int socket, std::span<char> into) {
+  sockaddr_storage from{};
+  iovec buffer{into.data(), into.size()};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(uint32_t))];
+  msghdr message{};
+  message.msg_name = &from;
+  message.msg_namelen = sizeof from;
+  message.msg_iov = &buffer;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof control;
+  ssize_t count = 0;
+  do {
+    count = recvmsg(socket, &message, 0);
+  } while (count < 0 && errno == EINTR);
+  if (count < 0) return Failure("receive");
+
+  for (const cmsghdr* c = CMSG_FIRSTHDR(&message); c != nullptr; c = nullptr) {  // There is one at most.
+    if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SO_RXQ_OVFL) continue;
+    uint32_t lost = 0;
+    std::memcpy(&lost, CMSG_DATA(c), sizeof lost);
+    if (DatagramSocket* const entry = FindDatagrams(socket)) entry->Hear(lost);
+  }
+  return Datagram{.size = static_cast<size_t>(count),
+                  .truncated = (message.msg_flags & MSG_TRUNC) != 0,
+                  .from = ToPeer(from)};
+}
+
+uint64_t LinuxSockets::Lost(int socket) {
+  DatagramSocket* const entry = FindDatagrams(socket);
+  if (entry == nullptr) return 0;
+  uint32_t now[SK_MEMINFO_VARS] = {};
+  socklen_t size = sizeof now;
+  const bool told = getsockopt(socket, SOL_SOCKET, SO_MEMINFO, now, &size) == 0 &&
+                    size >= (SK_MEMINFO_DROPS + 1) * sizeof now[0];
+  if (told) entry->Hear(now[SK_MEMINFO_DROPS]);
+  return entry->lost;
+}
+
+/// handle: -1 finds a free entry.
+LinuxSockets::DatagramSocket* LinuxSockets::FindDatagrams(int handle) {
+  const auto found = std::find_if(datagram_sockets_.begin(), datagram_sockets_.end(),
+                                  [handle](const DatagramSocket& s) { return s.handle == handle; });
+  return found == datagram_sockets_.end() ? nullptr : &*found;
+}
+
 void LinuxSockets::Close(int handle) {
+  if (DatagramSocket* const entry = FindDatagrams(handle); entry != nullptr && handle >= 0) *entry = {};
   for (UnixListener& listener : unix_listeners_) {
     if (listener.handle != handle) continue;
     unlink(listener.path);

@@ -1,5 +1,5 @@
-// Sockets over the kernel's: TCP on IPv4 and IPv6 literals, and Unix sockets. No names are looked up
-// here, since that could wait.
+// Sockets over the kernel's: TCP and UDP on IPv4 and IPv6 literals, and Unix sockets. No names are looked
+// up here, since that could wait.
 #pragma once
 
 #include <array>
@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "limpet/limits.h"
 #include "limpet/sockets.h"
 
 namespace limpet {
@@ -25,6 +26,9 @@ struct SocketAddress {
 /// "unix:/path". kInvalid: anything else, or a path too long for a Unix socket.
 Result<SocketAddress> ParseSocketAddress(std::string_view text);
 
+/// Empty for a Unix socket and for loopback. IPv4 is told as such also where IPv6 carries it.
+PeerAddress ToPeer(const sockaddr_storage& from);
+
 class LinuxSockets final : public Sockets {
  public:
   LinuxSockets() = default;
@@ -38,20 +42,37 @@ class LinuxSockets final : public Sockets {
   Result<size_t> Read(int connection, std::span<char> into) override;
   Result<size_t> Write(int connection, std::span<const char> bytes) override;
   void FinishWriting(int connection) override;
+  PeerAddress Peer(int connection) override;
+  Result<int> BindDatagrams(std::string_view address) override;
+  Result<Datagram> Receive(int socket, std::span<char> into) override;
+  /// Linux before 4.12 tells of a loss with the next datagram that finds room, and not before.
+  uint64_t Lost(int socket) override;
   void Close(int handle) override;
 
-  /// The TCP port a listener has got, 0 for a Unix socket.
+  /// The TCP or UDP port a listener has got, 0 for a Unix socket.
   static int Port(int listener);
 
-  static constexpr size_t kUnixListeners = 4;
+  static constexpr size_t kUnixListeners = 4 + kLogSourcesMax;
 
  private:
   struct UnixListener {
     int handle = -1;
     char path[sizeof(sockaddr_un::sun_path)] = {};
   };
+  struct DatagramSocket {
+    int handle = -1;
+    uint64_t lost = 0;  // The kernel tells the lower half, with a datagram as it was when that came.
+    void Hear(uint32_t count) {
+      const auto more = static_cast<int32_t>(count - static_cast<uint32_t>(lost));
+      if (more > 0) lost += static_cast<uint32_t>(more);
+    }
+  };
+
+  Result<UnixListener*> Reserve(const SocketAddress& address, int type, std::string_view path);
+  DatagramSocket* FindDatagrams(int handle);
 
   std::array<UnixListener, kUnixListeners> unix_listeners_{};
+  std::array<DatagramSocket, kLogSourcesMax> datagram_sockets_{};
 };
 
 }  // namespace limpet

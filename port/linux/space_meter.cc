@@ -18,7 +18,8 @@ Result<FilesystemSpace> LinuxSpaceMeter::Measure(const char* path) {
                          .blocks_free = found.f_bfree,
                          .blocks_available = found.f_bavail,
                          .inodes = found.f_files,
-                         .inodes_free = found.f_ffree};
+                         .inodes_free = found.f_ffree,
+                         .read_only = (found.f_flag & ST_RDONLY) != 0};
 }
 
 }  // namespace limpet

@@ -116,6 +116,7 @@ Agent::Agent(const Config& config, const AgentIdentity& identity, const AgentMem
       encoder_(batcher_, identity.resource, identity.version,
                config.host.names == HostNames::kCollector ? std::string_view() : kSchemaUrl),
       logs_(batcher_, identity.version),
+      log_sources_(ports.logs),
       extra_(ports.extra),
       steps_(config.clock.step),
       losses_(ledger_, Takes(config, Signal::kLogs) && !memory.slabs[Index(Signal::kLogs)].empty() ? &logs_ : nullptr,
@@ -129,6 +130,7 @@ Agent::Agent(const Config& config, const AgentIdentity& identity, const AgentMem
                 {{"resource_bytes", identity.resource.size()}});
     }
   }
+  if (log_sources_ != nullptr) batcher_.UseTracks(log_sources_->tracks(), log_sources_->tracks().marks_room());
   if (config.host.present) host_tick_.emplace(config.host.interval, started_);
   // Own metrics that no destination takes stay local (/metrics), outside the ledger.
   if (Takes(config, Signal::kMetrics) && config.self.interval > Duration{}) self_tick_.emplace(config.self.interval, started_);
@@ -138,6 +140,11 @@ Agent::Agent(const Config& config, const AgentIdentity& identity, const AgentMem
 void Agent::Resume(const SpoolOpened& opened, const Status& status) {
   spooler_.Resume(opened, status);
   if (status.ok()) TakeOver(opened);
+  StartTracks();
+}
+
+void Agent::StartTracks() {
+  if (log_sources_ != nullptr) spooler_.UseTracks(log_sources_->tracks(), log_sources_->tracks());
 }
 
 void Agent::TakeOver(const SpoolOpened& opened) {
@@ -172,6 +179,7 @@ MonoTime Agent::OnTime(MonoTime now) {
     if (host_tick_) next = std::min(next, host_begun_ ? host_latest_ : host_tick_->due());
     if (self_tick_) next = std::min(next, self_tick_->due());
     next = std::min(next, next_clock_check_);
+    next = std::min(next, ReadLogs(stamp));
     if (extra_ != nullptr) next = std::min(next, extra_->OnTime(stamp, logs_));
     next = std::min(next, losses_.OnTime(stamp));
   }
@@ -180,6 +188,7 @@ MonoTime Agent::OnTime(MonoTime now) {
   MonoTime changes;
   const SignalSet reachable = delivery_.Reachable(now, config_.spool.commit_interval, changes);
   next = std::min({next, changes, spooler_.OnTime(now, reachable, *this, delivery_)});
+  if (log_sources_ != nullptr && log_sources_->tracks().TakeNews()) next = now;
   if (const SpoolOpened* const late = spooler_.TakeLateOpening()) {
     TakeOver(*late);
     next = now;  // There may be a crash to tell of.
@@ -192,6 +201,13 @@ MonoTime Agent::OnTime(MonoTime now) {
   if (!holding) held_since_ = kNever;
   if (holding && held_since_ == kNever) held_since_ = now;
   return next;
+}
+
+/// What can be read again waits where it is while there is little room, in memory or on flash.
+MonoTime Agent::ReadLogs(const Stamp& now) {
+  if (log_sources_ == nullptr) return kNever;
+  logs_.set_room(spooler_.HasRoom(Signal::kLogs, 2 * size_t{config_.queue.batch_bytes}) && !spooler_.Crowded());
+  return log_sources_->OnTime(now, logs_);
 }
 
 /// With a spool, only what is in memory and can leave at once is worth waiting for; without one that

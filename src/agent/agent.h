@@ -19,6 +19,7 @@
 #include "config/config.h"
 #include "deliver/delivery.h"
 #include "ledger/ledger.h"
+#include "logs/log_sources.h"
 #include "limpet/files.h"
 #include "limpet/filesystem_probe.h"
 #include "limpet/random.h"
@@ -38,6 +39,7 @@ struct AgentPorts {
   Random& random;
   std::span<Transport* const> transports;  ///< One for each destination of the configuration.
   Log& log;
+  LogSources* logs = nullptr;              ///< Of [log.*], if there are any.
   Source* extra = nullptr;                 ///< A source besides those of the configuration.
   SpoolParts spool = {};                   ///< Nothing: durability = never.
   FilesystemProbe filesystems = {};        ///< Nothing: their space is not measured.
@@ -83,6 +85,9 @@ class Agent final : public SnapshotSource, private OpenBatches {
   /// Takes over what an earlier process left in the spool, before the first turn.
   void Resume(const SpoolOpened& opened, const Status& status);
 
+  /// The same where there is no spool: nothing was left.
+  void StartTracks();
+
   /// Does what is due: a cycle, closing batches, the next request. Returns when it wants to be
   /// called next; events of the transport call for a turn as well.
   MonoTime OnTime(MonoTime now);
@@ -120,6 +125,7 @@ class Agent final : public SnapshotSource, private OpenBatches {
   void FillDestinations(Snapshot& snapshot);
   void TakeOver(const SpoolOpened& opened);
   void TellOfCrash(const Stamp& now);
+  MonoTime ReadLogs(const Stamp& now);
   bool WorthFlushing() const;
   bool Reaches() const;
   MonoTime OnStopTime(MonoTime now);
@@ -144,6 +150,7 @@ class Agent final : public SnapshotSource, private OpenBatches {
   HostCollector host_;
   MetricEncoder encoder_;
   LogEncoder logs_;
+  LogSources* const log_sources_;
   Source* const extra_;
   std::optional<OtlpReceiver> receiver_;
 
@@ -157,7 +164,7 @@ class Agent final : public SnapshotSource, private OpenBatches {
   UnixTime boot_wall_, start_wall_;  // Fixed when first sent; 0 until then.
 
   SourceView host_source_{.name = "host"}, self_source_{.name = "self"};
-  std::array<SourceView, 3> sources_{};  // What of them is on, for a snapshot.
+  std::array<SourceView, 3 + kLogSourcesMax> sources_{};  // What of them is on, for a snapshot.
   TextBuffer<256> host_problem_;
 
   Health health_;

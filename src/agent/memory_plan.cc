@@ -8,6 +8,7 @@
 #include "config/destination.h"
 #include "deliver/delivery.h"
 #include "limpet/limits.h"
+#include "logs/log_sources.h"
 #include "receive/otlp_receiver.h"
 #include "serve/http_server.h"
 #include "spool/spool_memory.h"
@@ -35,7 +36,7 @@ std::array<size_t, kSignalCount> SlabSizes(const Config& config, const ForeignSi
   std::array<size_t, kSignalCount> sizes = {whole, std::max(kEventSlabBytes, foreign.logs_slab), 0};
   for (const Signal signal : kSignals) {
     const bool received = config.receive.present && (TakenSignals(config) >> Index(signal) & 1) != 0;
-    if (received) sizes[Index(signal)] = std::max(sizes[Index(signal)], whole);
+    if (received || (signal == Signal::kLogs && config.log_count > 0)) sizes[Index(signal)] = std::max(sizes[Index(signal)], whole);
   }
   return sizes;
 }
@@ -94,11 +95,12 @@ Result<MemoryPlan> MemoryPlan::Make(const Config& config, const ForeignSizes& fo
       "the compressor and its output");
   set(Holder::kDelivery, "delivery", destinations * RoundUp(foreign.transport) + Delivery::BytesNeeded(config),
       "destinations, their answers, a batch without gzip");
-  set(Holder::kScratch, "scratch", std::max({kProcFileBytes, batch, ReceiverScratch(config)}),
+  set(Holder::kScratch, "scratch", std::max({kProcFileBytes, batch, ReceiverScratch(config), LogSources::BufferBytes(config)}),
       "a file of /proc, a batch taken apart, a request inflated");
   set(Holder::kListener, "listener",
       RoundUp(HttpServer::BytesNeeded({.page_bytes = PageBytes(destinations)})) + ReceiverBytes(config) + RoundUp(foreign.gate),
       "[health], the control socket, [receive.otlp]");
+  set(Holder::kLogs, "logs", LogSources::BytesNeeded(config), "[log.*]: what is known of files, records in the making");
   set(Holder::kBodies, "bodies",
       config.receive.present ? HttpServer::PoolBytes(config.receive.max_body_bytes, 1) : 0,
       "requests to [receive.otlp], until they are whole");

@@ -27,11 +27,12 @@ enum class Holder : uint8_t {
   kDelivery,  ///< Destinations, their connections and answers.
   kScratch,   ///< What one step works on: a file of /proc, a batch taken apart, a request inflated.
   kListener,  ///< Heads of connections and the pages of answers.
+  kLogs,      ///< Tracks, open files and scratch of [log.*].
   kBodies,    ///< Of requests to [receive.otlp], until they are whole.
   kProgram,   ///< limpet's own objects, tables and buffers.
   kQueue,     ///< Closed batches: what is left over.
 };
-inline constexpr size_t kHolderCount = 14;
+inline constexpr size_t kHolderCount = 15;
 
 struct Share {
   std::string_view name;

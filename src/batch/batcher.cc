@@ -44,9 +44,13 @@ void Batcher::Added(Signal signal, uint32_t items, const Stamp& stamp, UnixTime 
   ledger_.Collect(signal, items);
 }
 
-void Batcher::DropUnwritable(Signal signal, uint32_t items, const Stamp& stamp) {
+void Batcher::DropUnwritten(Signal signal, DropReason reason, uint32_t items, const Stamp& stamp) {
   ledger_.Collect(signal, items);
-  ledger_.Drop(signal, DropReason::kOverflow, items, stamp.wall, stamp.wall);
+  ledger_.Drop(signal, reason, items, stamp.wall, stamp.wall);
+}
+
+void Batcher::DropUnwritable(Signal signal, uint32_t items, const Stamp& stamp) {
+  DropUnwritten(signal, DropReason::kOverflow, items, stamp);
   log_.Error("an item is larger than queue.batch_bytes and was dropped",
              {{"signal", SignalName(signal)}, {"items", items}});
 }
@@ -55,7 +59,7 @@ void Batcher::DropUnwritable(Signal signal, uint32_t items, const Stamp& stamp) 
 /// says so.
 Batcher::Sealed Batcher::Seal(Signal signal) {
   const Open& open = open_[Index(signal)];
-  Sealed sealed{.header = {}, .payload = open.writer.bytes()};
+  Sealed sealed{.header = {}, .marks = {}, .payload = open.writer.bytes()};
   BatchHeader& header = sealed.header;
   header.signal = signal;
   header.start = options_.start;
@@ -76,13 +80,19 @@ Batcher::Sealed Batcher::Seal(Signal signal) {
     }
   }
   header.stored_bytes = static_cast<uint32_t>(sealed.payload.size());
+  if (signal == Signal::kLogs && tracks_ != nullptr) {
+    const size_t count = tracks_->ListMarks(marks_);
+    sealed.marks = {reinterpret_cast<const uint8_t*>(marks_.data()), count * kTrackMarkBytes};
+    header.checkpoint_bytes = static_cast<uint32_t>(sealed.marks.size());
+  }
   return sealed;
 }
 
 void Batcher::Enqueue(const Sealed& sealed) {
-  LIMPET_CHECK(queue_.Push(sealed.header, {}, sealed.payload).ok());
+  LIMPET_CHECK(queue_.Push(sealed.header, sealed.marks, sealed.payload).ok());
   Open& open = open_[Index(sealed.header.signal)];
   open.sequence = sealed.header.sequence;  // B2
+  if (!sealed.marks.empty()) tracks_->MarksClosed();
   Empty(open);
 }
 
@@ -96,7 +106,11 @@ void Batcher::Close(Signal signal) {
   LIMPET_CHECK(open.writer.ok());  // B1
   if (open.items == 0) return Empty(open);
   const Sealed sealed = Seal(signal);
-  if (MakeRoom(sealed.payload.size())) return Enqueue(sealed);
+  if (MakeRoom(sealed.bytes())) return Enqueue(sealed);
+  if (!sealed.marks.empty()) tracks_->MarksClosed();
+  for (size_t i = 0; i < sealed.marks.size() / kTrackMarkBytes; ++i) {
+    tracks_->Settle(DecodeMark(marks_[i]), false, false);
+  }
   ledger_.Drop(signal, DropReason::kOverflow, open.items, open.first_wall, open.last_wall);  // B3
   Empty(open);
 }
@@ -109,7 +123,7 @@ bool Batcher::TryClose(Signal signal) {
     return true;
   }
   const Sealed sealed = Seal(signal);
-  if (!queue_.MakeRoom(sealed.payload.size())) return false;
+  if (!queue_.MakeRoom(sealed.bytes())) return false;
   Enqueue(sealed);
   return true;
 }

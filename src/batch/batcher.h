@@ -18,6 +18,7 @@
 #include "limpet/batch.h"
 #include "limpet/log.h"
 #include "limpet/time.h"
+#include "limpet/tracks.h"
 #include "otlp/wire_writer.h"
 #include "queue/batch_queue.h"
 
@@ -51,6 +52,10 @@ class Batcher {
   Batcher(const BatcherOptions& options, std::array<std::span<uint8_t>, kSignalCount> slabs,
           GzipCompressor* gzip, std::span<uint8_t> packed, BatchQueue& queue, Ledger& ledger,
           Log& log);
+
+  /// From now on each batch of logs carries the marks of the tracks in it. room: as many marks as a batch
+  /// may have.
+  void UseTracks(TrackMarks& tracks, std::span<TrackMarkBytes> room) { tracks_ = &tracks, marks_ = room; }
 
   /// Where a source writes whole messages of the signal (B1).
   WireWriter& writer(Signal signal) { return open_[Index(signal)].writer; }
@@ -96,7 +101,10 @@ class Batcher {
   /// that cannot be read again wait instead of collecting.
   bool Paused() const;
 
-  /// Items that could not be written at all (one larger than a batch): counted, never silent.
+  /// Items that are not to be written: they count as collected and dropped.
+  void DropUnwritten(Signal signal, DropReason reason, uint32_t items, const Stamp& stamp);
+
+  /// Items that could not be written at all (one larger than a batch): likewise, and said.
   void DropUnwritable(Signal signal, uint32_t items, const Stamp& stamp);
 
   /// Of all open batches, before compression.
@@ -117,7 +125,8 @@ class Batcher {
   };
   struct Sealed {
     BatchHeader header;
-    std::span<const uint8_t> payload;
+    std::span<const uint8_t> marks, payload;
+    size_t bytes() const { return marks.size() + payload.size(); }
   };
 
   Sealed Seal(Signal signal);
@@ -131,6 +140,8 @@ class Batcher {
   BatchQueue& queue_;
   Ledger& ledger_;
   Log& log_;
+  TrackMarks* tracks_ = nullptr;
+  std::span<TrackMarkBytes> marks_;
   std::array<Open, kSignalCount> open_;
 };
 

@@ -3,6 +3,7 @@
 // batch is handed on, and the record is written again into the next one under the same resource.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
 #include <string_view>
@@ -33,6 +34,8 @@ struct LogRecord {
   std::string_view severity_text;  ///< The level as its origin names it.
   std::string_view body;           ///< UTF-8. Written when empty, too, unless it is an event.
   std::span<const Attribute> attributes;
+  /// More of them, as WriteAttributes writes them under LogRecord's field, in up to three parts.
+  std::array<std::span<const uint8_t>, 3> encoded_attributes;
   std::string_view event_name;     ///< Of a record that is an event.
 };
 
@@ -44,12 +47,21 @@ class LogEncoder {
   /// True: a source that cannot be read again is to wait (Batcher::Paused).
   bool paused() const { return batcher_.Paused(); }
 
+  /// True: there is room for what can be read again later as well.
+  bool room() const { return room_; }
+  void set_room(bool room) { room_ = room; }
+
   /// Begins a row of records that were all observed now.
   /// resource: an encoded Resource message, there until Finish.
   void Begin(std::span<const uint8_t> resource, const Stamp& observed);
 
   /// False: it was larger than a batch, and was dropped, counted.
   bool Record(const LogRecord& record);
+
+  /// Records of the row that are not to be written: they count as collected and dropped.
+  void Drop(DropReason reason, uint32_t records = 1) {
+    batcher_.DropUnwritten(Signal::kLogs, reason, records, observed_);
+  }
 
   /// Ends the row: what was written is whole messages in the open batch. Returns its records.
   uint32_t Finish();
@@ -65,6 +77,7 @@ class LogEncoder {
 
   std::span<const uint8_t> resource_;
   Stamp observed_;
+  bool room_ = true;
   size_t resource_mark_ = 0, scope_mark_ = 0;  // Of the open messages, 0 = not open.
   uint32_t records_ = 0;
 };

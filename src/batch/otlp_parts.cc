@@ -20,7 +20,20 @@ void WriteKeyValue(WireWriter& out, uint32_t field, const Attribute& attribute) 
   out.Close(pair);
 }
 
+size_t KeyValueSize(const Attribute& attribute) {
+  size_t value = FieldSize(attribute.text.size());
+  if (attribute.is_number) value = 1 + VarintSize(static_cast<uint64_t>(attribute.number));
+  if (attribute.is_bool) value = 2;
+  return FieldSize(attribute.key.size()) + FieldSize(value);
+}
+
 }  // namespace
+
+size_t AttributesSize(std::span<const Attribute> attributes) {
+  size_t size = 0;
+  for (const Attribute& attribute : attributes) size += FieldSize(KeyValueSize(attribute));
+  return size;
+}
 
 void WriteAttributes(WireWriter& out, uint32_t field, std::span<const Attribute> attributes) {
   for (const Attribute& attribute : attributes) WriteKeyValue(out, field, attribute);

@@ -17,6 +17,9 @@ inline constexpr std::string_view kSchemaUrl = "https://opentelemetry.io/schemas
 /// One KeyValue for each attribute, under the number `field`.
 void WriteAttributes(WireWriter& out, uint32_t field, std::span<const Attribute> attributes);
 
+/// Bytes that it writes, for fields below 16.
+size_t AttributesSize(std::span<const Attribute> attributes);
+
 /// The InstrumentationScope of what limpet itself collects.
 void WriteScope(WireWriter& out, uint32_t field, std::string_view version);
 

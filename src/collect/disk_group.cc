@@ -48,7 +48,7 @@ Status DiskGroup::Collect(const GroupContext& context, Points& out) {
                      {{"left_out", parsed.value().left_out}, {"at_most", kDisksMax}});
   }
   const std::span<const Disk> disks = std::span(disks_).first(parsed.value().count);
-  NoteSizes(context.root, disks);
+  NoteSizes(context, disks);
 
   EmitBothWays(kIo, disks, &DiskTraffic::bytes, out);
   EmitBothWays(kOperations, disks, &DiskTraffic::operations, out);
@@ -69,13 +69,18 @@ Status DiskGroup::Collect(const GroupContext& context, Points& out) {
   return {};
 }
 
-/// Reads the sizes of devices that are new in their place of the table, and one other in turn: a
-/// medium is changed, a volume grows.
-void DiskGroup::NoteSizes(RootFiles& root, std::span<const Disk> disks) {
-  size_turn_ = size_turn_ + 1 < disks.size() ? size_turn_ + 1 : 0;
+/// Reads the sizes of devices that are new in their place of the table, and every kSizeTurn one other in
+/// turn: a medium is changed, a volume grows.
+void DiskGroup::NoteSizes(const GroupContext& context, std::span<const Disk> disks) {
+  const MonoTime now = context.clock.Monotonic();
+  const bool turn = now >= size_at_;
+  if (turn) {
+    size_at_ = now + kSizeTurn;
+    size_turn_ = size_turn_ + 1 < disks.size() ? size_turn_ + 1 : 0;
+  }
   for (size_t i = 0; i < disks.size(); ++i) {
-    if (sizes_[i].number == disks[i].number && i != size_turn_) continue;
-    sizes_[i] = {disks[i].number, ReadSize(root, disks[i].name)};
+    if (sizes_[i].number == disks[i].number && !(turn && i == size_turn_)) continue;
+    sizes_[i] = {disks[i].number, ReadSize(context.root, disks[i].name)};
   }
 }
 

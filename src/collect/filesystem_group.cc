@@ -67,17 +67,27 @@ void FilesystemGroup::TakeBack(Lane& lane) {
   if (lane.busy && lane.worker->TakeDone()) lane.busy = false;
 }
 
-/// Shares the mounts out among the passes that are free.
+/// Shares the mounts out among the passes that are free and stale.
 Status FilesystemGroup::Share(const GroupContext& context) {
   // Below another root it is another's view: the mounts of the first process there.
-  const Result<std::string_view> read = mountinfo_.ReadWhole(
-      context.root, {context.root.is_own() ? "/proc/self/mountinfo" : "/proc/1/mountinfo"}, context.buffer);
-  if (!read.ok()) return read.status();
-  const Result<Mounts> parsed = ParseMountInfo(context.buffer.first(read.value().size()),
-                                               context.options.exclude_filesystems, mounts_);
-  if (!parsed.ok()) return parsed.status();
-  size_t left_out = parsed.value().left_out;
-  const std::span<const Mount> mounts = std::span(mounts_).first(parsed.value().count);
+  const char* const path = context.root.is_own() ? "/proc/self/mountinfo" : "/proc/1/mountinfo";
+  const Result<int> file = mountinfo_.Open(context.root, {path});
+  if (!file.ok()) return file.status();
+  if (context.root.files().HasChanged(file.value())) local_.stale = remote_.stale = true;
+  const auto wants = [](const Lane& lane) { return lane.stale && !lane.busy; };
+  if (!wants(local_) && !wants(remote_)) return {};
+
+  MountTable table(mounts_, context.buffer.first(kTextBytes), context.options.exclude_filesystems);
+  LineReader lines(context.root.files(), file.value(), context.buffer.subspan(kTextBytes));
+  if (const Status read = ReadMounts(lines, table); !read.ok()) {
+    mountinfo_.Close(context.root.files());
+    return read.code == Code::kInvalid ? read : Status{read.code, read.detail, path};
+  }
+  for (Lane* const lane : {&local_, &remote_}) {
+    if (wants(*lane)) lane->pass.Clear();
+  }
+  size_t left_out = table.left_out();
+  const std::span<const Mount> mounts = table.mounts();
   std::string_view root = context.options.root;
   while (root.ends_with('/')) root.remove_suffix(1);
   for (const Mount& mount : mounts) {
@@ -85,8 +95,9 @@ Status FilesystemGroup::Share(const GroupContext& context) {
       return !IsLocalFilesystem(above.type) && IsBelow(mount.point, above.point) && above.point != "/";
     });
     Lane& lane = local && IsLocalFilesystem(mount.type) ? local_ : remote_;
-    if (!lane.busy && !lane.pass.Add(root, mount)) ++left_out;
+    if (wants(lane) && !lane.pass.Add(root, mount)) ++left_out;
   }
+  for (Lane* const lane : {&local_, &remote_}) lane->stale = lane->stale && lane->busy;
   if (left_out != 0 && !said_left_out_) {
     said_left_out_ = true;
     context.log.Warn("filesystems are left out: too many, too long, or a name that is not UTF-8",
@@ -108,7 +119,7 @@ void FilesystemGroup::Begin(const GroupContext& context) {
                         {"seconds", (context.clock.Monotonic() - lane->began).ns / 1'000'000'000}});
     }
     lane->hangs = false;
-    lane->pass.Clear();
+    lane->pass.Again();
   }
   begun_status_ = Share(context);
   if (!begun_status_.ok()) return;
@@ -154,6 +165,19 @@ void FilesystemGroup::ForEach(Emit emit) const {
   }
 }
 
+/// An answer that does not fit the table makes it stale. One that lasts (a directory that only another user
+/// may enter, a mount that is read-only for this process alone) has it read in each cycle.
+void FilesystemGroup::CompareWithTable() {
+  for (const Lane* const lane : {&local_, &remote_}) {
+    const size_t measured = lane->current ? lane->pass.measured() : 0;
+    for (size_t i = 0; i < measured; ++i) {
+      const MountPass::Entry& entry = lane->pass[i];
+      const bool fits = entry.status.ok() && entry.space.read_only == entry.mount.read_only;
+      if (!fits) local_.stale = remote_.stale = true;
+    }
+  }
+}
+
 /// One that cannot be asked (a directory that only another user may enter) is said once, while it lasts.
 void FilesystemGroup::ReportFailure(const GroupContext& context) {
   const MountPass::Entry* failed = nullptr;
@@ -182,6 +206,7 @@ Status FilesystemGroup::Collect(const GroupContext& context, Points& out) {
   }
   if (!begun_status_.ok()) return begun_status_;
   ReportFailure(context);
+  CompareWithTable();
 
   out.Begin(kUsage);
   ForEach([&](const Mount& mount, const FilesystemSpace& space) {

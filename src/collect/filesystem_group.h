@@ -16,6 +16,10 @@ namespace limpet {
 /// filesystems, the other all that could depend on somebody else: network types, FUSE, unknown ones, and
 /// whatever is mounted below such.
 ///
+/// The table of mounts is read again when the kernel says that it has changed, and when an answer shows that
+/// it has without that: a kernel that finds a filesystem damaged makes it read-only, the folder above a mount
+/// point can be renamed.
+///
 /// A cycle begins with Begin, which hands out the mounts. The points are taken when both have come back,
 /// or a moment later without what is missing, and only then the cycle reads its time: no value is older
 /// than that moment. What comes later is never emitted, since it would claim the time of another cycle.
@@ -44,6 +48,7 @@ class FilesystemGroup final : public Group {
     MonoTime began;
     bool busy = false;     // The pass is the worker's.
     bool current = false;  // It was begun for this cycle.
+    bool stale = true;     // Its mounts are to be shared out anew.
     bool hangs = false;    // And that was said.
   };
 
@@ -51,9 +56,11 @@ class FilesystemGroup final : public Group {
   void TakeBack(Lane& lane);
   void WatchHang(const GroupContext& context, Lane& lane);
   void ReportFailure(const GroupContext& context);
+  void CompareWithTable();
   template <typename Emit>
   void ForEach(Emit emit) const;
 
+  static constexpr size_t kTextBytes = 16 * 1024;  // Of the buffer, for the names; the rest reads lines.
   KeptFile mountinfo_;
   std::array<Mount, MountPass::kMountsMax> mounts_{};
   Lane local_, remote_;

@@ -6,7 +6,7 @@ namespace limpet {
 
 void MountPass::Clear() {
   count_ = text_used_ = 0;
-  measured_.store(0, std::memory_order_relaxed);
+  Again();
 }
 
 /// Both in one, with a NUL behind.

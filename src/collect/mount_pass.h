@@ -28,6 +28,8 @@ class MountPass final : public Task {
   };
 
   void Clear();
+  /// The same mounts once more.
+  void Again() { measured_.store(0, std::memory_order_relaxed); }
   /// Copies the texts. False: there is no room.
   bool Add(std::string_view root, const Mount& mount);
   void Use(SpaceMeter& meter) { meter_ = &meter; }

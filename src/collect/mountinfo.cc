@@ -19,24 +19,6 @@ constexpr std::string_view kLocal =
 
 bool IsOctal(char c) { return c >= '0' && c <= '7'; }
 
-/// Replaces \ooo in place. The name lies in a text that may be written to.
-std::string_view Unescape(std::string_view name, std::span<char> text) {
-  if (name.empty()) return name;  // It need not lie in the text.
-  char* const begin = text.data() + (name.data() - text.data());
-  char* to = begin;
-  for (size_t i = 0; i < name.size(); ++i) {
-    const bool escape = name[i] == '\\' && i + 3 < name.size() && name[i + 1] <= '3' &&
-                        IsOctal(name[i + 1]) && IsOctal(name[i + 2]) && IsOctal(name[i + 3]);
-    if (!escape) {
-      *to++ = name[i];
-      continue;
-    }
-    *to++ = static_cast<char>((name[i + 1] - '0') * 64 + (name[i + 2] - '0') * 8 + (name[i + 3] - '0'));
-    i += 3;
-  }
-  return {begin, static_cast<size_t>(to - begin)};
-}
-
 bool IsReadOnly(std::string_view options) {
   while (!options.empty()) {
     if (TakeUntil(options, ',') == "ro") return true;
@@ -59,33 +41,68 @@ bool ParseLine(std::string_view line, Mount& mount) {
 
 }  // namespace
 
-Result<Mounts> ParseMountInfo(std::span<char> text, std::string_view exclude, std::span<Mount> table) {
-  Mounts found;
-  std::string_view rest(text.data(), text.size());
-  std::string_view line;
-  while (TakeLine(rest, line)) {
-    Mount mount;
-    if (!ParseLine(line, mount)) return {Code::kInvalid, 0, "mountinfo: columns"};
-    mount.point = Unescape(mount.point, text);
-    mount.source = Unescape(mount.source, text);
-    mount.type = Unescape(mount.type, text);
-    const auto end = table.begin() + static_cast<std::ptrdiff_t>(found.count);
-    const auto hidden =
-        std::find_if(table.begin(), end, [&](const Mount& other) { return other.point == mount.point; });
-    if (hidden != end) {
-      std::move(hidden + 1, end, hidden);
-      --found.count;
-    }
-    if (AnyGlobMatches(kWithoutSpace, mount.type) || AnyGlobMatches(exclude, mount.type)) continue;
-    const bool plain = IsPlainText(mount.point) && IsPlainText(mount.source) && IsPlainText(mount.type);
-    if (found.count == table.size() || !plain) {
-      ++found.left_out;
-      continue;
-    }
-    table[found.count++] = mount;
+/// The name with its \ooo replaced, behind the texts that are there. Nothing: there is no room.
+std::optional<std::string_view> MountTable::Copy(std::string_view name) {
+  char* const begin = text_.data() + text_used_;
+  char* to = begin;
+  while (!name.empty()) {
+    if (to == text_.data() + text_.size()) return std::nullopt;
+    const bool escape = name.size() > 3 && name[0] == '\\' && name[1] <= '3' && IsOctal(name[1]) &&
+                        IsOctal(name[2]) && IsOctal(name[3]);
+    *to++ = escape ? static_cast<char>((name[1] - '0') * 64 + (name[2] - '0') * 8 + (name[3] - '0')) : name[0];
+    name.remove_prefix(escape ? 4 : 1);
   }
-  if (!rest.empty()) return {Code::kInvalid, 0, "mountinfo: last line is cut"};
-  return found;
+  const auto size = static_cast<size_t>(to - begin);
+  text_used_ += size;
+  return std::string_view(begin, size);
+}
+
+/// Takes the mount at this point out of the table, and its texts out of theirs.
+void MountTable::Hide(std::string_view point) {
+  const auto end = table_.begin() + static_cast<std::ptrdiff_t>(count_);
+  const auto hidden = std::find_if(table_.begin(), end, [&](const Mount& m) { return m.point == point; });
+  if (hidden == end) return;
+  char* const gap = text_.data() + (hidden->point.data() - text_.data());
+  const size_t size = hidden->point.size() + hidden->source.size() + hidden->type.size();
+  std::copy(gap + size, text_.data() + text_used_, gap);
+  text_used_ -= size;
+  std::move(hidden + 1, end, hidden);
+  --count_;
+  for (auto m = hidden; m != end - 1; ++m) {
+    for (std::string_view* const text : {&m->point, &m->source, &m->type}) {
+      *text = {text->data() - size, text->size()};
+    }
+  }
+}
+
+Status MountTable::Add(std::string_view line) {
+  Mount mount;
+  if (!ParseLine(line, mount)) return {Code::kInvalid, 0, "mountinfo: columns"};
+  const size_t before = text_used_;
+  if (const auto point = Copy(mount.point)) {
+    text_used_ = before;  // It is read once more, where nothing else is written yet.
+    Hide(*point);
+  }
+  if (AnyGlobMatches(kWithoutSpace, mount.type) || AnyGlobMatches(exclude_, mount.type)) return {};
+
+  const size_t begin = text_used_;
+  const auto point = Copy(mount.point), source = Copy(mount.source), type = Copy(mount.type);
+  const bool room = point && source && type && text_used_ + kPointMax <= text_.size() && count_ < table_.size();
+  if (!room || !IsPlainText(*point) || !IsPlainText(*source) || !IsPlainText(*type)) {
+    text_used_ = begin;
+    ++left_out_;
+    return {};
+  }
+  table_[count_++] = {.source = *source, .type = *type, .point = *point, .read_only = mount.read_only};
+  return {};
+}
+
+Status ReadMounts(LineReader& lines, MountTable& mounts) {
+  std::string_view line;
+  while (lines.Next(line)) LIMPET_TRY(mounts.Add(line));
+  LIMPET_TRY(lines.status());
+  if (!lines.rest().empty()) return {Code::kInvalid, 0, "mountinfo: last line is cut"};
+  return {};
 }
 
 bool IsLocalFilesystem(std::string_view type) { return AnyGlobMatches(kLocal, type); }

@@ -10,10 +10,6 @@
 namespace limpet {
 namespace {
 
-/// The open slabs and the compressor's output take a quarter of the memory then, and the queue can
-/// still hold a dozen.
-constexpr uint64_t kBatchesInMemory = 16;
-
 void CheckQueue(const Config& config, Problems& problems) {
   if (!problems.Sound("queue") || !problems.Sound("agent")) return;
   if (config.queue.batch_bytes <= config.agent.memory_bytes / kBatchesInMemory) return;
@@ -65,12 +61,8 @@ void CheckSpool(const Config& config, Problems& problems) {
 /// The attributes stand in front of every batch: more of them than points is a mistake.
 void CheckResource(const Config& config, Problems& problems) {
   if (!problems.Sound("queue") || !problems.Sound("resource")) return;
-  constexpr size_t kFraming = 12;  // Tags and lengths around a key and its value.
-  size_t bytes = 0;
-  for (size_t i = 0; i < config.resource_count; ++i) {
-    bytes += config.resource[i].key.size() + config.resource[i].value.size() + kFraming;
-  }
-  const size_t most = std::min<size_t>(kResourceBytesMax, config.queue.batch_bytes / 2);
+  const size_t bytes = AttributeBytes(std::span(config.resource).first(config.resource_count));
+  const size_t most = AttributeBytesMost(config);
   if (bytes <= most) return;
   TextBuffer<128> text;
   text << "together " << bytes << " bytes, and at most " << most
@@ -98,17 +90,6 @@ void CheckDirectories(const Config& config, Problems& problems) {
   if (problems.Sound("agent") && config.agent.run_dir.size() + kControlSocket.size() > kUnixPathMax) {
     problems.Report("agent", "run_dir", "too long for the control socket: at most 95 bytes");
   }
-}
-
-/// A listener that others can reach, and who they are is not asked.
-void CheckReach(std::string_view section, std::string_view listen, std::string_view remedy,
-                Problems& problems) {
-  const std::optional<Address> address = SplitAddress(listen);
-  if (IsUnixListener(listen) || (address && IsLoopback(*address))) return;
-  TextBuffer<256> text;
-  text << "others can reach this address: listen at 127.0.0.1 or [::1], " << remedy
-       << "or set insecure = true here to allow it";
-  problems.Report(section, "listen", text.text());
 }
 
 void CheckHealth(const Config& config, Problems& problems) {
@@ -151,12 +132,7 @@ void CheckReceive(const Config& config, Problems& problems) {
       if (!file.empty()) problems.Report(kSection, key, "not with unix: in listen, which no network reaches");
     }
   }
-  if (problems.Sound("health") && receive.listen == config.health.listen && !receive.listen.ends_with(":0")) {
-    problems.Report(kSection, "listen", "health.listen is the same address: choose another port");
-  }
-  if (problems.Sound("agent") && IsControlSocket(config, receive.listen)) {
-    problems.Report(kSection, "listen", "this is the control socket: choose another name");
-  }
+  CheckTaken(config, kSection, receive.listen, problems);
 }
 
 /// Each header comes from one place: the later one is at fault.
@@ -236,6 +212,51 @@ void CheckTakers(const Config& config, Problems& problems) {
 
 }  // namespace
 
+size_t AttributeBytes(std::span<const KeyValue> attributes) {
+  constexpr size_t kFraming = 12;  // Tags and lengths around a key and its value.
+  size_t bytes = 0;
+  for (const KeyValue& attribute : attributes) {
+    bytes += attribute.key.size() + attribute.value.size() + kFraming;
+  }
+  return bytes;
+}
+
+size_t AttributeBytesMost(const Config& config) {
+  return std::min<size_t>(kResourceBytesMax, config.queue.batch_bytes / 2);
+}
+
+void CheckReach(std::string_view section, std::string_view listen, std::string_view remedy,
+                Problems& problems) {
+  const std::optional<Address> address = SplitAddress(listen);
+  if (IsUnixListener(listen) || (address && IsLoopback(*address))) return;
+  TextBuffer<256> text;
+  text << "others can reach this address: listen at 127.0.0.1 or [::1], " << remedy
+       << "or set insecure = true here to allow it";
+  problems.Report(section, "listen", text.text());
+}
+
+void CheckTaken(const Config& config, std::string_view section, std::string_view listen,
+                Problems& problems) {
+  const auto same = [&](std::string_view other, std::string_view where) {
+    if (other != listen || listen.ends_with(":0") || section == where) return;
+    TextBuffer<96> text;
+    text << where << ".listen is the same address: choose another "
+         << (IsUnixListener(listen) ? "name" : "port");
+    problems.Report(section, "listen", text.text());
+  };
+  if (problems.Sound("health")) same(config.health.listen, "health");
+  if (config.receive.present && problems.Sound("receive.otlp")) same(config.receive.listen, "receive.otlp");
+  for (const LogConfig& log : std::span(config.logs).first(config.log_count)) {
+    TextBuffer<48> other;
+    other << "log." << log.name;
+    if (other.text() == section) break;  // Of two sources the later one is at fault.
+    if (section.starts_with("log.")) same(log.listen, other.text());
+  }
+  if (problems.Sound("agent") && IsControlSocket(config, listen)) {
+    problems.Report(section, "listen", "this is the control socket: choose another name");
+  }
+}
+
 const char* HeaderNameFault(std::string_view name) {
   if (name.empty()) return "the header's name is missing";
   for (const char c : name) {
@@ -265,6 +286,7 @@ void CheckTogether(const Config& config, Problems& problems) {
   CheckPauses(config, problems);
   CheckHealth(config, problems);
   CheckReceive(config, problems);
+  CheckLogs(config, problems);
   CheckTakers(config, problems);
 }
 

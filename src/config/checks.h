@@ -1,6 +1,9 @@
 // What the table cannot say of one key alone: values that must fit each other.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
+#include <span>
 #include <string_view>
 
 #include "config/config.h"
@@ -23,6 +26,28 @@ class Problems {
 
 /// What is wrong with header.NAME; null when nothing is.
 const char* HeaderNameFault(std::string_view name);
+
+// What the checks of several sections share.
+
+/// The open slabs and the compressor's output take a quarter of the memory then, and the queue can
+/// still hold a dozen.
+inline constexpr uint64_t kBatchesInMemory = 16;
+
+/// Reports a listener that others can reach, where who they are is not asked.
+/// remedy: what would ask them, e.g. "set bearer_token_file, "; or nothing.
+void CheckReach(std::string_view section, std::string_view listen, std::string_view remedy,
+                Problems& problems);
+
+/// Reports a listener at the address of another one; any port (:0) is always another.
+void CheckTaken(const Config& config, std::string_view section, std::string_view listen,
+                Problems& problems);
+
+/// Encoded, at most; and what may stand in front of a batch or on a record.
+size_t AttributeBytes(std::span<const KeyValue> attributes);
+size_t AttributeBytesMost(const Config& config);
+
+/// Checks the log sources (log_checks.cc).
+void CheckLogs(const Config& config, Problems& problems);
 
 /// Checks a loaded configuration, its destinations completed.
 void CheckTogether(const Config& config, Problems& problems);

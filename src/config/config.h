@@ -103,6 +103,11 @@ struct ReceiveConfig {
 };
 
 enum class LogType : uint8_t { kFile, kJournald, kSyslog, kKmsg };
+/// A set of types, one bit each.
+using LogTypeSet = uint8_t;
+constexpr LogTypeSet Bit(LogType type) { return static_cast<LogTypeSet>(1u << static_cast<uint32_t>(type)); }
+inline constexpr int kLogTypeCount = 4;
+inline constexpr LogTypeSet kAllLogTypes = (1 << kLogTypeCount) - 1;
 enum class LineFormat : uint8_t { kPlain, kJson, kLogfmt, kSyslog, kCri, kDocker };
 /// severity_min; its values are the names of OTLP's severities.
 enum class SeverityMin : uint8_t { kTrace, kDebug, kInfo, kWarn, kError, kFatal, kNone };

@@ -101,6 +101,7 @@ class Loader final : private IniHandler, private Problems {
   void LoadMatching(std::string_view prefix, std::string_view pattern);
   void LoadIncluded(std::string_view path);
   void Complete();
+  void CheckTypes();
 
   Section* FindSeen(std::string_view name);
   Section* Enter(std::string_view name, const SectionRow& row);
@@ -606,6 +607,29 @@ void Loader::Complete() {
   }
 }
 
+/// A key that its source would not look at is a mistake.
+void Loader::CheckTypes() {
+  std::string_view star;
+  const Row& type = *FindRow(kLogSection, "type", &star);
+  for (size_t i = 0; i < section_count_; ++i) {
+    const Section& section = sections_[i];
+    if (section.log == nullptr || section.errors != 0) continue;
+    for (size_t j = 0; j < setting_count_; ++j) {
+      const Row& row = *settings_[j].row;
+      if (settings_[j].section != &section || Concerns(row, *section.log)) continue;
+      TextBuffer<64> text;
+      const char* between = "only with type = ";
+      for (int64_t t = 0; t < kLogTypeCount; ++t) {
+        if ((row.types >> t & 1) == 0) continue;
+        text << between;
+        FormatValue(text, type.kind, type.choices, Value{.integer = t});
+        between = " or ";
+      }
+      Report(section.name, row.key, text.text());
+    }
+  }
+}
+
 Status Loader::Run() {
   config_ = Config{};
   SetDefaults(config_);
@@ -628,6 +652,7 @@ Status Loader::Run() {
   }
   LoadIncludes();
   Complete();
+  CheckTypes();
   if (!full_) CheckTogether(config_, *this);
   if (full_) return {Code::kFull, 0, "configuration text"};
   if (errors_ != 0) return {Code::kInvalid, errors_, "configuration"};

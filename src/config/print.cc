@@ -26,6 +26,7 @@ void PrintPairs(TextWriter& out, const Row& row, const Pairs& pairs) {
 void PrintSection(TextWriter& out, const SectionRow& section, const Owners& owners) {
   for (const Row& row : Rows()) {
     if (row.place == nullptr || std::string_view(row.section) != section.name) continue;
+    if (!Concerns(row, owners.log)) continue;
     const Place place = row.place(owners);
     if (const Pairs* const pairs = std::get_if<Pairs>(&place)) {
       PrintPairs(out, row, *pairs);

@@ -112,6 +112,14 @@ constexpr Row Secret(Row row) {
   return row;
 }
 
+// Of a log source: the types that the key is for.
+constexpr LogTypeSet kFile = Bit(LogType::kFile), kJournald = Bit(LogType::kJournald),
+                     kSyslog = Bit(LogType::kSyslog), kKmsg = Bit(LogType::kKmsg);
+constexpr Row For(LogTypeSet types, Row row) {
+  row.types = types;
+  return row;
+}
+
 constexpr bool kBuilt = true, kUnbuilt = false;
 constexpr SectionRow kSections[] = {
     {"agent", "the program itself", kBuilt},
@@ -173,20 +181,23 @@ constexpr Row kRows[] = {
 
     Choice("log.*", "type", "file", "file journald syslog kmsg", OF(type),
            "file journald syslog kmsg"),
-    List("log.*", "path", "", OF(path), "file: globs, found again every `discover`"),
-    List("log.*", "exclude", "*.gz", OF(exclude), "file: globs of paths left out"),
-    Choice("log.*", "start_at", "end", "end beginning", OF(from_beginning),
-           "end beginning; for files there at the very first start"),
-    Time("log.*", "discover", "10s", OF(discover), "between two looks for new files"),
-    Choice("log.*", "format", "plain", "plain json logfmt syslog cri docker", OF(format),
-           "plain json logfmt syslog cri docker"),
-    Text("log.*", "time_key", "time", OF(time_key), "json, logfmt: the field with the time"),
-    Text("log.*", "time_format", "auto", OF(time_format), "auto, or a strptime format"),
-    Text("log.*", "level_key", "level", OF(level_key), "json, logfmt: the field with the severity"),
-    Text("log.*", "message_key", "message", OF(message_key), "json, logfmt: the field with the text"),
-    Text("log.*", "multiline", "none", OF(multiline),
-         "none, indent, or a regular expression that begins a record"),
-    Time("log.*", "flush", "5s", OF(flush), "an unfinished multiline record is sent after this"),
+    For(kFile, List("log.*", "path", "", OF(path), "file: globs, found again every `discover`")),
+    For(kFile, List("log.*", "exclude", "*.gz", OF(exclude), "file: globs of paths left out")),
+    For(kFile | kJournald | kKmsg,
+        Choice("log.*", "start_at", "end", "end beginning", OF(from_beginning),
+               "end beginning; for files there at the very first start")),
+    For(kFile | kJournald, Time("log.*", "discover", "10s", OF(discover), "between two looks for new files")),
+    For(kFile, Choice("log.*", "format", "plain", "plain json logfmt syslog cri docker", OF(format),
+                      "plain json logfmt syslog cri docker")),
+    For(kFile, Text("log.*", "time_key", "time", OF(time_key), "json, logfmt: the field with the time")),
+    For(kFile, Text("log.*", "time_format", "auto", OF(time_format), "auto, or a strptime format")),
+    For(kFile, Text("log.*", "level_key", "level", OF(level_key),
+                    "json, logfmt: the field with the severity")),
+    For(kFile, Text("log.*", "message_key", "message", OF(message_key),
+                    "json, logfmt: the field with the text")),
+    For(kFile, Text("log.*", "multiline", "none", OF(multiline),
+                    "none, indent, or a regular expression that begins a record")),
+    For(kFile, Time("log.*", "flush", "5s", OF(flush), "an unfinished multiline record is sent after this")),
     Size("log.*", "max_line", "16KiB", 4 * kKiBytes, 16 * kMiBytes, OF(max_line_bytes),
          "longer: cut there, marked limpet.truncated, counted"),
     Text("log.*", "include_records", "", OF(include_records),
@@ -201,14 +212,16 @@ constexpr Row kRows[] = {
     Text("log.*", "attribute.*", "", PAIRS_OF(attributes, attribute_count), "set on every record"),
     Text("log.*", "resource.*", "", PAIRS_OF(resource, resource_count),
          "resource attribute of this source"),
-    ListenAtOrUnix("log.*", "listen", "", OF(listen),
-                   "syslog: ADDRESS:PORT (UDP and TCP), or unix:/dev/log"),
-    Boolean("log.*", "insecure", "false", OF(insecure), "syslog: allow a listener beyond loopback"),
-    List("log.*", "units", "", OF(units), "journald: only these units"),
-    Choice("log.*", "priority", "debug", "emerg alert crit err warning notice info debug",
-           OF(priority), "journald, kmsg: this and more severe"),
-    List("log.*", "directory", "/var/log/journal, /run/log/journal", OF(directory),
-         "journald: where its files are"),
+    For(kSyslog, ListenAtOrUnix("log.*", "listen", "", OF(listen),
+                                "syslog: ADDRESS:PORT (UDP and TCP), or unix:/dev/log")),
+    For(kSyslog, Boolean("log.*", "insecure", "false", OF(insecure),
+                         "syslog: allow a listener beyond loopback")),
+    For(kJournald, List("log.*", "units", "", OF(units), "journald: only these units")),
+    For(kJournald | kKmsg,
+        Choice("log.*", "priority", "debug", "emerg alert crit err warning notice info debug",
+               OF(priority), "journald, kmsg: this and more severe")),
+    For(kJournald, List("log.*", "directory", "/var/log/journal, /run/log/journal", OF(directory),
+                        "journald: where its files are")),
 
     ListenAtOrUnix("receive.otlp", "listen", "127.0.0.1:4318", AT(receive.listen),
                    "or unix:/run/limpet/otlp.sock"),

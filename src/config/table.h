@@ -45,6 +45,7 @@ struct Row {
   bool none = false;          ///< 0 is allowed besides and means none.
   bool secret = false;        ///< May hold a password: masked when printed, never quoted.
   const char* choices = "";   ///< As ParseValue takes them.
+  LogTypeSet types = kAllLogTypes;  ///< log.*: the types of source that it says something about.
 };
 
 struct SectionRow {
@@ -69,6 +70,11 @@ bool MatchesName(std::string_view pattern, std::string_view name, std::string_vi
 /// The row for a key; of two the one that comes first. Null when the section has no such key.
 /// section: as in the table ("destination.*"). star: what stands for the `*`.
 const Row* FindRow(std::string_view section, std::string_view key, std::string_view* star);
+
+/// Does a section have this row? A log source has the rows of its type.
+inline bool Concerns(const Row& row, const LogConfig& log) {
+  return row.section != kLogSection || (row.types & Bit(log.type)) != 0;
+}
 
 /// The row for "destination.primary"; null when unknown. A name after the dot is 1 to 32 letters,
 /// digits, `-` and `_`.

@@ -24,10 +24,12 @@ struct RecordUid {
 struct ReadRecord {
   UnixTime time;                   ///< When it happened, as its origin says; 0: not said.
   Severity severity = Severity::kUnspecified;
-  std::string_view severity_text;  ///< The level as its origin names it.
+  std::string_view severity_text;  ///< The level as its origin names it: UTF-8.
   std::string_view body;           ///< Any bytes: what is no UTF-8 is replaced when it is written.
   /// KeyValues, encoded under LogRecord's field for attributes (WriteAttributes). Their texts are UTF-8.
   std::span<const uint8_t> attributes;
+  /// The same of where it comes from (log.file.path and the like): not looked at, only written.
+  std::span<const uint8_t> origin_attributes;
   RecordUid uid;
   bool truncated = false;          ///< Cut at max_line.
   bool invalid_utf8 = false;       ///< An attribute was repaired.

@@ -13,6 +13,7 @@
 #include "collect/identity.h"
 #include "collect/resource.h"
 #include "log/logger.h"
+#include "logs/log_sources.h"
 #include "main/commands.h"
 #include "main/configuration.h"
 #include "main/console.h"
@@ -26,6 +27,7 @@
 #include "port/linux/clock.h"
 #include "port/linux/directory.h"
 #include "port/linux/epoll_poller.h"
+#include "port/linux/file_watch.h"
 #include "port/linux/files.h"
 #include "port/linux/host.h"
 #include "port/linux/malloc.h"
@@ -98,6 +100,7 @@ class Runtime final : private SignalReceiver, private Reloader, private PoolRepo
   void DetectHost();
   int StartListeners(Carver& carver);
   int StartGate(Carver& carver);
+  int StartLogs(Carver& carver);
   int StartReceiver(Carver& carver);
 
   void OnStop() override;
@@ -133,6 +136,7 @@ class Runtime final : private SignalReceiver, private Reloader, private PoolRepo
   WorkerThread local_mounts_, remote_mounts_;
   FilesystemProbe filesystems_;  // Nothing without the group `filesystem`.
   std::array<char, Resource::kArenaBytes> resource_arena_;
+  Resource resource_{resource_arena_};
   std::array<uint8_t, kResourceBytes> resource_bytes_;
   TextBuffer<40> instance_;
   AgentIdentity identity_;
@@ -143,6 +147,8 @@ class Runtime final : private SignalReceiver, private Reloader, private PoolRepo
   std::optional<SpoolRoutes> spool_routes_;
   std::optional<Routes> routes_;
   std::optional<HttpServer> server_;
+  Inotify file_watch_;
+  LogSources* logs_ = nullptr;  // nullptr: no [log.*].
   Gate* gate_ = nullptr;  // nullptr: no [receive.otlp].
   std::array<PoolUse, kHolderCount + 2> pools_{};  // The spool's heap is a pool of its own.
   MonoTime next_reminder_;
@@ -168,6 +174,7 @@ int Runtime::Start(Carver& carver) {
   DetectHost();
   if (const int code = StartProbe(carver); code != kExitOk) return code;
   if (const int code = StartGate(carver); code != kExitOk) return code;
+  if (const int code = StartLogs(carver); code != kExitOk) return code;
 
   AgentMemory memory;
   const auto bytes = [&](Holder holder) {
@@ -194,10 +201,14 @@ int Runtime::Start(Carver& carver) {
   }
   TokenCheck* const token = config_.receive.bearer_token_file.empty() ? nullptr : &gate_->token;
   agent_.emplace(config_, identity_, memory,
-                 AgentPorts{clock_, files_, random_, std::span(transports_).first(wires_.size()), log_, extra.source,
+                 AgentPorts{clock_, files_, random_, std::span(transports_).first(wires_.size()), log_, logs_, extra.source,
                             spool_.parts(), filesystems_, token},
                  static_cast<PoolReporter&>(*this));
-  if (spool_.parts().store != nullptr) agent_->Resume(spool_.opened(), spool_.status());
+  if (spool_.parts().store != nullptr) {
+    agent_->Resume(spool_.opened(), spool_.status());
+  } else {
+    agent_->StartTracks();
+  }
   return StartListeners(carver);
 }
 
@@ -266,7 +277,7 @@ void Runtime::DetectHost() {
   const SystemFacts system = ReadSystemFacts();
   const char* container = std::getenv("container");
   if (container == nullptr) container = std::getenv("KUBERNETES_SERVICE_HOST");
-  Resource resource(resource_arena_);
+  Resource& resource = resource_;
   resource.Detect({.machine = system.machine,
                    .release = system.release,
                    .hostname = system.name,
@@ -352,6 +363,22 @@ int Runtime::StartListeners(Carver& carver) {
     }
   }
   return config_.receive.present ? StartReceiver(carver) : kExitOk;
+}
+
+int Runtime::StartLogs(Carver& carver) {
+  if (config_.log_count == 0) return kExitOk;
+  const Status opened = file_watch_.Open();
+  if (!opened.ok()) log_.Info("files are asked for changes", {{"error", CodeName(opened.code)}});
+  std::span<std::byte> memory = carver.Take(plan_.of(Holder::kLogs).bytes);
+  constexpr size_t kOwn = (sizeof(LogSources) + 63) / 64 * 64;
+  logs_ = new (memory.data()) LogSources(config_, memory.subspan(kOwn), scratch_,
+                                         {files_, opened.ok() ? &file_watch_ : nullptr, &poller_, log_},
+                                         identity_.instance);
+  if (const Status started = logs_->Start(resource_.attributes()); !started.ok()) {
+    Fail(log_, "cannot start", "the log sources", started);
+    return kExitConfig;
+  }
+  return kExitOk;
 }
 
 /// Before the agent, which asks the token.

@@ -4,6 +4,10 @@
 #include <http_parser.h>
 #include <libdeflate.h>
 #include <pb.h>
+#if LIMPET_JOURNALD
+#include <lz4.h>
+#include <zstd.h>
+#endif
 #include "spool/sqlite.h"
 
 #include "cli/exit_code.h"
@@ -24,21 +28,26 @@ int VersionCommand(const Args& args) {
   const unsigned long packed = http_parser_version();
   http_parser << (packed >> 16 & 255) << '.' << (packed >> 8 & 255) << '.' << (packed & 255);
   const LibraryVersions linked = ReadLibraryVersions();
-  const std::array<Library, 8> libraries = {{{"libcurl", linked.curl},
-                                             {"mbedtls", linked.mbedtls},
-                                             {"c-ares", linked.cares},
-                                             {"sqlite", SqliteVersion()},
-                                             {"nanopb", nanopb},
-                                             {"inih", LIMPET_INIH_VERSION},
-                                             {"libdeflate", LIBDEFLATE_VERSION_STRING},
-                                             {"http-parser", http_parser.text()}}};
+  const Library libraries[] = {{"libcurl", linked.curl},
+                               {"mbedtls", linked.mbedtls},
+                               {"c-ares", linked.cares},
+                               {"sqlite", SqliteVersion()},
+                               {"nanopb", nanopb},
+                               {"inih", LIMPET_INIH_VERSION},
+                               {"libdeflate", LIBDEFLATE_VERSION_STRING},
+                               {"http-parser", http_parser.text()},
+#if LIMPET_JOURNALD
+                               {"zstd", ZSTD_versionString()},
+                               {"lz4", LZ4_versionString()},
+#endif
+  };
   TextBuffer<1024> out;
   if (args.json) {
     out << "{\"version\":";
     out.Json(kVersion) << ",\"target\":";
     out.Json(kTarget) << ",\"libraries\":{";
     for (const Library& library : libraries) {
-      if (&library != libraries.data()) out << ',';
+      if (&library != libraries) out << ',';
       out.Json(library.name) << ':';
       out.Json(library.version);
     }

@@ -3,42 +3,64 @@
 #include <bit>
 #include <cstring>
 
-#include <pb_encode.h>
-
 #include "limpet/status.h"
 #include "otlp/wire_reader.h"
 
 namespace limpet {
 namespace {
 
-bool EncodeTag(pb_ostream_t* stream, uint32_t field, WireType type) {
-  return pb_encode_varint(stream, (field << 3) | static_cast<uint32_t>(type));
+constexpr uint64_t Tag(uint32_t field, WireType type) {
+  return (uint64_t{field} << 3) | static_cast<uint64_t>(type);
 }
 
-bool EncodeValue(pb_ostream_t* stream, WireType type, uint64_t value) {
-  if (type == WireType::kFixed64) return pb_encode_fixed64(stream, &value);
-  if (type != WireType::kFixed32) return pb_encode_varint(stream, value);
-  const auto low = static_cast<uint32_t>(value);
-  return pb_encode_fixed32(stream, &low);
+uint8_t* PutVarint(uint8_t* to, uint64_t value) {
+  for (; value >= 0x80; value >>= 7) *to++ = static_cast<uint8_t>(value | 0x80);
+  *to++ = static_cast<uint8_t>(value);
+  return to;
+}
+
+/// Little-endian, whatever the machine is.
+template <typename Unsigned>
+uint8_t* PutFixed(uint8_t* to, Unsigned value) {
+  for (size_t i = 0; i < sizeof value; ++i) *to++ = static_cast<uint8_t>(value >> (8 * i));
+  return to;
+}
+
+size_t ValueSize(WireType type, uint64_t value) {
+  if (type == WireType::kFixed64) return sizeof(uint64_t);
+  return type == WireType::kFixed32 ? sizeof(uint32_t) : VarintSize(value);
+}
+
+uint8_t* PutValue(uint8_t* to, WireType type, uint64_t value) {
+  if (type == WireType::kFixed64) return PutFixed(to, value);
+  return type == WireType::kFixed32 ? PutFixed(to, static_cast<uint32_t>(value)) : PutVarint(to, value);
 }
 
 }  // namespace
 
-// Runs nanopb's primitives over what is left of the buffer: one field, or none of it.
-template <typename Encode>
-void WireWriter::Put(Encode encode) {
+/// write(to) puts so many bytes; all of them, or none.
+template <typename Write>
+void WireWriter::Put(size_t bytes, Write write) {
+  ok_ = ok_ && bytes <= room();
   if (!ok_) return;
-  pb_ostream_t stream = pb_ostream_from_buffer(buffer_.data() + size_, room());
-  ok_ = encode(&stream);
-  if (ok_) size_ += stream.bytes_written;
+  write(buffer_.data() + size_);
+  size_ += bytes;
 }
 
 void WireWriter::Value(WireType type, uint64_t value) {
-  Put([&](pb_ostream_t* s) { return EncodeValue(s, type, value); });
+  Put(ValueSize(type, value), [&](uint8_t* to) { PutValue(to, type, value); });
 }
 
 void WireWriter::Scalar(uint32_t field, WireType type, uint64_t value) {
-  Put([&](pb_ostream_t* s) { return EncodeTag(s, field, type) && EncodeValue(s, type, value); });
+  const uint64_t tag = Tag(field, type);
+  Put(VarintSize(tag) + ValueSize(type, value),
+      [&](uint8_t* to) { PutValue(PutVarint(to, tag), type, value); });
+}
+
+/// The head of a field whose contents follow.
+void WireWriter::Length(uint32_t field, size_t bytes) {
+  const uint64_t tag = Tag(field, WireType::kLength);
+  Put(VarintSize(tag) + VarintSize(bytes), [&](uint8_t* to) { PutVarint(PutVarint(to, tag), bytes); });
 }
 
 void WireWriter::Varint(uint32_t field, uint64_t value) { Scalar(field, WireType::kVarint, value); }
@@ -51,23 +73,21 @@ void WireWriter::Double(uint32_t field, double value) {
 
 void WireWriter::PackedFixed64(uint32_t field, std::span<const uint64_t> values) {
   if (values.empty()) return;
-  Put([&](pb_ostream_t* s) {
-    return EncodeTag(s, field, WireType::kLength) && pb_encode_varint(s, values.size() * sizeof(uint64_t));
-  });
+  Length(field, values.size() * sizeof(uint64_t));
   for (const uint64_t value : values) Value(WireType::kFixed64, value);
 }
 
 void WireWriter::PackedDouble(uint32_t field, std::span<const double> values) {
   if (values.empty()) return;
-  Put([&](pb_ostream_t* s) {
-    return EncodeTag(s, field, WireType::kLength) && pb_encode_varint(s, values.size() * sizeof(double));
-  });
+  Length(field, values.size() * sizeof(double));
   for (const double value : values) Value(WireType::kFixed64, std::bit_cast<uint64_t>(value));
 }
 
 void WireWriter::Bytes(uint32_t field, std::span<const uint8_t> bytes) {
-  Put([&](pb_ostream_t* s) {
-    return EncodeTag(s, field, WireType::kLength) && pb_encode_string(s, bytes.data(), bytes.size());
+  const uint64_t tag = Tag(field, WireType::kLength);
+  Put(VarintSize(tag) + VarintSize(bytes.size()) + bytes.size(), [&](uint8_t* to) {
+    to = PutVarint(PutVarint(to, tag), bytes.size());
+    if (!bytes.empty()) std::memcpy(to, bytes.data(), bytes.size());
   });
 }
 
@@ -83,9 +103,7 @@ void WireWriter::Raw(std::span<const uint8_t> encoded) {
 }
 
 size_t WireWriter::Open(uint32_t field) {
-  Put([&](pb_ostream_t* s) {
-    return EncodeTag(s, field, WireType::kLength) && pb_encode_varint(s, 0);
-  });
+  Length(field, 0);
   return size_;
 }
 
@@ -102,8 +120,7 @@ void WireWriter::Close(size_t mark) {
     std::memmove(buffer_.data() + mark + extra, buffer_.data() + mark, length);
     size_ += extra;
   }
-  pb_ostream_t stream = pb_ostream_from_buffer(buffer_.data() + mark - 1, extra + 1);
-  LIMPET_CHECK(pb_encode_varint(&stream, length));
+  PutVarint(buffer_.data() + mark - 1, length);
 }
 
 }  // namespace limpet

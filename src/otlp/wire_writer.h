@@ -1,6 +1,6 @@
-// Writes protobuf messages straight into a buffer: fields by nanopb's stream primitives, nested
-// messages in one pass. A nested message reserves one length byte; closing it writes the length and
-// moves the contents only when they are 128 bytes or longer. The output is what protoc would write.
+// Writes protobuf messages straight into a buffer, nested messages in one pass. A nested message
+// reserves one length byte; closing it writes the length and moves the contents only when they are 128
+// bytes or longer. The output is what protoc would write.
 #pragma once
 
 #include <bit>
@@ -76,8 +76,9 @@ class WireWriter {
   void Rewind(size_t size) { size_ = size, ok_ = true; }
 
  private:
-  template <typename Encode>
-  void Put(Encode encode);
+  template <typename Write>
+  void Put(size_t bytes, Write write);
+  void Length(uint32_t field, size_t bytes);
 
   std::span<uint8_t> buffer_;
   size_t size_ = 0;

@@ -112,9 +112,22 @@ void BatchQueue::Shed(BatchId id, uint32_t items) {
   line.gone += items;
 }
 
+/// Out of kNew or kDying to anywhere but the other.
+void BatchQueue::TellOfLeaving(BatchId id) {
+  const Entry& entry = EntryOf(id);
+  if (watcher_ == nullptr || entry.header.checkpoint_bytes == 0 || IsCopy(entry.part)) return;
+  bool in_order = true;
+  for (const Part part : {Part::kNew, Part::kDying}) {
+    const BatchId head = Head(entry.header.signal, part);
+    in_order = in_order && (!head || EntryOf(head).header.sequence >= entry.header.sequence);
+  }
+  watcher_->OnLeave(entry.header, Payload(*this, id, Payload::Scope::kRecord), in_order);
+}
+
 void BatchQueue::Remove(BatchId id) {
   Entry& entry = EntryOf(id);
   LIMPET_CHECK(!entry.in_flight && !entry.removed);  // Q3
+  TellOfLeaving(id);
   Unlink(id);
   --batches_;
   stored_bytes_ -= entry.header.stored_bytes;
@@ -134,6 +147,7 @@ void BatchQueue::FreeBlocks(BatchId id) {
 }
 
 void BatchQueue::Move(BatchId id, Part part) {
+  if (IsCopy(part)) TellOfLeaving(id);
   Unlink(id);
   EntryOf(id).part = part;
   Append(id);

@@ -43,12 +43,24 @@ enum class Part : uint8_t {
 };
 inline constexpr size_t kPartCount = 5;
 
+/// Hears of batches with marks that are no longer only in memory: they have left, or flash has them.
+class LeaveWatcher {
+ public:
+  /// record: marks and bytes, valid during the call. in_order: none that was collected before it stays.
+  virtual void OnLeave(const BatchHeader& header, const Body& record, bool in_order) = 0;
+
+ protected:
+  ~LeaveWatcher() = default;
+};
+
 class BatchQueue {
  public:
   /// The arena is cut into blocks; it must outlive the queue and be aligned to 8 bytes.
   explicit BatchQueue(std::span<std::byte> arena);
   BatchQueue(const BatchQueue&) = delete;
   BatchQueue& operator=(const BatchQueue&) = delete;
+
+  void Watch(LeaveWatcher& watcher) { watcher_ = &watcher; }
 
   /// Copies the batch to the end of a line. header.stored_bytes and checkpoint_bytes must be the
   /// spans' sizes. row: of the copy in the spool, 0 for none. kFull: too few free blocks; nothing
@@ -177,6 +189,7 @@ class BatchQueue {
     return lines_[Index(signal)][static_cast<size_t>(part)];
   }
   void Append(BatchId id);
+  void TellOfLeaving(BatchId id);
   void Unlink(BatchId id);
   void FreeBlocks(BatchId id);
   bool AtRest(BatchId id) const {
@@ -189,6 +202,7 @@ class BatchQueue {
   BatchId LastToForget(Signal signal, Part part) const;
   uint32_t TakeBlock();
 
+  LeaveWatcher* watcher_ = nullptr;
   Block* blocks_ = nullptr;
   size_t block_count_ = 0, free_blocks_ = 0, least_free_ = 0;
   size_t refused_ = 0;

@@ -15,6 +15,7 @@
 #include "limpet/pool.h"
 #include "limpet/status.h"
 #include "limpet/time.h"
+#include "limpet/tracks.h"
 
 namespace limpet {
 
@@ -45,6 +46,7 @@ inline constexpr size_t kSpoolReadsMax = 32;    // Batches read back in one job.
 inline constexpr size_t kSpoolBuriesMax = 8;    // Refused batches of one transaction.
 inline constexpr size_t kSpoolDoneRowsMax = 32; // Taken out of the middle of a line in one transaction.
 inline constexpr size_t kSpoolLiveMax = 32;     // Of a signal, in memory to overtake its backlog.
+inline constexpr size_t kSpoolTracksMax = 64;   // Changed by one transaction, besides what batches move on.
 inline constexpr size_t kSpoolDeadRowsMax = 32; // Named by one `limpet dead retry`.
 
 /// A batch of the spool that has been tried. It stands in the state and not in its row, since that would
@@ -81,7 +83,7 @@ struct KeptAccount {
 struct SpoolAdd {
   SpoolRow row = 0;
   BatchHeader header;
-  const Body* record = nullptr;  ///< Checkpoints and bytes, of a pinned batch.
+  const Body* record = nullptr;  ///< Marks and bytes, of a pinned batch. The marks move their tracks on.
 };
 
 /// A batch of the spool.
@@ -102,16 +104,11 @@ struct SpoolBury {
   ShortText<200> answer;        ///< "400: the destination does not want these bytes (...)".
 };
 
-struct SpoolCheckpoint {
-  std::string_view source;
-  std::span<const uint8_t> value;
-};
-
 /// A batch read back; its record lies in the store's buffer.
 struct SpoolRead {
   SpoolRow row = 0;
   BatchHeader header;
-  std::span<const uint8_t> checkpoints, bytes;
+  std::span<const uint8_t> marks, bytes;
 };
 
 /// What was found when the database was opened.
@@ -146,7 +143,8 @@ struct SpoolJob {
   size_t add_count = 0;
   std::array<SpoolBury, kSpoolBuriesMax> buries;
   size_t bury_count = 0;
-  std::span<const SpoolCheckpoint> checkpoints;
+  std::array<TrackChange, kSpoolTracksMax> tracks;
+  size_t track_count = 0;
   /// Per signal: every batch up to here is done with.
   std::array<SpoolRow, kSignalCount> done_through{};
   /// Batches behind that which are done with as well.
@@ -173,6 +171,9 @@ struct SpoolJob {
   /// Passed over by that: what is in memory to go out first, and what is done with.
   std::array<SpoolRow, kSpoolLiveMax + 2 + kSpoolDoneRowsMax + kSpoolBuriesMax> read_past;
   size_t read_past_count = 0;
+
+  bool read_tracks = false;
+  TrackId tracks_after = 0;
 
   uint64_t file_offset = 0;  ///< Bytes of the file for a command, when file_bytes > 0.
   std::span<uint8_t> file_into;
@@ -201,6 +202,8 @@ struct SpoolJob {
   std::array<uint64_t, kSignalCount> dead_items{};
   std::array<SpoolRead, kSpoolReadsMax> reads;
   size_t read_count = 0;
+  std::array<KeptTrack, kSpoolTracksMax> tracks_read;
+  size_t tracks_read_count = 0;  ///< Fewer than that: there are no more.
   size_t file_got = 0;
   uint64_t file_size = 0;
   uint64_t bytes = 0;          ///< Of all files.

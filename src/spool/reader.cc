@@ -29,7 +29,7 @@ void Take(const Statement& statement, const SpoolState& state, Kept kept, Signal
     record.answer = statement.Text(kRecordColumnCount + 4);
   }
   const bool known = of >= 0 && of < static_cast<int64_t>(kSignalCount);
-  record.status = ReadRecord(statement, kSignals[known ? static_cast<size_t>(of) : 0], record.record);
+  record.status = ReadRecordRow(statement, kSignals[known ? static_cast<size_t>(of) : 0], record.record);
   record.record.row = static_cast<SpoolRow>(statement.Number(0));
   if (!known) record.status = {Code::kInvalid, 0, "a damaged row"};
   if (kept == Kept::kBatches) ApplyAttempts(state, record.record.row, record.record.header);

@@ -70,7 +70,7 @@ int BindRecord(Statement& statement, const Record& record) {
   return parameter;
 }
 
-Status ReadRecord(const Statement& statement, Signal signal, Record& record) {
+Status ReadRecordRow(const Statement& statement, Signal signal, Record& record) {
   bool sound = true;
   int column = 0;
   const auto number = [&](int64_t most) {

@@ -31,7 +31,7 @@ inline bool IsDamagedRow(const Status& status) {
 }
 
 /// Reads columns 0 (row) and the header's. IsDamagedRow: a value that no batch has.
-Status ReadRecord(const Statement& statement, Signal signal, Record& record);
+Status ReadRecordRow(const Statement& statement, Signal signal, Record& record);
 
 /// Writes a blob of the row from its pieces.
 Status WriteBlob(Database& db, const char* table, SpoolRow row, const Body& blob);

@@ -24,6 +24,9 @@ constexpr const char* kMigrations[] = {
     "CREATE TABLE dead(row INTEGER PRIMARY KEY," LIMPET_RECORD
     "signal INTEGER NOT NULL,died INTEGER NOT NULL,destination TEXT NOT NULL,"
     "answer TEXT NOT NULL,bytes BLOB NOT NULL);",
+    // 1 -> 2. Nothing ever wrote to `checkpoint`.
+    "DROP TABLE checkpoint;"
+    "CREATE TABLE track(id INTEGER PRIMARY KEY,position INTEGER NOT NULL,identity BLOB NOT NULL);",
 };
 static_assert(std::size(kMigrations) == kSpoolSchema);
 

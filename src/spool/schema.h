@@ -17,7 +17,7 @@ inline constexpr std::string_view kSpoolWal = "spool.db-wal";
 inline constexpr std::string_view kSpoolSalvage = "spool.db.salvage";
 
 inline constexpr int64_t kSpoolApplication = 0x6c6d7074;  ///< PRAGMA application_id: "lmpt".
-inline constexpr int64_t kSpoolSchema = 1;                ///< PRAGMA user_version.
+inline constexpr int64_t kSpoolSchema = 2;                ///< PRAGMA user_version.
 inline constexpr size_t kSpoolPageBytes = 1024;
 
 /// What turns schema i into i + 1; the first makes everything.

@@ -71,6 +71,20 @@ void Spooler::TakeOver(const SpoolOpened& opened) {
   }
 }
 
+void Spooler::UseTracks(TrackMarks& marks, TrackKeeper& keeper) {
+  marks_ = &marks;
+  tracks_ = &keeper;
+  queue_.Watch(*this);
+  tracks_known_ = phase_ == SpoolPhase::kOff;
+  if (phase_ == SpoolPhase::kOff || phase_ == SpoolPhase::kUnusable) tracks_->FlashFails();
+  if (tracks_known_) tracks_->KeptEnds();
+}
+
+void Spooler::OnLeave(const BatchHeader& header, const Body& record, bool in_order) {
+  MarkReader marks(record, header.checkpoint_bytes);
+  for (TrackMark mark; marks.Next(mark);) marks_->Settle(mark, in_order, on_flash_);
+}
+
 const SpoolOpened* Spooler::TakeLateOpening() {
   if (!late_) return nullptr;
   late_ = false;
@@ -216,21 +230,23 @@ MonoTime Spooler::OnTime(MonoTime now, SignalSet reachable, OpenBatches& open,
 /// When the next transaction is due; kNever: there is nothing to write.
 MonoTime Spooler::CommitDue(MonoTime now) const {
   const MonoTime paced = last_commit_ + options_.commit_interval;
-  if (!marked_ || bury_count_ > 0 || ManyDoneRows() || announced_ || stopping_ ||
+  const MonoTime tracks = tracks_ != nullptr && tracks_known_ ? tracks_->ChangesDue() : kNever;
+  if (tracks <= now || !marked_ || bury_count_ > 0 || ManyDoneRows() || announced_ || stopping_ ||
       dead_action_ != DeadAction::kNone || (shrink_ && phase_ == SpoolPhase::kCalm)) {
     return now;
   }
-  if (kept_out_ || recount_) return paced;
+  if (kept_out_ || recount_) return std::min(paced, tracks);
   if (hurried_ > 0 && CommitsFirst()) {
-    return hurried_ >= expected_ ? now : std::max(now, std::max(hurried_at_, last_commit_) + gather_);
+    const MonoTime gathered = std::max(now, std::max(hurried_at_, last_commit_) + gather_);
+    return hurried_ >= expected_ ? now : std::min(gathered, tracks);
   }
   const bool fresh = AnyNew();
   const bool settled = done_ != done_kept_ || done_row_count_ > 0;
   const bool always = options_.durability == Durability::kAlways;
   if (fresh && always) return now;
   if (fresh && Spills() && MemoryUrgent()) return now;
-  if ((fresh && Spills()) || settled) return paced;
-  return kNever;
+  if ((fresh && Spills()) || settled) return std::min(paced, tracks);
+  return tracks;
 }
 
 // Wishes of commands

@@ -111,7 +111,7 @@ class OpenBatches {
   ~OpenBatches() = default;
 };
 
-class Spooler {
+class Spooler final : private LeaveWatcher {
  public:
   static constexpr Duration kQuiet = Seconds(30);
   static constexpr unsigned kCrowdedAbove = 50;  ///< Percent of the queue.
@@ -124,6 +124,9 @@ class Spooler {
   /// Takes over what an earlier process left, as the store found it at start. status: of opening it;
   /// when it failed the spool is unusable for now.
   void Resume(const SpoolOpened& opened, const Status& status);
+
+  /// Sources have tracks to be kept: asked for what an earlier process left, and for changes, from now on.
+  void UseTracks(TrackMarks& marks, TrackKeeper& keeper);
 
   /// What an earlier process left is known, and part of the account.
   bool resumed() const { return resumed_; }
@@ -291,6 +294,8 @@ class Spooler {
   void FillBuries();
   bool FillWrite(MonoTime now, const CountKeeper& counts);
   void FillRead();
+  void TakeTracks();
+  void OnLeave(const BatchHeader& header, const Body& record, bool in_order) override;
 
   const SpoolerOptions options_;
   const SpoolParts parts_;
@@ -351,6 +356,12 @@ class Spooler {
   std::array<uint64_t, kSignalCount> room_bytes_{};  // In the spool, as it was last measured,
   MonoTime measured_at_;
   bool short_of_room_ = false;                       // and too little for somebody since.
+
+  TrackMarks* marks_ = nullptr;
+  TrackKeeper* tracks_ = nullptr;
+  bool tracks_known_ = false;   // Those that an earlier process left.
+  TrackId tracks_after_ = 0;    // The last of them so far.
+  bool on_flash_ = false;       // What leaves now has been committed.
 
   DeadAction dead_action_ = DeadAction::kNone;
   std::array<SpoolRow, kSpoolDeadRowsMax> dead_rows_{};

@@ -27,14 +27,14 @@ bool Spooler::Begin(MonoTime now, OpenBatches& open, const CountKeeper& counts) 
   began_stopping_ = stopping_;
   job_->open = reopen;
   job_->write = write;
-  job_->read = job_->shrink = job_->last = false;
+  job_->read = job_->read_tracks = job_->shrink = job_->last = false;
   // Somebody may have made room outside, too: nothing is written to find out.
   job_->measure = short_of_room_ && measured_at_ + options_.commit_interval <= now;
   job_->was_opened = false;
   job_->add_count = job_->bury_count = 0;
   job_->read_count = job_->dead_row_count = job_->done_row_count = job_->read_past_count = 0;
   job_->dead_action = DeadAction::kNone;
-  job_->checkpoints = {};
+  job_->track_count = 0;
   job_->added = job_->refused = {};
   job_->lost = {};
   job_->refused_items = job_->buried_items = job_->buried_rows_items = job_->dead_overflow_items = {};
@@ -47,12 +47,14 @@ bool Spooler::Begin(MonoTime now, OpenBatches& open, const CountKeeper& counts) 
     if (!FillWrite(now, counts)) hurried_ = 0;
   }
   FillRead();
+  job_->read_tracks = tracks_ != nullptr && !tracks_known_ && (resumed_ || reopen);
+  job_->tracks_after = tracks_after_;
   if (file_into_.size() > 0 && !file_answered_) {
     file_running_ = true;
     job_->file_into = file_into_;
     job_->file_offset = file_offset_;
   }
-  return reopen || job_->write || job_->read || job_->measure || file_running_;
+  return reopen || job_->write || job_->read || job_->read_tracks || job_->measure || file_running_;
 }
 
 /// Returns whether more is to be added than one job takes.
@@ -94,6 +96,10 @@ bool Spooler::FillWrite(MonoTime now, const CountKeeper& counts) {
   bool more = false;  // Than one job takes.
   for (const Signal signal : kSignals) {
     for (BatchId id = queue_.Head(signal); id && !more; id = queue_.Next(id)) more = !queue_.pinned(id);
+  }
+  if (tracks_ != nullptr && tracks_known_) {
+    job_->track_count = tracks_->FillChanges(job_->tracks);
+    more = more || job_->track_count == job_->tracks.size();
   }
   job_->last = stopping_ && !more;
   job_->shrink = shrink_ && phase_ == SpoolPhase::kCalm;
@@ -227,6 +233,8 @@ void Spooler::Finished(MonoTime now) {
     late_ = true;
   }
   attempts_.Written(job_->status.ok() && job_->write);
+  if (job_->track_count > 0) tracks_->ChangesWritten(job_->status.ok());
+  job_->track_count = 0;
   if (job_->status.ok()) {
     Succeeded(now);
   } else {
@@ -286,6 +294,7 @@ void Spooler::Succeeded(MonoTime now) {
   for (size_t n = 0; n < job_->add_count; ++n) {
     added += TakeAdd(n, expected[Index(job_->adds[n].header.signal)]) ? 1 : 0;
   }
+  on_flash_ = false;
   if (job_->write) kept_out_ = to_add_ && added == 0 && began_stopping_ == stopping_;
   for (size_t n = 0; n < buries_running_; ++n) {
     const BatchId id = bury_ids_[n];
@@ -325,6 +334,7 @@ void Spooler::Succeeded(MonoTime now) {
     TakeBack(signal, expected[i]);
   }
   if (job_->read) TakeReads();
+  if (job_->read_tracks) TakeTracks();
   if (job_->write) {
     std::copy(done_rows_.begin() + done_rows_running_, done_rows_.begin() + done_row_count_,
               done_rows_.begin());
@@ -353,6 +363,7 @@ void Spooler::TellOfRoom(MonoTime now) {
 bool Spooler::TakeAdd(size_t n, uint64_t& expected) {
   const BatchId id = pinned_[n].id;
   const BatchHeader& header = job_->adds[n].header;
+  on_flash_ = job_->added[n];
   const size_t i = Index(header.signal);
   const bool added = job_->added[n];
   if (!queue_.Unpin(id)) {
@@ -458,18 +469,26 @@ void Spooler::TakeReads() {
     const BatchId last = queue_.Last(signal, Part::kSpooled);
     if ((last && read.row <= queue_.row(last)) || IsKnown(signal, read.row)) continue;
     // Room for what comes in is left, but one is needed to go on with.
-    const size_t bytes = read.bytes.size() + read.checkpoints.size();
+    const size_t bytes = read.bytes.size() + read.marks.size();
     const size_t needed = last ? bytes + options_.batch_bytes : bytes;
     const bool room = last ? queue_.HasRoom(needed) : queue_.MakeRoom(needed);
     read_bytes_[i] = room ? 0 : bytes;
     if (!room) break;
-    LIMPET_CHECK(queue_.Push(read.header, read.checkpoints, read.bytes, Part::kSpooled, read.row).ok());
+    LIMPET_CHECK(queue_.Push(read.header, read.marks, read.bytes, Part::kSpooled, read.row).ok());
   }
   // What was thought to be there is not: nothing is waited for in vain. The next transaction counts.
   if (job_->read_count == 0 && !job_->write && !queue_.Head(signal, Part::kSpooled)) {
     spool_batches_[i] = dying_rows_[i] + queue_.batches(signal, Part::kLive);
     recount_ = true;
   }
+}
+
+void Spooler::TakeTracks() {
+  const auto read = std::span(job_->tracks_read).first(job_->tracks_read_count);
+  tracks_->TakeKept(read);
+  if (!read.empty()) tracks_after_ = read.back().id;
+  tracks_known_ = read.size() < job_->tracks_read.size();
+  if (tracks_known_) tracks_->KeptEnds();
 }
 
 void Spooler::Failed(MonoTime now) {
@@ -479,6 +498,12 @@ void Spooler::Failed(MonoTime now) {
   // One that fails again and again, whatever works in between, is not tried each second.
   failures_ = failures_ > 0 && now - failed_at_ < kRetry * 2 ? failures_ + 1 : 1;
   failed_at_ = now;
+  if (tracks_ != nullptr) tracks_->FlashFails();
+  // The second time it is not waited for: what was read before is not known.
+  if (failures_ > 1 && tracks_ != nullptr && !tracks_known_) {
+    tracks_known_ = true;
+    tracks_->KeptEnds();
+  }
   if (phase_ != SpoolPhase::kUnusable) {
     log_.Error("the spool cannot be used: what is held stays in memory",
                {{"error", problem_.text()}});

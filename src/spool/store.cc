@@ -294,12 +294,13 @@ void SpoolStore::Run() {
   }
   if (job.status.ok() && job.shrink) job.status = Shrink();
   if (job.status.ok() && job.read) job.status = Read(job);
+  if (job.status.ok() && job.read_tracks) job.status = ReadTracks(job);
   if (job.status.ok() && !job.file_into.empty()) job.status = ReadFile(job);
   if (!job.status.ok()) {
     // The next job that opens looks at what is there with fresh eyes.
     Close();
     Suspect(job.status);
-    job.read_count = 0;
+    job.read_count = job.tracks_read_count = 0;
     job.file_got = 0;
     if (committed_) {
       late_ = job.status;
@@ -349,7 +350,7 @@ Status SpoolStore::Read(SpoolJob& job) {
       const Result<bool> found = statement.Step();
       if (!found.ok()) return found.status();
       if (!found.value()) break;
-      status = ReadRecord(statement, job.read_signal, record);
+      status = ReadRecordRow(statement, job.read_signal, record);
       ApplyAttempts(state_, record.row, record.header);
     }
     if (record.row <= after) return {Code::kInvalid, 0, "rows out of order"};
@@ -385,7 +386,7 @@ Status SpoolStore::Read(SpoolJob& job) {
     const std::span<const uint8_t> blob = buffer_.subspan(used, size);
     job.reads[job.read_count++] = {.row = record.row,
                                    .header = record.header,
-                                   .checkpoints = blob.first(record.header.checkpoint_bytes),
+                                   .marks = blob.first(record.header.checkpoint_bytes),
                                    .bytes = blob.subspan(record.header.checkpoint_bytes)};
     used += size;
     after = record.row;

@@ -108,7 +108,9 @@ class SpoolStore final : public Task {
   Status Change(SpoolJob& job);
   Status NoteBoot(const SpoolJob& job);
   void NoteAttempts(const SpoolJob& job);
-  Status NoteCheckpoints(const SpoolJob& job);
+  Status NoteTracks(const SpoolJob& job);
+  Status MoveTracks(const SpoolAdd& add);
+  Status ReadTracks(SpoolJob& job);
   Status Bury(SpoolJob& job);
   Status BuryFromMemory(SpoolJob& job, const SpoolBury& bury, Record& record);
   Status BuryRow(SpoolJob& job, const SpoolBury& bury, Record& record, bool* buried);

@@ -48,8 +48,8 @@ Status SpoolStore::Change(SpoolJob& job) {
   }
   LIMPET_TRY(ActOnDead(job));
   LIMPET_TRY(DropOld(job));
+  LIMPET_TRY(NoteTracks(job));
   LIMPET_TRY(Add(job, taken));
-  LIMPET_TRY(NoteCheckpoints(job));
   LIMPET_TRY(NoteBoot(job));
 
   // S3: what the loop knows, and what came of this transaction.
@@ -125,13 +125,57 @@ void SpoolStore::NoteAttempts(const SpoolJob& job) {
   }
 }
 
-Status SpoolStore::NoteCheckpoints(const SpoolJob& job) {
+namespace {
+
+constexpr std::string_view kMoveTrack = "UPDATE track SET position=max(position,?2) WHERE id=?1";
+
+}  // namespace
+
+Status SpoolStore::NoteTracks(const SpoolJob& job) {
   Statement statement;
-  for (const SpoolCheckpoint& checkpoint : job.checkpoints) {
-    LIMPET_TRY(statement.Prepare(db_, "INSERT OR REPLACE INTO checkpoint(source,value) VALUES(?1,?2)"));
-    statement.Bind(1, checkpoint.source);
-    statement.Bind(2, checkpoint.value);
+  for (const TrackChange& track : std::span(job.tracks).first(job.track_count)) {
+    LIMPET_TRY(statement.Prepare(
+        db_, track.removed            ? "DELETE FROM track WHERE id=?1"
+             : track.identity.empty() ? kMoveTrack
+                                      : "INSERT OR REPLACE INTO track(id,position,identity) VALUES(?1,?2,?3)"));
+    statement.Bind(1, static_cast<int64_t>(track.id));
+    if (!track.removed) statement.Bind(2, static_cast<int64_t>(track.position));
+    if (!track.removed && !track.identity.empty()) statement.Bind(3, track.identity);
     LIMPET_TRY(statement.Run());
+  }
+  return {};
+}
+
+/// A batch that is kept here need not be read again where it came from.
+Status SpoolStore::MoveTracks(const SpoolAdd& add) {
+  if (add.header.checkpoint_bytes < kTrackMarkBytes) return {};
+  Statement statement;
+  LIMPET_TRY(statement.Prepare(db_, kMoveTrack));
+  MarkReader marks(*add.record, add.header.checkpoint_bytes);
+  for (TrackMark mark; marks.Next(mark);) {
+    statement.Bind(1, static_cast<int64_t>(mark.id));
+    statement.Bind(2, static_cast<int64_t>(mark.position));
+    LIMPET_TRY(statement.Run());
+  }
+  return {};
+}
+
+Status SpoolStore::ReadTracks(SpoolJob& job) {
+  job.tracks_read_count = 0;
+  Statement statement;
+  LIMPET_TRY(statement.Prepare(db_, "SELECT id,position,identity FROM track WHERE id>?1 ORDER BY id LIMIT ?2"));
+  statement.Bind(1, static_cast<int64_t>(job.tracks_after));
+  statement.Bind(2, static_cast<int64_t>(job.tracks_read.size()));
+  while (job.tracks_read_count < job.tracks_read.size()) {
+    const Result<bool> found = statement.Step();
+    if (!found.ok()) return found.status();
+    if (!found.value()) break;
+    KeptTrack& track = job.tracks_read[job.tracks_read_count++];
+    track.id = static_cast<TrackId>(statement.Number(0));
+    track.position = static_cast<uint64_t>(statement.Number(1));
+    const std::span<const uint8_t> identity = statement.Bytes(2);
+    track.identity_bytes = std::min(identity.size(), track.identity.size());
+    std::copy_n(identity.begin(), track.identity_bytes, track.identity.begin());
   }
   return {};
 }
@@ -194,6 +238,7 @@ Status SpoolStore::Add(SpoolJob& job, const std::array<bool, kSpoolAddsMax>& tak
       continue;
     }
     LIMPET_TRY(InsertRecord(SpoolTable(add.header.signal), record, *add.record));
+    LIMPET_TRY(MoveTracks(add));
     job.added[n] = true;
     first = std::min(first, add.row);
     pages += needed;

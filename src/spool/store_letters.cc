@@ -288,7 +288,7 @@ Status SpoolStore::CopyRecord(Database& from, std::string_view from_table, Signa
   const Result<bool> found = statement.Step();
   if (!found.ok()) return found.status();
   if (!found.value()) return {Code::kInvalid, 0, "no such row"};
-  LIMPET_TRY(ReadRecord(statement, signal, record));
+  LIMPET_TRY(ReadRecordRow(statement, signal, record));
   statement.Finish();
   RowBody body;
   const Status opened = body.Open(from, source.c_str(), from_row);

@@ -145,7 +145,7 @@ Status SpoolStore::SalvageInto(Database& from, bool* known, SpoolState& found) {
   return SalvageTable(from, "dead", Signal::kMetrics, static_cast<SpoolRow>(letter.value()));
 }
 
-/// Checkpoints and boots, as far as they read.
+/// Tracks and boots, as far as they read.
 Status SpoolStore::SalvageSmall(Database& from) {
   LIMPET_TRY(db_.Execute("BEGIN IMMEDIATE"));
   const auto copy = [&](std::string_view select, std::string_view insert, auto bind) -> Status {
@@ -161,11 +161,12 @@ Status SpoolStore::SalvageSmall(Database& from) {
       LIMPET_TRY(target.Run());
     }
   };
-  LIMPET_TRY(copy("SELECT source,value FROM checkpoint",
-                  "INSERT OR REPLACE INTO checkpoint(source,value) VALUES(?1,?2)",
+  LIMPET_TRY(copy("SELECT id,position,identity FROM track",
+                  "INSERT OR REPLACE INTO track(id,position,identity) VALUES(?1,?2,?3)",
                   [](const Statement& source, Statement& target) {
-                    target.Bind(1, source.Text(0));
-                    target.Bind(2, source.Bytes(1));
+                    target.Bind(1, source.Number(0));
+                    target.Bind(2, source.Number(1));
+                    target.Bind(3, source.Bytes(2));
                   }));
   LIMPET_TRY(copy("SELECT counter,id,first_mono,last_mono,first_wall,wall_offset FROM boot",
                   "INSERT OR REPLACE INTO boot(counter,id,first_mono,last_mono,first_wall,"

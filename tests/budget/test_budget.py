@@ -7,6 +7,7 @@ import pathlib
 import re
 import statistics
 import subprocess
+import time
 from collections import Counter
 
 import pytest
@@ -27,6 +28,7 @@ FIRST_DELIVERY_MS_MAX = 100
 # 35 are measured, and a few more where the machine is loaded and a wait is cut in two.
 CALLS_PER_CYCLE_MAX = 40
 CALLS_AT_START_MAX = 200
+QUIET_FILES, WAKE_UPS_A_MINUTE_MAX = 100, 10
 
 static_release = pytest.mark.skipif(
     BINARY_DIR.name != X86_64, reason=f"measures build/{X86_64}, this is {BINARY_DIR.name}")
@@ -142,3 +144,24 @@ def test_the_plan_fits(folder):
     assert refused.returncode == 78 and "spool.durability = never" in refused.stderr
     print("with the spool:", re.search(r"[\d.]+ KiB are needed", refused.stderr)[0])
     assert check("1536KiB", small).returncode == 0, "what the spool takes"
+
+
+@static_release
+def test_quiet_files_cost_nothing(limpet, folder):
+    """Once all that was there is delivered: how often any of its threads wakes up within a minute."""
+    def wake_ups():
+        return sum(int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", status.read_text(), re.M)[1])
+                   for status in pathlib.Path(f"/proc/{process.process.pid}/task").glob("*/status"))
+    (folder / "logs").mkdir()
+    for number in range(QUIET_FILES):
+        (folder / f"logs/{number:03}.log").write_text(f"a line of file {number}\n")
+    with Endpoint() as endpoint:
+        process = limpet(endpoint.url, f"log.quiet.path={folder}/logs/*.log", "log.quiet.start_at=beginning",
+                         "log.quiet.discover=60s", host=False)
+        process.wait_for(lambda s: s["ledger"]["logs"]["delivered"] >= QUIET_FILES)
+        time.sleep(35)  # The checkpoint of a calm time is written, what was idle is closed.
+        before = wake_ups()
+        time.sleep(60)
+        count = wake_ups() - before
+    print(f"\n{count} wake-ups a minute with {QUIET_FILES} quiet files, of {WAKE_UPS_A_MINUTE_MAX}")
+    assert count <= WAKE_UPS_A_MINUTE_MAX

@@ -613,7 +613,7 @@ def test_restore_refuses(limpet, folder):
     newer = folder / "newer.db"
     newer.write_bytes(whole)
     with sqlite3.connect(newer) as db:
-        db.execute("PRAGMA user_version=2")
+        db.execute("PRAGMA user_version=98")
     foreign = folder / "foreign.db"
     with sqlite3.connect(foreign) as db:
         db.execute("CREATE TABLE t(x)")

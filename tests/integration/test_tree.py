@@ -22,8 +22,10 @@ CORE = {
     "gzip": "libdeflate_",
     "http_parser": "http_",
     "ini": "ini_",
+    "lz4": "LZ4_",
     "otlp": "pb_",
     "sqlite": "sqlite3_",
+    "zstd": "ZSTD_",
 }
 
 # What the core may leave to be linked in: pure functions of memory and numbers, and the end of the
@@ -54,6 +56,8 @@ STANDARD_AT = {"src/base/text.cc": {"cstdio", "cstdlib"}}  # snprintf and strtod
 # Where a library's headers may be included: its wrapper. The program asks each for its version.
 WRAPPERS = {
     r"libdeflate\.h": {"src/batch/gzip.cc"},
+    r"lz4\.h": {"src/logs/lz4.cc"},
+    r"zstd(_errors)?\.h": {"src/logs/zstd.cc"},
     r"ini\.h": {"src/config/ini.cc"},
     r"http_parser\.h": {"src/serve/http_parser.cc"},
     r"pb(_\w+)?\.h": {"src/otlp/"},

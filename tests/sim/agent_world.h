@@ -127,6 +127,15 @@ struct AgentWorld : private PoolReporter {
     identity.start = random.Next();
     if (extra != nullptr) logs_slab.resize(slab.size());
     if (flash != nullptr && extra == nullptr) logs_slab.resize(kEventSlabBytes);
+    logs.reset();
+    if (config.log_count > 0) {
+      logs_slab.resize(slab.size());
+      read_buffer.resize(std::max(read_buffer.size(), LogSources::BufferBytes(config)));
+      logs_memory.assign(LogSources::BytesNeeded(config) / sizeof(std::max_align_t) + 8, {});
+      logs.emplace(config, std::as_writable_bytes(std::span(logs_memory)), read_buffer,
+                   LogPorts{.files = *agent_files, .log = log}, instance);
+      ASSERT_TRUE(logs->Start(std::span(&attribute, 1)).ok());
+    }
     if (config.receive.present) {
       logs_slab.resize(slab.size());
       traces_slab.resize(slab.size());
@@ -145,7 +154,7 @@ struct AgentWorld : private PoolReporter {
                              .read_buffer = read_buffer};
     transports.clear();
     for (size_t n = 0; n < config.destination_count; ++n) transports.push_back(&transport_of(n));
-    AgentPorts ports{clock, files, random, transports, log, extra};
+    AgentPorts ports{clock, *agent_files, random, transports, log, logs ? &*logs : nullptr, extra};
     SpoolOpened opened;
     Status status;
     if (flash != nullptr) {
@@ -169,6 +178,7 @@ struct AgentWorld : private PoolReporter {
     agent = std::make_unique<Agent>(config, identity, memory, ports,
                                     static_cast<PoolReporter&>(*this));
     if (flash != nullptr) agent->Resume(opened, status);
+    if (flash == nullptr) agent->StartTracks();
     for (const Signal signal : kSignals) at_start_[Index(signal)] = agent->ledger().account(signal);
     ASSERT_TRUE(agent->Balances()) << "at the start";
   }
@@ -284,6 +294,9 @@ struct AgentWorld : private PoolReporter {
   std::array<uint8_t, 256> resource{};
   std::span<const ResourceAttribute> host_resource;  ///< Empty: service.name alone.
   Source* extra = nullptr;
+  Files* agent_files = &files;      ///< What the agent sees of the host.
+  std::optional<LogSources> logs;   ///< With [log.*] in the configuration.
+  std::vector<std::max_align_t> logs_memory;
   std::vector<uint8_t> slab, logs_slab, traces_slab, packed;
   std::vector<std::byte> receiver_memory;
   std::vector<std::byte> gzip_memory;
@@ -331,6 +344,7 @@ struct AgentWorld : private PoolReporter {
     for (SimTransport* t : poller.transports) t->Cancel();
     worker.Forget();
     agent.reset();
+    logs.reset();
     store.reset();
     checker.OnEnd();
     commits_.clear();

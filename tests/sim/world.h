@@ -10,6 +10,7 @@
 #include <optional>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "limpet/files.h"
@@ -52,7 +53,10 @@ class SimFiles final : public Files {
   std::map<std::string, std::string> links;   ///< Symbolic links: they are not followed.
   std::map<std::string, UnixTime> modified;
   size_t reads = 0;
+  bool tells_changes = false;  ///< HasChanged says once that `changed` was set; or else always.
+  bool changed = false;
 
+  bool HasChanged(int) override { return !tells_changes || std::exchange(changed, false); }
   Result<int> Open(std::string_view path) override;
   Result<size_t> ReadAt(int file, uint64_t offset, std::span<char> into) override;
   void Close(int file) override { open_.erase(file); }

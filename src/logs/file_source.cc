@@ -1,0 +1,577 @@
+#include "logs/file_source.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/hash.h"
+#include "batch/otlp_parts.h"
+#include "otlp/otlp.pb.h"
+
+namespace limpet {
+namespace {
+
+constexpr size_t kHeadMax = 1024;       // Of the head, that it is known by.
+constexpr size_t kCopyHeadMin = 256;    // As much has to be equal for a copy.
+constexpr Duration kPace = Milliseconds(50);    // What a writer appends is read by the handful.
+constexpr Duration kAskFirst = Milliseconds(250), kAskMost = Seconds(2);
+constexpr Duration kLinger = Seconds(30);       // Without growth, at its end: a file that is gone is let go.
+constexpr Duration kLookAgain = Milliseconds(250);
+constexpr Duration kNoRoom = Milliseconds(100);
+constexpr size_t kShare = 64 * kKiB;            // Of one file in a turn, and
+constexpr size_t kTurnShare = 4 * kShare;       // of all of them.
+
+constexpr size_t kIdentityBytes = 52;
+using IdentityBytes = std::array<uint8_t, kIdentityBytes>;
+
+IdentityBytes Encode(TrackOwner owner, const FileIdentity& identity) {
+  IdentityBytes bytes;
+  uint8_t* at = bytes.data();
+  const auto put = [&at](const auto& value) {
+    std::memcpy(at, &value, sizeof value);
+    at += sizeof value;
+  };
+  put(owner), put(identity.device), put(identity.inode), put(identity.first_seen_ms), put(identity.head);
+  put(identity.stream), put(identity.generation), put(identity.head_bytes);
+  return bytes;
+}
+
+bool HasPattern(std::string_view text) { return text.find_first_of("*?[") != std::string_view::npos; }
+
+std::string_view BaseName(std::string_view path) { return path.substr(path.rfind('/') + 1); }
+
+}  // namespace
+
+FileSource::FileSource(const LogConfig& config, const FileSourceParts& parts)
+    : config_(config),
+      owner_(Hash64(config.name)),
+      files_(parts.files),
+      watch_(parts.watch),
+      tracks_(parts.tracks),
+      pipeline_(parts.pipeline),
+      splitter_(parts.splitter),
+      parser_(parts.parser),
+      log_(parts.log),
+      buffer_(parts.buffer),
+      places_(parts.places),
+      resource_(parts.resource),
+      instance_(parts.instance) {
+  directories_.fill(-1);
+}
+
+FileIdentity FileSource::IdentityOf(const Track& track) const {
+  FileIdentity identity;
+  if (track.identity_bytes != kIdentityBytes) return identity;
+  const uint8_t* at = track.identity.data() + sizeof(TrackOwner);
+  const auto get = [&at](auto& value) {
+    std::memcpy(&value, at, sizeof value);
+    at += sizeof value;
+  };
+  get(identity.device), get(identity.inode), get(identity.first_seen_ms), get(identity.head);
+  get(identity.stream), get(identity.generation), get(identity.head_bytes);
+  return identity;
+}
+
+// What earlier processes have read
+
+void FileSource::Start(const Stamp&) {
+  started_ = true;
+  first_time_ = true;
+  tracks_.ForEach(owner_, [this](Track& track) {
+    track.adopted = true;
+    first_time_ = false;
+  });
+  if (first_time_) (void)tracks_.Add(owner_, Encode(owner_, {}), 0);  // From now on it has been there.
+}
+
+// Finding files
+
+void FileSource::Discover(const Stamp& now) {
+  looked_ = now.mono;
+  next_look_ = now.mono + config_.discover;
+  look_ = false;
+  for (FollowedFile& f : places_) f.seen = false;
+  directory_count_ = 0;
+  lost_ = false;
+  ListIterator patterns(config_.path);
+  for (std::string_view pattern; patterns.Next(pattern);) Walk(pattern);
+  for (FollowedFile& f : places_) {
+    if (f.file < 0) continue;
+    if (!f.seen && !f.gone) f.gone = true, f.grown = now.mono;
+    if (f.seen) f.gone = false;
+  }
+  LookForLost();
+  first_time_ = false;
+}
+
+/// Goes down along the pattern, a part of the path at a time.
+void FileSource::Walk(std::string_view pattern) {
+  path_.Clear();
+  WalkInto(pattern);
+}
+
+/// path_ is what is certain so far, pattern the rest.
+void FileSource::WalkInto(std::string_view pattern) {
+  // Parts without a pattern are taken as they are.
+  while (!pattern.empty() && HasPattern(pattern)) {
+    const size_t slash = pattern.find('/');
+    const std::string_view part = pattern.substr(0, slash);
+    if (HasPattern(part) || slash == std::string_view::npos) break;
+    path_ << part << '/';
+    pattern.remove_prefix(slash + 1);
+  }
+  if (!HasPattern(pattern)) {
+    const std::string_view directory = pattern.substr(0, pattern.rfind('/') + 1);
+    if (lost_) {
+      path_ << directory;
+      pattern = "*";
+    } else {
+      path_ << pattern;
+      Consider(path_.text());
+      pattern = {};
+      // Watched for what takes its place.
+      const std::string_view whole = path_.text();
+      const std::string_view parent = whole.substr(0, std::max<size_t>(whole.rfind('/'), 1));
+      if (watch_ != nullptr && directory_count_ < directories_.size()) {
+        const Result<int> watched = watch_->WatchDirectory(parent);
+        if (watched.ok()) directories_[directory_count_++] = watched.value();
+      }
+      return;
+    }
+  }
+  if (path_.overflowed()) {
+    if (!told_path_) log_.Warn("a path is too long to be followed", {{"source", config_.name}});
+    told_path_ = true;
+    return;
+  }
+  const std::string_view before = pattern_;
+  pattern_ = pattern;
+  const std::string_view directory = path_.size() > 1 ? path_.text().substr(0, path_.size() - 1) : "/";
+  if (watch_ != nullptr && !lost_ && directory_count_ < directories_.size()) {
+    const Result<int> watched = watch_->WatchDirectory(directory);
+    if (watched.ok()) directories_[directory_count_++] = watched.value();
+  }
+  (void)files_.ListNames(directory, *this);  // One that is not there has nothing that matches.
+  pattern_ = before;
+}
+
+void FileSource::OnName(std::string_view name) {
+  const std::string_view pattern = pattern_;
+  const size_t slash = pattern.find('/');
+  const std::string_view part = pattern.substr(0, slash);
+  const bool last = slash == std::string_view::npos;
+  if (name.starts_with('.') && !part.starts_with('.')) return;
+  if (!(lost_ && last) && !GlobMatches(part, name)) return;
+  TextBuffer<512> before;
+  before << path_.text();
+  path_ << name;
+  if (!last) {
+    path_ << '/';
+    WalkInto(pattern.substr(slash + 1));
+  } else if (!path_.overflowed()) {
+    if (lost_) {
+      ConsiderLost(path_.text());
+    } else {
+      Consider(path_.text());
+    }
+  }
+  path_.Clear();
+  path_ << before.text();
+}
+
+/// A name that matches.
+void FileSource::Consider(std::string_view path) {
+  if (AnyGlobMatches(config_.exclude, path) || AnyGlobMatches(config_.exclude, BaseName(path))) return;
+  const Result<FileFacts> facts = files_.FactsOf(path);
+  if (!facts.ok() || !facts.value().regular) return;
+  if (FollowedFile* const f = FindOpen(facts.value())) {
+    f->seen = true;
+    if (f->size != facts.value().size) f->due = true;
+    return;
+  }
+  Open(path, nullptr, false);
+}
+
+FollowedFile* FileSource::FindOpen(const FileFacts& facts) {
+  for (FollowedFile& f : places_) {
+    if (f.file >= 0 && f.identity.device == facts.device && f.identity.inode == facts.inode && f.track != nullptr) {
+      return &f;
+    }
+  }
+  return nullptr;
+}
+
+uint64_t FileSource::HashHead(int file, uint64_t bytes) {
+  std::array<char, kHeadMax> head;
+  const Result<size_t> got = files_.ReadAt(file, 0, std::span(head).first(static_cast<size_t>(bytes)));
+  return Hash64(std::string_view(head.data(), got.ok() ? got.value() : 0));
+}
+
+bool FileSource::HasHead(int file, const FileIdentity& identity) {
+  return identity.head_bytes == 0 || HashHead(file, identity.head_bytes) == identity.head;
+}
+
+/// The newest of the tracks that know this file, if it still begins as they say.
+Track* FileSource::FindTrack(const FileFacts& facts, int file) {
+  Track* best = nullptr;
+  tracks_.ForEach(owner_, [&](Track& track) {
+    const FileIdentity identity = IdentityOf(track);
+    if (identity.first_seen_ms == 0 || identity.inode != facts.inode || identity.device != facts.device) return;
+    for (const FollowedFile& f : places_) {
+      if (f.file >= 0 && f.track == &track) return;
+    }
+    if (!HasHead(file, identity)) return;
+    if (best == nullptr || track.id > best->id) best = &track;
+  });
+  return best;
+}
+
+/// A free place, or that of the file that has been quiet longest and is read to its end.
+FollowedFile* FileSource::Place() {
+  FollowedFile* oldest = nullptr;
+  for (FollowedFile& f : places_) {
+    if (f.file < 0) return &f;
+    const bool idle = !f.due && !f.unfinished && f.track->read >= f.size;
+    if (idle && (oldest == nullptr || f.grown < oldest->grown)) oldest = &f;
+  }
+  if (oldest != nullptr) LetGo(*oldest, oldest->gone);
+  return oldest;
+}
+
+void FileSource::Open(std::string_view path, Track* track, bool gone) {
+  const Result<int> file = files_.Open(path);
+  if (!file.ok()) return;
+  if (!Follow(file.value(), path, track, gone)) files_.Close(file.value());
+}
+
+bool FileSource::Follow(int file, std::string_view path, Track* track, bool gone) {
+  const Result<FileFacts> facts = files_.Facts(file);
+  if (!facts.ok() || !facts.value().regular || path.size() > sizeof FollowedFile::path) return false;
+  if (track == nullptr && FindOpen(facts.value()) != nullptr) return false;  // It was renamed meanwhile.
+  if (track == nullptr) track = FindTrack(facts.value(), file);
+  const bool known = track != nullptr;
+  if (known && !gone && track->read == facts.value().size && open_ == places_.size()) {
+    return false;  // At rest, and there is no place for those.
+  }
+  if (!known && IsCopy(file, facts.value())) return false;
+  FollowedFile* const f = Place();
+  if (f == nullptr) {
+    if (!told_full_) {
+      log_.Warn("more files grow at once than there is room for: some wait",
+                {{"source", config_.name}, {"room", places_.size()}});
+    }
+    told_full_ = true;
+    return false;
+  }
+  if (!known) {
+    uint32_t generation = 0;
+    track = Begin(file, facts.value(), StartOf(file, facts.value()), generation);
+    if (track == nullptr) return false;
+  }
+  *f = FollowedFile{};
+  f->file = file;
+  f->track = track;
+  f->identity = IdentityOf(*track);
+  f->seen = !gone;
+  f->gone = gone;
+  f->due = true;
+  f->grown = f->ask = now_.mono;
+  f->pause = kAskFirst;
+  path.copy(f->path.data(), path.size());
+  f->path_bytes = static_cast<uint16_t>(path.size());
+  if (watch_ != nullptr) {
+    const Result<int> watched = watch_->WatchFile(file);
+    if (watched.ok()) f->watch = watched.value();
+  }
+  ++open_;
+  return true;
+}
+
+/// A generation that has not been seen before.
+Track* FileSource::Begin(int file, const FileFacts& facts, uint64_t position, uint32_t generation) {
+  FileIdentity identity{.device = facts.device,
+                        .inode = facts.inode,
+                        .first_seen_ms = static_cast<uint64_t>(std::max<int64_t>(now_.wall.ns / 1'000'000, 1)),
+                        .generation = generation};
+  identity.head_bytes = static_cast<uint32_t>(std::min<uint64_t>(facts.size, kHeadMax));
+  identity.head = HashHead(file, identity.head_bytes);
+  uint64_t stream = Hash64(instance_);
+  for (const uint64_t part : {identity.device, identity.inode, uint64_t{generation}, identity.head}) {
+    stream = Hash64(part, stream);
+  }
+  identity.stream = static_cast<uint32_t>(stream ^ stream >> 32);
+  return tracks_.Add(owner_, Encode(owner_, identity), position);
+}
+
+/// Where a new file is read from: with start_at = end, behind the last line that is there at the very
+/// first start.
+uint64_t FileSource::StartOf(int file, const FileFacts& facts) {
+  if (!first_time_ || config_.from_beginning) return 0;
+  for (uint64_t end = facts.size; end > 0;) {
+    const uint64_t begin = end - std::min<uint64_t>(end, buffer_.size());
+    const auto got = files_.ReadAt(file, begin, buffer_.first(static_cast<size_t>(end - begin)));
+    if (!got.ok()) return facts.size;
+    const size_t line_end = std::string_view(buffer_.data(), got.value()).rfind('\n');
+    if (line_end != std::string_view::npos) return begin + line_end + 1;
+    end = begin;
+  }
+  return 0;
+}
+
+/// A copy of what is followed already, as copytruncate makes them: its lines are known.
+bool FileSource::IsCopy(int file, const FileFacts& facts) {
+  if (facts.size < kCopyHeadMin) return false;
+  for (const FollowedFile& f : places_) {
+    if (f.file < 0 || f.identity.head_bytes < kCopyHeadMin) continue;
+    if (f.identity.head_bytes > facts.size || !HasHead(file, f.identity)) continue;
+    return true;
+  }
+  return false;
+}
+
+/// Files whose tracks no matching name leads to any more: renamed while nobody looked.
+void FileSource::LookForLost() {
+  bool any = false;
+  tracks_.ForEach(owner_, [&](Track& track) {
+    const FileIdentity identity = IdentityOf(track);
+    any = any || (identity.first_seen_ms != 0 &&
+                  std::none_of(places_.begin(), places_.end(),
+                               [&](const FollowedFile& f) { return f.file >= 0 && f.track == &track; }));
+  });
+  if (!any) return;
+  lost_ = true;
+  ListIterator patterns(config_.path);
+  for (std::string_view pattern; patterns.Next(pattern);) Walk(pattern);
+  lost_ = false;
+}
+
+void FileSource::ConsiderLost(std::string_view path) {
+  const Result<FileFacts> facts = files_.FactsOf(path);
+  if (!facts.ok() || !facts.value().regular || FindOpen(facts.value()) != nullptr) return;
+  if (facts.value().size == 0) return;
+  const Result<int> file = files_.Open(path);
+  if (!file.ok()) return;
+  Track* track = FindTrack(facts.value(), file.value());
+  if (track == nullptr) {
+    // Or a copy of it.
+    tracks_.ForEach(owner_, [&](Track& each) {
+      const FileIdentity identity = IdentityOf(each);
+      if (identity.head_bytes < kCopyHeadMin || facts.value().size <= each.read) return;
+      for (const FollowedFile& f : places_) {
+        if (f.file >= 0 && f.track == &each) return;
+      }
+      if (HasHead(file.value(), identity)) track = &each;
+    });
+  }
+  if (track == nullptr || track->read >= facts.value().size || !Follow(file.value(), path, track, true)) {
+    files_.Close(file.value());
+  }
+}
+
+// Generations
+
+/// W3: what was there is gone, what is there begins anew.
+void FileSource::Renew(FollowedFile& f, const FileFacts& facts) {
+  Track* const before = f.track;
+  const FileIdentity identity = f.identity;
+  Track* const fresh = Begin(f.file, facts, 0, identity.generation + 1);
+  if (fresh == nullptr) return;
+  f.track = fresh;
+  f.identity = IdentityOf(*fresh);
+  f.scanned = 0;
+  f.unfinished = false;
+  f.size = 0;
+  f.due = true;
+  f.gone = false;
+  LookForRest(*before, identity, f.name());
+}
+
+/// Into a copy beside it, or nowhere.
+void FileSource::LookForRest(Track& track, const FileIdentity& identity, std::string_view path) {
+  if (identity.head_bytes >= kCopyHeadMin) {
+    TextBuffer<512> directory;
+    directory << path.substr(0, path.rfind('/') + 1);
+    const bool before = lost_;
+    lost_ = true;
+    path_.Clear();
+    path_ << directory.text();
+    WalkInto("*");
+    lost_ = before;
+  }
+  for (const FollowedFile& f : places_) {
+    if (f.file >= 0 && f.track == &track) return;
+  }
+  tracks_.Release(track);
+}
+
+/// What it is known by grows with the file, as long as that is short.
+void FileSource::Describe(FollowedFile& f, const FileFacts& facts) {
+  if (f.identity.head_bytes >= kHeadMax || facts.size <= f.identity.head_bytes) return;
+  FileIdentity identity = f.identity;
+  identity.head_bytes = static_cast<uint32_t>(std::min<uint64_t>(facts.size, kHeadMax));
+  identity.head = HashHead(f.file, identity.head_bytes);
+  if (tracks_.Describe(*f.track, Encode(owner_, identity))) f.identity = identity;
+}
+
+/// finished: nothing more is to be read of it, ever.
+void FileSource::LetGo(FollowedFile& f, bool finished) {
+  if (finished) tracks_.Release(*f.track);
+  if (f.watch >= 0) watch_->Forget(f.watch);
+  files_.Close(f.file);
+  f.file = -1;
+  f.track = nullptr;
+  --open_;
+  told_full_ = false;
+}
+
+// Reading
+
+void FileSource::OnChange(int watch) {
+  for (const int directory : std::span(directories_).first(directory_count_)) look_ = look_ || directory == watch;
+  if (watch == FileWatch::kLost) look_ = true;
+  for (FollowedFile& f : places_) {
+    if (f.file >= 0 && (f.watch == watch || watch == FileWatch::kLost)) f.due = true;
+  }
+}
+
+/// Reads a share of it. Returns whether there may be more.
+bool FileSource::Read(FollowedFile& f, const Stamp& now, LogEncoder& logs) {
+  f.due = false;
+  if (!tracks_.Ready(*f.track)) return false;  // T3; OnTime asks again.
+  const Result<FileFacts> facts = files_.Facts(f.file);
+  if (!facts.ok()) return false;
+  const bool grown = facts.value().size != f.size;
+  if (facts.value().size < f.track->read || (grown && !HasHead(f.file, f.identity))) {
+    Renew(f, facts.value());
+    return true;
+  }
+  if (grown) {
+    f.grown = now.mono;
+    f.pause = kAskFirst;
+    Describe(f, facts.value());
+  }
+  f.size = facts.value().size;
+  const bool flush = f.unfinished && now.mono - f.grown >= config_.flush;
+  const bool end = f.gone && now.mono - f.grown >= kLinger;
+
+  std::array<uint8_t, 640> encoded;
+  WireWriter origin(encoded);
+  const Attribute names[] = {{"log.file.name", BaseName(f.name())}, {"log.file.path", f.name()}};
+  WriteAttributes(origin, otlp_LogRecord_attributes_tag, names);
+  const size_t names_bytes = origin.size();
+  std::string_view stream;
+
+  const uint64_t begin = f.track->read;
+  const Result<size_t> got = files_.ReadAt(f.file, begin, buffer_);
+  if (!got.ok()) return false;
+  const std::string_view text(buffer_.data(), got.value());
+  size_t at = 0;
+  RecordSplitter::Found found = RecordSplitter::Found::kNeedMore;
+  logs.Begin(resource_, now);
+  while (at < text.size() && at < kShare) {
+    SplitRecord split;
+    if (at == 0 && f.long_end > begin) {
+      split = {.text = text.substr(0, config_.max_line_bytes),
+               .consumed = static_cast<size_t>(f.long_end - begin), .truncated = true};
+      f.long_end = 0;
+      found = RecordSplitter::Found::kRecord;
+    } else {
+      found = splitter_.Next(text.substr(at), flush, end, split);
+    }
+    if (found != RecordSplitter::Found::kRecord) break;
+    ReadRecord record;
+    (void)parser_.Parse(split.text, now.wall, record);  // A line of another format is sent as it is.
+    if (record.time == UnixTime{}) record.time = split.time;
+    record.truncated = split.truncated;
+    record.uid = {.origin_ms = f.identity.first_seen_ms, .stream = f.identity.stream, .position = begin + at};
+    if (split.stream != stream) {
+      origin.Rewind(names_bytes);
+      stream = split.stream == "stdout" ? "stdout" : "stderr";
+      const Attribute of_stream{"log.iostream", stream};
+      WriteAttributes(origin, otlp_LogRecord_attributes_tag, {&of_stream, 1});
+    }
+    record.origin_attributes = origin.bytes();
+    at += split.consumed;
+    if (pipeline_.Write(record, now, logs) == RecordPipeline::Outcome::kWritten) {
+      tracks_.Advance(*f.track, begin + at);
+      ++records_;
+    } else {
+      tracks_.Skip(*f.track, begin + at);
+    }
+  }
+  logs.Finish();
+  if (at > 0) f.scanned = 0;
+  f.unfinished = at < text.size() && found == RecordSplitter::Found::kNeedMore;
+  if (found == RecordSplitter::Found::kLongLine) return LongLine(f, begin + at, text.size() - at);
+  if (end && at == text.size() && begin + at >= f.size) {
+    LetGo(f, true);
+    return false;
+  }
+  return begin + at < f.size && !f.unfinished;
+}
+
+/// Looks for the end of a line that is longer than what is read at once. Its head is a record once that
+/// is found, so that a crash makes no record out of the rest.
+bool FileSource::LongLine(FollowedFile& f, uint64_t at, size_t filled) {
+  const bool end = f.gone && now_.mono - f.grown >= kLinger;
+  f.scanned = std::max(f.scanned, at + filled);
+  const Result<size_t> got = files_.ReadAt(f.file, f.scanned, buffer_);
+  if (!got.ok()) return false;
+  const size_t line_end = std::string_view(buffer_.data(), got.value()).find('\n');
+  const bool found = line_end != std::string_view::npos;
+  if (!found && !(end && got.value() == 0)) {
+    f.scanned += got.value();
+    return got.value() > 0;
+  }
+  f.long_end = f.scanned + (found ? line_end + 1 : 0);
+  return true;
+}
+
+MonoTime FileSource::OnTime(const Stamp& now, LogEncoder& logs) {
+  now_ = now;
+  if (!tracks_.known()) return kNever;
+  if (!started_) {
+    Start(now);
+    next_look_ = now.mono;
+  }
+  if (look_ && now.mono - looked_ >= kLookAgain) next_look_ = now.mono;
+  if (next_look_ <= now.mono) Discover(now);
+
+  MonoTime next = look_ ? looked_ + kLookAgain : next_look_;
+  size_t share = kTurnShare;
+  bool more = false;
+  for (size_t i = 0; i < places_.size(); ++i) {
+    FollowedFile& f = places_[(turn_ + i) % places_.size()];
+    if (f.file < 0) continue;
+    const bool flush = f.unfinished && now.mono - f.grown >= config_.flush;
+    const bool linger = f.gone && now.mono - f.grown >= kLinger;
+    if (f.watch < 0 && f.ask <= now.mono) {
+      f.due = true;
+      f.pause = std::min(f.pause * 2, kAskMost);
+      f.ask = now.mono + f.pause;
+    }
+    const bool waits = !tracks_.Ready(*f.track);
+    if (waits) f.due = true;
+    if (!waits && (f.due || flush || linger)) {
+      if (!logs.room()) {
+        f.due = true;
+        next = std::min(next, now.mono + kNoRoom);
+        continue;
+      }
+      if (share == 0) {
+        f.due = more = true;
+        continue;
+      }
+      if (Read(f, now, logs)) f.due = more = true;
+      share -= std::min(share, kShare);
+    }
+    if (f.file < 0) continue;
+    if (f.watch < 0) next = std::min(next, f.ask);
+    if (f.unfinished && !flush && config_.multiline != "none") next = std::min(next, f.grown + config_.flush);
+    if (f.gone && !linger) next = std::min(next, f.grown + kLinger);
+    if (f.gone && linger && f.file >= 0) next = std::min(next, now.mono + kLinger);
+  }
+  turn_ = (turn_ + 1) % std::max<size_t>(places_.size(), 1);
+  return more ? now.mono : next;
+}
+
+}  // namespace limpet

@@ -1,0 +1,149 @@
+// Follows files: finds them by globs, reads what is appended, and keeps to a file whatever its name
+// becomes. A file is known by device, inode and a hash of its head; what was read of one generation of
+// it is a track.
+//
+// Invariants:
+//  W1  A track is moved on only past whole records: what is unfinished stays in the file.
+//  W2  A file that was renamed or deleted is read to its end before it is let go.
+//  W3  A file that has become shorter, or begins otherwise, is another generation: a track of its own.
+//      What the one before still had unread is looked for in a copy beside it.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "base/text.h"
+#include "batch/source.h"
+#include "config/config.h"
+#include "config/list.h"
+#include "limpet/file_watch.h"
+#include "limpet/files.h"
+#include "limpet/limits.h"
+#include "limpet/log.h"
+#include "logs/line_parser.h"
+#include "logs/record_pipeline.h"
+#include "logs/record_splitter.h"
+#include "logs/track_table.h"
+
+namespace limpet {
+
+/// A track of a file says what it is, behind its owner.
+struct FileIdentity {
+  uint64_t device = 0, inode = 0;
+  uint64_t first_seen_ms = 0;  ///< This generation; 0: no file, but that its source has been there.
+  uint64_t head = 0;           ///< Hash of the first head_bytes.
+  uint32_t stream = 0;         ///< The part of the uid that is a hash.
+  uint32_t generation = 0;
+  uint32_t head_bytes = 0;
+};
+
+/// A file that is open.
+struct FollowedFile {
+  int file = -1;  ///< -1: a free place.
+  Track* track = nullptr;
+  FileIdentity identity;
+  int watch = -1;          ///< -1: it has to be asked.
+  bool seen = false;       ///< By the last look for files: some name that matches leads to it.
+  bool gone = false;       ///< None does: it is read to its end.
+  bool due = false;        ///< There may be something to read.
+  bool unfinished = false; ///< Its last record was, when it was read last.
+  uint64_t size = 0;       ///< As it was then.
+  uint64_t scanned = 0;    ///< Of a line longer than the buffer: up to here there is no end of it;
+  uint64_t long_end = 0;   ///< and where it ends, once that is found.
+  MonoTime grown;          ///< When it last grew,
+  MonoTime ask;            ///< and when it is asked next.
+  Duration pause;
+  std::array<char, 256> path;
+  uint16_t path_bytes = 0;
+  std::string_view name() const { return {path.data(), path_bytes}; }
+};
+
+struct FileSourceParts {
+  Files& files;
+  FileWatch* watch = nullptr;  ///< nullptr: files have to be asked.
+  TrackTable& tracks;
+  RecordPipeline& pipeline;
+  RecordSplitter& splitter;
+  LineParser& parser;
+  Log& log;
+  std::span<char> buffer;      ///< What is read at once: twice max_line at least.
+  std::span<FollowedFile> places;
+  std::span<const uint8_t> resource;  ///< Encoded Resource message.
+  std::string_view instance;
+};
+
+class FileSource final : public Source, private NameSink {
+ public:
+  FileSource(const LogConfig& config, const FileSourceParts& parts);
+
+  MonoTime OnTime(const Stamp& now, LogEncoder& logs) override;
+
+  /// A watch has something; kLost: all may have.
+  void OnChange(int watch);
+
+  size_t open_files() const { return open_; }
+  uint64_t records() const { return records_; }
+
+ private:
+  static constexpr size_t kWatchedDirectories = 32;
+
+  void Start(const Stamp& now);
+  void Discover(const Stamp& now);
+  void Walk(std::string_view pattern);
+  void WalkInto(std::string_view pattern);
+  void OnName(std::string_view name) override;
+  void Consider(std::string_view path);
+  void ConsiderLost(std::string_view path);
+  void Open(std::string_view path, Track* track, bool gone);
+  bool Follow(int file, std::string_view path, Track* track, bool gone);
+  Track* Begin(int file, const FileFacts& facts, uint64_t position, uint32_t generation);
+  uint64_t StartOf(int file, const FileFacts& facts);
+  void Renew(FollowedFile& f, const FileFacts& facts);
+  void LookForRest(Track& track, const FileIdentity& identity, std::string_view path);
+  void LookForLost();
+  bool IsCopy(int file, const FileFacts& facts);
+  bool Read(FollowedFile& f, const Stamp& now, LogEncoder& logs);
+  bool LongLine(FollowedFile& f, uint64_t at, size_t filled);
+  void LetGo(FollowedFile& f, bool finished);
+  FollowedFile* Place();
+  FollowedFile* FindOpen(const FileFacts& facts);
+  Track* FindTrack(const FileFacts& facts, int file);
+  bool HasHead(int file, const FileIdentity& identity);
+  uint64_t HashHead(int file, uint64_t bytes);
+  FileIdentity IdentityOf(const Track& track) const;
+  void Describe(FollowedFile& f, const FileFacts& facts);
+
+  const LogConfig& config_;
+  const TrackOwner owner_;
+  Files& files_;
+  FileWatch* const watch_;
+  TrackTable& tracks_;
+  RecordPipeline& pipeline_;
+  RecordSplitter& splitter_;
+  LineParser& parser_;
+  Log& log_;
+  const std::span<char> buffer_;
+  const std::span<FollowedFile> places_;
+  const std::span<const uint8_t> resource_;
+  const std::string_view instance_;
+
+  bool started_ = false;
+  bool first_time_ = false;  // Of this source, ever: where start_at counts.
+  bool look_ = false;        // A directory has changed.
+  size_t open_ = 0, turn_ = 0;
+  uint64_t records_ = 0;
+  Stamp now_;
+  MonoTime next_look_, looked_;
+  bool told_full_ = false, told_path_ = false;
+
+  // Of the walk that runs.
+  TextBuffer<512> path_;
+  std::string_view pattern_;  // Of the part that names are compared with now, and what follows it.
+  bool lost_ = false;         // It looks for files that no name leads to any more.
+  std::array<int, kWatchedDirectories> directories_;
+  size_t directory_count_ = 0;
+};
+
+}  // namespace limpet

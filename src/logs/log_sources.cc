@@ -1,0 +1,183 @@
+#include "logs/log_sources.h"
+
+#include <algorithm>
+#include <new>
+
+#include "base/hash.h"
+
+namespace limpet {
+namespace {
+
+constexpr size_t kAlignment = 64;
+constexpr size_t kBufferMin = 64 * kKiB;
+constexpr size_t kDetectedBytes = 2 * kKiB;  // Of the host's attributes that are not configured.
+constexpr size_t kFraming = 12;              // Around a key and its value.
+constexpr Duration kPace = Milliseconds(20); // What is written is looked at by the handful.
+
+constexpr size_t RoundUp(size_t bytes) { return (bytes + kAlignment - 1) & ~(kAlignment - 1); }
+
+std::span<const LogConfig> Logs(const Config& config) { return std::span(config.logs).first(config.log_count); }
+
+size_t MaxLine(const Config& config) {
+  size_t most = 0;
+  for (const LogConfig& log : Logs(config)) most = std::max<size_t>(most, log.max_line_bytes);
+  return most;
+}
+
+size_t FileSources(const Config& config) {
+  const auto logs = Logs(config);
+  return static_cast<size_t>(
+      std::count_if(logs.begin(), logs.end(), [](const LogConfig& log) { return log.type == LogType::kFile; }));
+}
+
+/// By the memory there is: 384 of 3 MiB.
+size_t TrackCount(const Config& config) {
+  return std::clamp<size_t>(static_cast<size_t>(config.agent.memory_bytes / (8 * kKiB)), 64, 4096);
+}
+
+/// Files that are open at the same time, of one source.
+size_t PlacesOf(const Config& config) {
+  return std::max<size_t>(TrackCount(config) / 3 / std::max<size_t>(FileSources(config), 1), 8);
+}
+
+size_t PairBytes(std::span<const KeyValue> pairs) {
+  size_t bytes = 0;
+  for (const KeyValue& pair : pairs) bytes += pair.key.size() + pair.value.size() + kFraming;
+  return bytes;
+}
+
+size_t ResourceBytes(const Config& config, const LogConfig& log) {
+  return kDetectedBytes + PairBytes(std::span(config.resource).first(config.resource_count)) +
+         PairBytes(std::span(log.resource).first(log.resource_count));
+}
+
+}  // namespace
+
+size_t LogSources::BufferBytes(const Config& config) {
+  return config.log_count == 0 ? 0 : std::max(kBufferMin, 2 * MaxLine(config));
+}
+
+size_t LogSources::BytesNeeded(const Config& config) {
+  if (config.log_count == 0) return 0;
+  size_t bytes = RoundUp(sizeof(LogSources)) + RoundUp(TrackTable::BytesNeeded(TrackCount(config), config.queue.batch_items));
+  bytes += RoundUp(4 * MaxLine(config));
+  for (const LogConfig& log : Logs(config)) {
+    bytes += RoundUp(RecordPipeline::AttributeBytes(log)) + RoundUp(ResourceBytes(config, log));
+    bytes += RoundUp(sizeof(Follower));
+    if (log.type == LogType::kFile) bytes += RoundUp(PlacesOf(config) * sizeof(FollowedFile));
+  }
+  return bytes + kAlignment;
+}
+
+LogSources::LogSources(const Config& config, std::span<std::byte> memory, std::span<char> buffer,
+                       const LogPorts& ports, std::string_view instance)
+    : config_(config), ports_(ports), instance_(instance), buffer_(buffer), memory_(memory) {
+  const auto take = [this](size_t bytes) {
+    const std::span<std::byte> piece = memory_.first(bytes);
+    memory_ = memory_.subspan(RoundUp(bytes));
+    return piece;
+  };
+  const size_t tracks = TrackCount(config);
+  tracks_.emplace(take(TrackTable::BytesNeeded(tracks, config.queue.batch_items)), tracks, config.queue.batch_items,
+                  ports.log);
+  // One record at a time goes through these, whosever it is.
+  const size_t line = MaxLine(config);
+  char* const scratch = reinterpret_cast<char*>(take(4 * line).data());
+  const std::span<uint8_t> parsed{reinterpret_cast<uint8_t*>(scratch), 2 * line};
+  const std::span<char> body{scratch + 2 * line, line}, unwrapped{scratch + 3 * line, line};
+  for (const LogConfig& log : Logs(config)) {
+    const size_t n = count_++;
+    const std::span<std::byte> own = take(RecordPipeline::AttributeBytes(log));
+    const std::span<uint8_t> attributes{reinterpret_cast<uint8_t*>(own.data()), own.size()};
+    const std::span<std::byte> resource = take(ResourceBytes(config, log));
+    resources_[n] = {reinterpret_cast<uint8_t*>(resource.data()), resource.size()};
+    followers_[n] = new (take(sizeof(Follower)).data())
+        Follower{.pipeline = RecordPipeline(log, config.agent.record_uid, {attributes, body}),
+                 .splitter = RecordSplitter(log, nullptr, unwrapped),
+                 .parser = LineParser({.format = log.format,
+                                       .time_key = log.time_key,
+                                       .level_key = log.level_key,
+                                       .message_key = log.message_key,
+                                       .time_format = log.time_format},
+                                      parsed),
+                 .source = {}};
+  }
+}
+
+Status LogSources::Start(std::span<const ResourceAttribute> host) {
+  for (size_t n = 0; n < count_; ++n) {
+    const LogConfig& log = config_.logs[n];
+    std::array<ResourceAttribute, 80> attributes;
+    size_t count = 0;
+    const auto pairs = std::span(log.resource).first(log.resource_count);
+    for (const ResourceAttribute& attribute : host) {
+      const bool replaced = std::any_of(pairs.begin(), pairs.end(),
+                                        [&](const KeyValue& pair) { return pair.key == attribute.key; });
+      if (!replaced && count < attributes.size()) attributes[count++] = attribute;
+    }
+    for (const KeyValue& pair : pairs) {
+      if (count < attributes.size()) attributes[count++] = {pair.key, pair.value};
+    }
+    const auto encoded = EncodeResource(std::span(attributes).first(count), resources_[n]);
+    if (!encoded.ok()) return encoded.status();
+    if (log.type != LogType::kFile) continue;
+    const size_t places = PlacesOf(config_);
+    FollowedFile* const first = reinterpret_cast<FollowedFile*>(memory_.data());
+    for (size_t i = 0; i < places; ++i) new (first + i) FollowedFile;
+    memory_ = memory_.subspan(RoundUp(places * sizeof(FollowedFile)));
+    Follower& follower = *followers_[n];
+    sources_[n] = &follower.source.emplace(log, FileSourceParts{.files = ports_.files,
+                                                                .watch = ports_.watch,
+                                                                .tracks = *tracks_,
+                                                                .pipeline = follower.pipeline,
+                                                                .splitter = follower.splitter,
+                                                                .parser = follower.parser,
+                                                                .log = ports_.log,
+                                                                .buffer = buffer_,
+                                                                .places = {first, places},
+                                                                .resource = encoded.value(),
+                                                                .instance = instance_});
+  }
+  if (ports_.watch == nullptr) return {};
+  listening_ = true;
+  return ports_.poller->Watch(ports_.watch->handle(), kReadable, *this);
+}
+
+/// Not at once: who writes line by line would wake us for each.
+void LogSources::OnReady(int handle, uint8_t) {
+  ports_.poller->Forget(handle);
+  listening_ = false;
+}
+
+void LogSources::HearChanges() {
+  for (int watch; (watch = ports_.watch->Next()) != FileWatch::kNone;) {
+    for (size_t n = 0; n < count_; ++n) {
+      if (followers_[n]->source) followers_[n]->source->OnChange(watch);
+    }
+  }
+  hear_ = kNever;
+  listening_ = true;
+  (void)ports_.poller->Watch(ports_.watch->handle(), kReadable, *this);
+}
+
+MonoTime LogSources::OnTime(const Stamp& now, LogEncoder& logs) {
+  tracks_->SetNow(now.mono);
+  if (ports_.watch != nullptr && !listening_) {
+    if (hear_ == kNever) hear_ = now.mono + kPace;
+    if (hear_ <= now.mono) HearChanges();
+  }
+  MonoTime next = hear_;
+  for (size_t i = 0; i < count_; ++i) {
+    Source* const source = sources_[(turn_ + i) % count_];
+    if (source != nullptr) next = std::min(next, source->OnTime(now, logs));
+  }
+  if (count_ > 0) turn_ = (turn_ + 1) % count_;
+  if (tracks_->known() && !released_) {
+    // Of sections that are no longer there.
+    released_ = true;
+    tracks_->ReleaseUnknown();
+  }
+  return next;
+}
+
+}  // namespace limpet

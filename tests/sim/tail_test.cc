@@ -1,0 +1,211 @@
+// Files are followed through everything that is done to logs, in virtual time, over crashes and outages.
+// The model is the set of whole lines that were ever written: each arrives, and should it arrive again,
+// then under the same log.record.uid.
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <map>
+#include <random>
+#include <set>
+#include <string>
+
+#include "otlp_points.h"
+#include "sim/agent_world.h"
+#include "sim/file_tree.h"
+#include "sim/slow.h"
+
+namespace limpet::sim {
+namespace {
+
+constexpr const char* kPath = "/log/app.log";
+
+class Writer {
+ public:
+  Writer(AgentWorld& world, uint64_t seed) : world_(world), random_(seed) {
+    world_.config.host.present = false;
+    world_.config.log_count = 1;
+    LogConfig& log = world_.config.logs[0];
+    log.name = "app";
+    log.path = "/log/*.log";
+    log.multiline = "none";
+    log.from_beginning = true;
+    log.discover = Seconds(2);
+    log.flush = Seconds(5);
+    log.max_line_bytes = 4096;
+    world_.agent_files = &tree;
+    world_.respond = [this](const SimRequest& request) { return Answer(request); };
+    file_ = tree.Create(kPath);
+    born_ = world_.clock.mono;
+  }
+
+  FileTree tree;
+  std::map<uint64_t, std::string> arrived;  ///< Number of the line → its uid.
+  std::set<uint64_t> gone;                  ///< Lines whose file was deleted and that nobody can have read.
+  uint64_t written = 0, repeats = 0;
+  bool up = true;
+
+  size_t Below(size_t n) { return std::uniform_int_distribution<size_t>(0, n - 1)(random_); }
+  bool OneIn(size_t n) { return Below(n) == 0; }
+
+  /// Something that a program or logrotate does.
+  void Act() {
+    const MonoTime now = world_.clock.mono;
+    const bool settled = now - born_ > Seconds(6) && partial_.empty();
+    const size_t what = Below(12);
+    if (std::getenv("LIMPET_TRACE") != nullptr) {
+      std::printf("%.3f act %zu%s, %llu lines, %zu arrived, inode %llu of %zu bytes\n",
+                  static_cast<double>(now.ns) / 1e9, what, settled ? "" : " (young)",
+                  static_cast<unsigned long long>(written), arrived.size(),
+                  static_cast<unsigned long long>(file_->number), file_->contents.size());
+    }
+    switch (what) {
+      case 0:  // Renamed, and a new one at once.
+        if (!settled) break;
+        Finish();
+        tree.Rename(kPath, "/log/app.log." + std::to_string(++rotations_));
+        Begin();
+        break;
+      case 1:  // Renamed, and written to for a while.
+        if (!settled) break;
+        tree.Rename(kPath, "/log/app.log." + std::to_string(++rotations_));
+        Lines(3);
+        Finish();
+        Begin();
+        break;
+      case 2:  // copytruncate.
+        if (!settled || file_->readers == 0 || file_->contents.size() < 2048) break;
+        Finish();
+        tree.Create("/log/app.log.copy" + std::to_string(++rotations_))->contents = file_->contents;
+        file_->contents.clear();
+        held_.clear();
+        born_ = now;
+        break;
+      case 3:  // Deleted and made anew; what nobody has open is gone for ever.
+        if (!settled || file_->readers == 0) break;
+        Finish();
+        deleted_.push_back({file_, held_});
+        tree.Unlink(kPath);
+        Begin();
+        break;
+      case 4:
+        if (tree.names.size() < 12) tree.Link(kPath, "/log/link" + std::to_string(Below(3)) + ".log");
+        break;
+      case 5:  // A line in two parts.
+        partial_ = Line();
+        file_->contents += partial_.substr(0, partial_.size() / 2);
+        partial_ = partial_.substr(partial_.size() / 2);
+        break;
+      default: Lines(1 + Below(40)); break;
+    }
+  }
+
+  /// The process ends: what it had open and what has no name is lost by nature, unless it has come out.
+  void OnDeath() {
+    for (const auto& [file, lines] : deleted_) {
+      for (const uint64_t line : lines) {
+        if (!arrived.contains(line)) gone.insert(line);
+      }
+    }
+    deleted_.clear();
+    tree.EndProcess();
+  }
+  void Finish() {
+    file_->contents += partial_;
+    partial_.clear();
+  }
+
+ private:
+  std::string Line() {
+    char text[200];
+    held_.push_back(++written);
+    std::snprintf(text, sizeof text, "line %09llu of this log, with %zu words that follow%s\n",
+                  static_cast<unsigned long long>(written), Below(1000), OneIn(9) ? "\r" : "");
+    return text;
+  }
+  void Lines(size_t count) {
+    Finish();
+    for (size_t i = 0; i < count; ++i) file_->contents += Line();
+  }
+  void Begin() {
+    for (int i = 0; i < 3; ++i) tree.Unlink("/log/link" + std::to_string(i) + ".log");
+    file_ = tree.Create(kPath);
+    held_.clear();
+    born_ = world_.clock.mono;
+  }
+
+  SimAnswer Answer(const SimRequest& request) {
+    if (!up) return {.sent = Sent::kNotSent, .error = "no route"};
+    if (OneIn(20)) return {.status = 503};
+    if (request.signal != Signal::kLogs || request.probe()) return {};
+    const std::vector<uint8_t> raw =
+        request.encoding == Encoding::kGzip ? Inflate(request.body) : request.body;
+    const std::string text(raw.begin(), raw.end());
+    const std::string key = "log.record.uid";
+    for (size_t at = 0; (at = text.find("line ", at)) != std::string::npos; ++at) {
+      const uint64_t number = std::strtoull(text.c_str() + at + 5, nullptr, 10);
+      const size_t uid_at = text.find(key, at);
+      if (uid_at == std::string::npos || number == 0) continue;
+      const std::string uid = text.substr(uid_at + key.size() + 4, 26);
+      const auto [where, fresh] = arrived.emplace(number, uid);
+      if (!fresh) {
+        ++repeats;
+        EXPECT_EQ(where->second, uid) << "line " << number;
+      }
+    }
+    return {};
+  }
+
+  AgentWorld& world_;
+  std::mt19937_64 random_;
+  FileTree::File file_;
+  std::string partial_;
+  std::vector<uint64_t> held_;  // Lines in the file.
+  std::vector<std::pair<FileTree::File, std::vector<uint64_t>>> deleted_;
+  MonoTime born_;
+  int rotations_ = 0;
+};
+
+void RunSeed(uint64_t seed, uint64_t& lines, uint64_t& repeats) {
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  AgentWorld world(seed);
+  Writer writer(world, seed);
+  world.UseFlash();
+  world.worker.latency = Milliseconds(20);
+  world.Start();
+  for (int step = 0; step < 300; ++step) {
+    writer.Act();
+    if (writer.OneIn(25)) writer.up = !writer.up;
+    world.RunFor(Milliseconds(static_cast<int64_t>(writer.Below(1500))));
+    if (writer.OneIn(40)) {
+      if (std::getenv("LIMPET_TRACE") != nullptr) std::printf("%.3f ends\n", static_cast<double>(world.clock.mono.ns) / 1e9);
+      writer.OneIn(3) ? world.StopAndEnd() : writer.OneIn(2) ? world.Kill() : world.CutPower(seed + 1);
+      writer.OnDeath();
+      for (size_t i = writer.Below(4); i > 0; --i) writer.Act();
+      world.Start();
+    }
+    if (testing::Test::HasFailure()) return;
+  }
+  writer.Finish();
+  writer.up = true;
+  world.RunFor(Seconds(300));
+  for (uint64_t line = 1; line <= writer.written; ++line) {
+    if (!writer.gone.contains(line)) {
+      EXPECT_TRUE(writer.arrived.contains(line)) << "line " << line << " of " << writer.written;
+    }
+  }
+  lines += writer.written;
+  repeats += writer.repeats;
+}
+
+TEST(Tail, EveryLineArrives) {
+  uint64_t lines = 0, repeats = 0;
+  const char* const asked = std::getenv("LIMPET_SEEDS");
+  const uint64_t first = std::getenv("LIMPET_SEED") ? std::strtoull(std::getenv("LIMPET_SEED"), nullptr, 10) : 1;
+  const uint64_t seeds = asked != nullptr ? std::strtoull(asked, nullptr, 10) : kSlow ? 3 : 40;
+  for (uint64_t seed = first; seed < first + seeds && !testing::Test::HasFailure(); ++seed) RunSeed(seed, lines, repeats);
+  std::printf("%llu lines, %llu came again\n", static_cast<unsigned long long>(lines),
+              static_cast<unsigned long long>(repeats));
+}
+
+}  // namespace
+}  // namespace limpet::sim
