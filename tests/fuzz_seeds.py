@@ -221,8 +221,8 @@ def lines():
 
 def main():
     name, folder = sys.argv[1], pathlib.Path(sys.argv[2])
-    seeds = {"config": config, "gzip": gzip_, "http": http, "json": json_, "lines": lines, "proc": proc, "sys": sys_,
-             "textfile": textfile, "walk": walk}
+    seeds = {"config": config, "gzip": gzip_, "http": http, "json": json_, "lines": lines, "proc": proc,
+             "sys": sys_, "textfile": textfile, "walk": walk}
     for number, seed in enumerate(seeds.get(name, lambda: [])()):
         (folder / str(number)).write_bytes(seed)
 

@@ -435,7 +435,8 @@ TEST(LineParser, Syslog) {
        R"(9 info |text|syslog.facility=1 syslog.version=1 syslog.a.b="c"d]e\f\n")"},
       {"<14>1 - - - - - [a] [b] text", "9 info |[b] text|syslog.facility=1 syslog.version=1"},
       {R"(<14>1 - - - - - [origin ip="192.0.2.1" swVersion="2" software="s"] t)",
-       R"(9 info |t|syslog.facility=1 syslog.version=1 client.address="192.0.2.1" service.version="2" syslog.origin.software="s")"},
+       R"(9 info |t|syslog.facility=1 syslog.version=1 client.address="192.0.2.1" service.version="2" )"
+       R"(syslog.origin.software="s")"},
       {R"(<14>1 - - - - - [a b=""]x)", R"(9 info |x|syslog.facility=1 syslog.version=1 syslog.a.b="")"},
       {R"(<14>1 - - - - - [a b="c)", R"(9 info |[a b="c|syslog.facility=1 syslog.version=1)"},
       {R"(<14>1 - - - - - [a b="c\)", R"(9 info |[a b="c\|syslog.facility=1 syslog.version=1)"},
@@ -587,7 +588,8 @@ TEST(ContainerLine, Docker) {
 }
 
 constexpr std::string_view kSamples[] = {
-    R"({"time":"2024-01-02T03:04:05.678Z","level":"info","message":"a\tb","n":{"k":[1,"x\n",{"y":null}],"s":"\u00e9"},"d":1.5})",
+    R"({"time":"2024-01-02T03:04:05.678Z","level":"info","message":"a\tb",)"
+    R"("n":{"k":[1,"x\n",{"y":null}],"s":"\u00e9"},"d":1.5})",
     "time=2024-01-02T03:04:05Z level=warn message=\"a \\\"b\\\"\" user=x flag",
     "<165>1 2003-10-11T22:14:15.003Z h a 1 m [id p=\"v\\\"\"] text",
     "<34>Oct 11 22:14:15 mymachine su[42]: text",

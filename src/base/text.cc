@@ -40,7 +40,8 @@ size_t MatchSet(std::string_view pattern, char c, bool* matched) {
 /// rounds as it should. Nothing for all others, and where doubles are computed with more bits (x87).
 std::optional<double> ParseShortDouble(std::string_view text) {
 #if defined(__FLT_EVAL_METHOD__) && __FLT_EVAL_METHOD__ == 0
-  constexpr double kTens[] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
+  constexpr double kTens[] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7,
+                             1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
   const bool negative = text.starts_with('-');
   if (negative) text.remove_prefix(1);
   if (text.empty() || text.size() > 15 || text.front() == '.' || text.back() == '.') return std::nullopt;

@@ -173,8 +173,9 @@ Result<UnixTime> Compose(const Parts& parts, UnixTime now) {
 
 /// "03:04:05" and decimals.
 bool TakeClock(Scanner& in, Parts& parts) {
-  return in.TakeNumber(2, 2, parts.hour) && in.Take(':') && in.TakeNumber(2, 2, parts.minute) && in.Take(':') &&
-         in.TakeNumber(2, 2, parts.second) && (!in.TakeAnyOf(".,") || in.TakeDecimals(parts.nanosecond));
+  return in.TakeNumber(2, 2, parts.hour) && in.Take(':') && in.TakeNumber(2, 2, parts.minute) &&
+         in.Take(':') && in.TakeNumber(2, 2, parts.second) &&
+         (!in.TakeAnyOf(".,") || in.TakeDecimals(parts.nanosecond));
 }
 
 /// The number of two digits; more than any part of a time when they are none.

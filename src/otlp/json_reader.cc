@@ -89,7 +89,9 @@ std::string_view JsonReader::Run() {
     std::memcpy(&word, data + at, sizeof word);
     const size_t special = SpecialBits(word);
     if (special == 0) continue;
-    if constexpr (std::endian::native == std::endian::little) at += static_cast<size_t>(std::countr_zero(special)) / 8;
+    if constexpr (std::endian::native == std::endian::little) {
+      at += static_cast<size_t>(std::countr_zero(special)) / 8;
+    }
     break;
   }
   while (at < text_.size()) {
