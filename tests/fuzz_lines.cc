@@ -29,7 +29,8 @@ constexpr UnixTime kNow{1'768'478'400'000'000'000};
 template <typename Part, typename Whole>
 bool Inside(const Part& part, const Whole& whole) {
   if (part.empty()) return true;
-  const auto begin = reinterpret_cast<uintptr_t>(part.data()), outer = reinterpret_cast<uintptr_t>(whole.data());
+  const auto begin = reinterpret_cast<uintptr_t>(part.data()),
+      outer = reinterpret_cast<uintptr_t>(whole.data());
   return begin >= outer && begin + part.size() <= outer + whole.size();
 }
 
@@ -107,7 +108,8 @@ void Lines(const LineParserOptions& options, std::string_view line, uint8_t size
   if (c.code == Code::kFull) return;
   LIMPET_CHECK(a.code == c.code || a.code == Code::kFull);
   if (a.code != c.code) return;
-  LIMPET_CHECK(a.record.body == c.record.body && std::ranges::equal(a.record.attributes, c.record.attributes));
+  LIMPET_CHECK(a.record.body == c.record.body && std::ranges::equal(a.record.attributes,
+      c.record.attributes));
 }
 
 void Json(std::string_view line, uint8_t size) { Lines({.format = LineFormat::kJson}, line, size); }
@@ -147,7 +149,8 @@ void Times(std::string_view text, uint8_t) {
   if (!known && format.find('%') != format.npos) (void)ParseTime(format, text, UnixTime{INT64_MIN}).ok();
 }
 
-constexpr void (*kParsers[])(std::string_view, uint8_t) = {Json, JsonPaths, Logfmt, Syslog, Containers, Times};
+constexpr void (*kParsers[])(std::string_view, uint8_t) = {Json, JsonPaths, Logfmt, Syslog, Containers,
+    Times};
 
 }  // namespace
 }  // namespace limpet

@@ -195,8 +195,10 @@ def textfile():
 def lines():
     """A byte that chooses the parser, as in the table of fuzz_lines.cc, one for the memory; then a line."""
     for text in (
-            {"time": "2024-01-02T03:04:05.678Z", "level": "info", "message": "a\tb \u00e9", "a": 1, "b": [1, "x", None]},
-            {"time": 1700000000123, "level": 30, "message": {"a": [True, 1.5e9]}, "o": {"p": {"q": -1}}, "n": None},
+            {"time": "2024-01-02T03:04:05.678Z", "level": "info", "message": "a\tb \u00e9", "a": 1,
+             "b": [1, "x", None]},
+            {"time": 1700000000123, "level": 30, "message": {"a": [True, 1.5e9]},
+             "o": {"p": {"q": -1}}, "n": None},
             {"m": {"m": {"m": "text"}}, "t": {"s": "02/Jan/24 03:04:05", "x": 1}, "l": {"v": "E"}, "t.s": 1}):
         yield b"\0\xff" + json.dumps(text).encode()
         yield b"\1\xff" + json.dumps(text, ensure_ascii=False).encode()
@@ -205,20 +207,22 @@ def lines():
     for text in (
             b"<34>Oct 11 22:14:15 mymachine su[42]: text", b"Nov  2 2024 03:04:05.1: %SYS-5-A: text",
             b"<30>2024-01-02T03:04:05.6+01:00 host app[1]: text", b"<14>1 - - - - - - x",
-            b'<165>1 2003-10-11T22:14:15.003Z h a 1 m [i@1 p="v\\"\\]" q=""][origin ip="::1"] \xef\xbb\xbftext'):
+            b'<165>1 2003-10-11T22:14:15.003Z h a 1 m [i@1 p="v\\"\\]" q=""][origin ip="::1"] '
+            b'\xef\xbb\xbftext'):
         yield b"\3\xff" + text
     yield b"\4\xff2024-01-02T03:04:05.123456789Z stdout P:x text"
-    yield b'\4\x40{"log":"{\\"a\\":1}\\r\\n","stream":"stderr","attrs":{"k":["v"]},"time":"2024-01-02T03:04:05Z"}'
+    yield b'\4\x40' + b'{"log":"{\\"a\\":1}\\r\\n","stream":"stderr","attrs":{"k":["v"]}}'
     for form, text in (("auto", "1700000000.5"), ("%a, %d %b %Y %T %Z", "Tue, 02 Jan 2024 03:04:05 GMT"),
                        ("%y%j %I:%M %p %z", "24001 12:30 PM +0130"), ("%s.%f", "1700000000.25"),
-                       ("%e %B %R", "29 February 03:04"), ("[%D%n%H]%%", "[01/02/24 03]%"), ("%T,%L", "03:04:05,1")):
+                       ("%e %B %R", "29 February 03:04"),
+                       ("[%D%n%H]%%", "[01/02/24 03]%"), ("%T,%L", "03:04:05,1")):
         yield b"\5\0" + form.encode() + b"\n" + text.encode()
 
 
 def main():
     name, folder = sys.argv[1], pathlib.Path(sys.argv[2])
-    seeds = {"config": config, "gzip": gzip_, "http": http, "json": json_, "lines": lines, "proc": proc, "sys": sys_,
-             "textfile": textfile, "walk": walk}
+    seeds = {"config": config, "gzip": gzip_, "http": http, "json": json_, "lines": lines, "proc": proc,
+             "sys": sys_, "textfile": textfile, "walk": walk}
     for number, seed in enumerate(seeds.get(name, lambda: [])()):
         (folder / str(number)).write_bytes(seed)
 

@@ -99,7 +99,7 @@ std::string ShownAttributes(std::span<const uint8_t> attributes) {
   return out;
 }
 
-/// "time number text|body|attributes|utf8", what is not there left out; "-" in front: it is not of the format.
+/// "time number text|body|attributes|utf8", what is not there left out. "- " in front: not of the format.
 std::string Shown(Status status, const ReadRecord& record) {
   std::string out = status.ok() ? "" : status.code == Code::kFull ? "full " : "- ";
   if (record.time != UnixTime{}) out += Shown(record.time) + ' ';
@@ -141,7 +141,8 @@ void Check(const LineParserOptions& options, std::span<const Case> cases) {
 }
 
 TEST(LineParser, Plain) {
-  const Case cases[] = {{"", "||"}, {"a line", "|a line|"}, {"\xff\0x"sv, "|\xff\0x|"sv}, {R"({"a":1})", R"(|{"a":1}|)"}};
+  const Case cases[] = {{"", "||"}, {"a line", "|a line|"}, {"\xff\0x"sv, "|\xff\0x|"sv}, {R"({"a":1})",
+      R"(|{"a":1}|)"}};
   for (const LineFormat format : {LineFormat::kPlain, LineFormat::kCri, LineFormat::kDocker}) {
     Check({.format = format}, cases);
   }
@@ -291,7 +292,8 @@ TEST(LineParser, JsonLimits) {
   const std::string deepest = nested(16, "1"), deeper = nested(18, "1");
   EXPECT_EQ(Parse(json, deepest), '|' + deepest + '|' + path(16) + "=1");
   EXPECT_EQ(Parse(json, deeper), '|' + deeper + '|' + path(16) + R"(="{"a":{"a":1}}")");
-  const std::string lists = R"({"message":"m","a":)" + Repeated("[", 15) + "[1,[2]]" + Repeated("]", 15) + '}';
+  const std::string lists = R"({"message":"m","a":)" + Repeated("[", 15) + "[1,[2]]" + Repeated("]",
+      15) + '}';
   EXPECT_EQ(Parse(json, lists), "|m|a=" + Repeated("[", 15) + R"("[1,[2]]")" + Repeated("]", 15));
   const std::string objects = R"({"message":"m","a":[)" + nested(20, "1") + "]}";
   EXPECT_EQ(Parse(json, objects),
@@ -369,13 +371,17 @@ TEST(LineParser, Syslog) {
        "2025-10-11T22:14:15.000Z 18 crit |'su root' failed|syslog.facility=4 host.name=\"mymachine\" "
        "service.name=\"su\" syslog.procid=\"42\""},
       {"<13>Nov  2 03:04:05 host kernel: [ 12.3] up",
-       "2025-11-02T03:04:05.000Z 10 notice |[ 12.3] up|syslog.facility=1 host.name=\"host\" service.name=\"kernel\""},
+       "2025-11-02T03:04:05.000Z 10 notice |[ 12.3] up|syslog.facility=1 host.name=\"host\" "
+           "service.name=\"kernel\""},
       {"<30>Nov  2 03:04:05 dnsmasq[7]: started",
-       "2025-11-02T03:04:05.000Z 9 info |started|syslog.facility=3 service.name=\"dnsmasq\" syslog.procid=\"7\""},
-      {"Nov  2 03:04:05 host app: text", "2025-11-02T03:04:05.000Z |text|host.name=\"host\" service.name=\"app\""},
+       "2025-11-02T03:04:05.000Z 9 info |started|syslog.facility=3 service.name=\"dnsmasq\" "
+           "syslog.procid=\"7\""},
+      {"Nov  2 03:04:05 host app: text",
+       "2025-11-02T03:04:05.000Z |text|host.name=\"host\" service.name=\"app\""},
       {"2024-01-02T03:04:05.678901+01:00 host app[1]: text",
        "2024-01-02T02:04:05.678Z |text|host.name=\"host\" service.name=\"app\" syslog.procid=\"1\""},
-      {"<14>2024-01-02T03:04:05Z host app text", "2024-01-02T03:04:05.000Z 9 info |app text|syslog.facility=1 host.name=\"host\""},
+      {"<14>2024-01-02T03:04:05Z host app text",
+       "2024-01-02T03:04:05.000Z 9 info |app text|syslog.facility=1 host.name=\"host\""},
       {"<189>Nov 02 2024 03:04:05.123: %SYS-5-CONFIG_I: Configured",
        "2024-11-02T03:04:05.123Z 10 notice |Configured|syslog.facility=23 service.name=\"%SYS-5-CONFIG_I\""},
       {"<0>text", "21 emerg |text|syslog.facility=0"},
@@ -386,15 +392,19 @@ TEST(LineParser, Syslog) {
       {"<30>Nov  2 03:04:05", "2025-11-02T03:04:05.000Z 9 info ||syslog.facility=3"},
       {"<30>Nov  2 03:04:05 ", "2025-11-02T03:04:05.000Z 9 info ||syslog.facility=3"},
       {"<30>Nov  2 03:04:05 word", "2025-11-02T03:04:05.000Z 9 info |word|syslog.facility=3"},
-      {"<30>Nov  2 03:04:05 host app:", "2025-11-02T03:04:05.000Z 9 info ||syslog.facility=3 host.name=\"host\" service.name=\"app\""},
+      {"<30>Nov  2 03:04:05 host app:",
+       "2025-11-02T03:04:05.000Z 9 info ||syslog.facility=3 host.name=\"host\" service.name=\"app\""},
       {"<30>Nov  2 03:04:05 fe80::1 app: text",
        "2025-11-02T03:04:05.000Z 9 info |text|syslog.facility=3 host.name=\"fe80::1\" service.name=\"app\""},
       {"<30>Nov  2 03:04:05 host app[a b]: text",
        "2025-11-02T03:04:05.000Z 9 info |app[a b]: text|syslog.facility=3 host.name=\"host\""},
       {"<30>Nov  2 03:04:05 host app[1: text",
        "2025-11-02T03:04:05.000Z 9 info |app[1: text|syslog.facility=3 host.name=\"host\""},
-      {"<30>Nov  2 03:04:05 host app: \xff", "2025-11-02T03:04:05.000Z 9 info |\xff|syslog.facility=3 host.name=\"host\" service.name=\"app\""},
-      {"<30>Nov  2 03:04:05 h\xff app: x", "2025-11-02T03:04:05.000Z 9 info |x|syslog.facility=3 host.name=\"h\xef\xbf\xbd\" service.name=\"app\"|utf8"},
+      {"<30>Nov  2 03:04:05 host app: \xff",
+       "2025-11-02T03:04:05.000Z 9 info |\xff|syslog.facility=3 host.name=\"host\" service.name=\"app\""},
+      {"<30>Nov  2 03:04:05 h\xff app: x",
+       "2025-11-02T03:04:05.000Z 9 info |x|syslog.facility=3 host.name=\"h\xef\xbf\xbd\" "
+       "service.name=\"app\"|utf8"},
       {"<30>app: text\n\0"sv, "9 info |text|syslog.facility=3 service.name=\"app\""},
       {"<30>Nov 31 03:04:05 host app: text", "9 info |Nov 31 03:04:05 host app: text|syslog.facility=3"},
       // RFC 5424, with its own examples.
@@ -402,9 +412,11 @@ TEST(LineParser, Syslog) {
        "2003-10-11T22:14:15.003Z 18 crit |'su root' failed|syslog.facility=4 syslog.version=1 "
        "host.name=\"mymachine.example.com\" service.name=\"su\" syslog.msgid=\"ID47\""},
       {"<165>1 2003-08-24T05:14:15.000003-07:00 192.0.2.1 myproc 8710 - - %% It's time",
-       "2003-08-24T12:14:15.000Z 10 notice |%% It's time|syslog.facility=20 syslog.version=1 host.name=\"192.0.2.1\" "
+       "2003-08-24T12:14:15.000Z 10 notice |%% It's time|syslog.facility=20 syslog.version=1 "
+           "host.name=\"192.0.2.1\" "
        "service.name=\"myproc\" syslog.procid=\"8710\""},
-      {"<165>1 2003-10-11T22:14:15.003Z h evntslog - ID47 [exampleSDID@32473 iut=\"3\" eventSource=\"Application\" "
+      {"<165>1 2003-10-11T22:14:15.003Z h evntslog - ID47 [exampleSDID@32473 iut=\"3\" "
+       "eventSource=\"Application\" "
        "eventID=\"1011\"][examplePriority@32473 class=\"high\"]",
        "2003-10-11T22:14:15.003Z 10 notice ||syslog.facility=20 syslog.version=1 host.name=\"h\" "
        "service.name=\"evntslog\" syslog.msgid=\"ID47\" syslog.exampleSDID@32473.iut=\"3\" "
@@ -417,12 +429,14 @@ TEST(LineParser, Syslog) {
       {"<14>1 - - - - - -text", "9 info |-text|syslog.facility=1 syslog.version=1"},
       {"<14>1 -", "9 info ||syslog.facility=1 syslog.version=1"},
       {"1 2003-10-11T22:14:15Z h a 1 - - text",
-       "2003-10-11T22:14:15.000Z |text|syslog.version=1 host.name=\"h\" service.name=\"a\" syslog.procid=\"1\""},
+       "2003-10-11T22:14:15.000Z |text|syslog.version=1 host.name=\"h\" service.name=\"a\" "
+           "syslog.procid=\"1\""},
       {R"(<14>1 - - - - - [a b="c\"d\]e\\f\n"] text)",
        R"(9 info |text|syslog.facility=1 syslog.version=1 syslog.a.b="c"d]e\f\n")"},
       {"<14>1 - - - - - [a] [b] text", "9 info |[b] text|syslog.facility=1 syslog.version=1"},
       {R"(<14>1 - - - - - [origin ip="192.0.2.1" swVersion="2" software="s"] t)",
-       R"(9 info |t|syslog.facility=1 syslog.version=1 client.address="192.0.2.1" service.version="2" syslog.origin.software="s")"},
+       R"(9 info |t|syslog.facility=1 syslog.version=1 client.address="192.0.2.1" service.version="2" )"
+       R"(syslog.origin.software="s")"},
       {R"(<14>1 - - - - - [a b=""]x)", R"(9 info |x|syslog.facility=1 syslog.version=1 syslog.a.b="")"},
       {R"(<14>1 - - - - - [a b="c)", R"(9 info |[a b="c|syslog.facility=1 syslog.version=1)"},
       {R"(<14>1 - - - - - [a b="c\)", R"(9 info |[a b="c\|syslog.facility=1 syslog.version=1)"},
@@ -485,7 +499,8 @@ TEST(AttributeWriter, OfAKeyTwiceTheLaterStays) {
       writer.Text(key, text);
     }
     std::string expected;
-    for (const auto& [key, text] : model) expected += (expected.empty() ? "" : " ") + key + "=\"" + text + '"';
+    for (const auto& [key,
+        text] : model) expected += (expected.empty() ? "" : " ") + key + "=\"" + text + '"';
     ASSERT_TRUE(writer.ok());
     ASSERT_EQ(ShownAttributes(out.bytes()), expected);
   }
@@ -513,7 +528,8 @@ TEST(ContainerLine, Cri) {
   }
   for (const std::string_view bad :
        {""sv, "text"sv, "2024-01-02T03:04:05Z"sv, "2024-01-02T03:04:05Z stdout"sv,
-        "2024-01-02T03:04:05Z stdlog F x"sv, "2024-01-02T03:04:05Z stdout X x"sv, "2024-01-02T03:04:05Z stdout  x"sv,
+        "2024-01-02T03:04:05Z stdlog F x"sv, "2024-01-02T03:04:05Z stdout X x"sv,
+            "2024-01-02T03:04:05Z stdout  x"sv,
         "2024-01-02T03:04:05Z stdout FP x"sv, "yesterday stdout F x"sv, " stdout F x"sv,
         "2024-01-02 03:04:05Z stdout F x"sv}) {
     SCOPED_TRACE(bad);
@@ -526,7 +542,8 @@ TEST(ContainerLine, Cri) {
 TEST(ContainerLine, Docker) {
   struct Row { std::string_view line; const char* stream; std::string_view text; bool partial; bool time; };
   const Row good[] = {
-      {R"({"log":"text\n","stream":"stdout","time":"2024-01-02T03:04:05.1Z"})", "stdout", "text", false, true},
+      {R"({"log":"text\n","stream":"stdout","time":"2024-01-02T03:04:05.1Z"})", "stdout", "text", false,
+       true},
       {R"({"log":"text","stream":"stderr","time":"2024-01-02T03:04:05.1Z"})", "stderr", "text", true, true},
       {R"({"log":"\n"})", "", "", false, false},
       {R"({"log":""})", "", "", true, false},
@@ -559,7 +576,8 @@ TEST(ContainerLine, Docker) {
       break;
     }
   }
-  for (const std::string_view bad : {""sv, "{}"sv, "text"sv, R"({"log":1})"sv, R"({"log":"a)"sv, R"({"log":"a"} x)"sv,
+  for (const std::string_view bad : {""sv, "{}"sv, "text"sv, R"({"log":1})"sv, R"({"log":"a)"sv,
+      R"({"log":"a"} x)"sv,
                                      R"({"stream":"stdout"})"sv, R"(["log"])"sv, R"({"log":{"a":1}})"sv}) {
     SCOPED_TRACE(bad);
     std::array<char, 64> scratch;
@@ -570,7 +588,8 @@ TEST(ContainerLine, Docker) {
 }
 
 constexpr std::string_view kSamples[] = {
-    R"({"time":"2024-01-02T03:04:05.678Z","level":"info","message":"a\tb","n":{"k":[1,"x\n",{"y":null}],"s":"\u00e9"},"d":1.5})",
+    R"({"time":"2024-01-02T03:04:05.678Z","level":"info","message":"a\tb",)"
+    R"("n":{"k":[1,"x\n",{"y":null}],"s":"\u00e9"},"d":1.5})",
     "time=2024-01-02T03:04:05Z level=warn message=\"a \\\"b\\\"\" user=x flag",
     "<165>1 2003-10-11T22:14:15.003Z h a 1 m [id p=\"v\\\"\"] text",
     "<34>Oct 11 22:14:15 mymachine su[42]: text",
@@ -608,7 +627,8 @@ TEST(LineParser, Damage) {
       }
       if (line.empty()) line = " ";
     }
-    for (const LineFormat format : kFormats) Parse({.format = format}, line, random() % 2 == 0 ? 1024 : random() % 300);
+    for (const LineFormat format : kFormats) Parse({.format = format}, line,
+        random() % 2 == 0 ? 1024 : random() % 300);
     ContainerLine got;
     std::vector<char> scratch(line.size());
     (void)ParseDocker(line, scratch, got).ok();

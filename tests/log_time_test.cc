@@ -383,7 +383,8 @@ TEST(Severity, OfLevels) {
 
 TEST(Severity, OfSyslog) {
   constexpr int kNumbers[] = {21, 19, 18, 17, 13, 10, 9, 5, 0, 0};
-  constexpr const char* kNames[] = {"emerg", "alert", "crit", "err", "warning", "notice", "info", "debug", "", ""};
+  constexpr const char* kNames[] = {"emerg", "alert", "crit", "err", "warning", "notice", "info", "debug",
+      "", ""};
   for (unsigned i = 0; i < std::size(kNumbers); ++i) {
     EXPECT_EQ(static_cast<int>(SeverityOfSyslog(i)), kNumbers[i]);
     EXPECT_EQ(NameOfSyslog(i), kNames[i]);

@@ -36,6 +36,34 @@ size_t MatchSet(std::string_view pattern, char c, bool* matched) {
   return 0;
 }
 
+/// Of digits and a point, not many: the digits and the power of ten are doubles then, and one division
+/// rounds as it should. Nothing for all others, and where doubles are computed with more bits (x87).
+std::optional<double> ParseShortDouble(std::string_view text) {
+#if defined(__FLT_EVAL_METHOD__) && __FLT_EVAL_METHOD__ == 0
+  constexpr double kTens[] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7,
+                             1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
+  const bool negative = text.starts_with('-');
+  if (negative) text.remove_prefix(1);
+  if (text.empty() || text.size() > 15 || text.front() == '.' || text.back() == '.') return std::nullopt;
+  uint64_t number = 0;
+  size_t point = text.size() - 1;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '.' && point == text.size() - 1) {
+      point = i;
+      continue;
+    }
+    const auto digit = static_cast<unsigned>(text[i] - '0');
+    if (digit > 9) return std::nullopt;
+    number = number * 10 + digit;
+  }
+  const double value = static_cast<double>(number) / kTens[text.size() - 1 - point];
+  return negative ? -value : value;
+#else
+  (void)text;
+  return std::nullopt;
+#endif
+}
+
 }  // namespace
 
 TextWriter& TextWriter::operator<<(std::string_view text) {
@@ -127,6 +155,7 @@ std::string_view TakeWord(std::string_view& rest) {
 }
 
 std::optional<double> ParseDouble(std::string_view text) {
+  if (const std::optional<double> value = ParseShortDouble(text)) return value;
   // strtod wants a NUL and takes more than decimal numbers: look before it does.
   char copy[64];
   if (text.empty() || text.size() >= sizeof copy) return std::nullopt;

@@ -57,6 +57,7 @@ class Scanner {
     ++at_;
     return true;
   }
+  void Skip(size_t count) { at_ += count; }
   void SkipBlanks() {
     while (at_ < end_ && IsBlank(*at_)) ++at_;
   }
@@ -70,7 +71,7 @@ class Scanner {
   template <size_t N>
   bool TakeName(const std::array<std::string_view, N>& names, unsigned& index) {
     for (unsigned i = 0; i < N; ++i) {
-      if (!TakeWord(names[i].substr(0, 3))) continue;
+      if ((Peek() | 0x20) != (names[i][0] | 0x20) || !TakeWord(names[i].substr(0, 3))) continue;
       TakeWord(names[i].substr(3));
       index = i;
       return true;
@@ -172,18 +173,37 @@ Result<UnixTime> Compose(const Parts& parts, UnixTime now) {
 
 /// "03:04:05" and decimals.
 bool TakeClock(Scanner& in, Parts& parts) {
-  return in.TakeNumber(2, 2, parts.hour) && in.Take(':') && in.TakeNumber(2, 2, parts.minute) && in.Take(':') &&
-         in.TakeNumber(2, 2, parts.second) && (!in.TakeAnyOf(".,") || in.TakeDecimals(parts.nanosecond));
+  return in.TakeNumber(2, 2, parts.hour) && in.Take(':') && in.TakeNumber(2, 2, parts.minute) &&
+         in.Take(':') && in.TakeNumber(2, 2, parts.second) &&
+         (!in.TakeAnyOf(".,") || in.TakeDecimals(parts.nanosecond));
 }
 
+/// The number of two digits; more than any part of a time when they are none.
+unsigned TwoDigits(std::string_view text, size_t at) {
+  const auto tens = static_cast<unsigned>(text[at] - '0'), ones = static_cast<unsigned>(text[at + 1] - '0');
+  return tens > 9 || ones > 9 ? 100 : tens * 10 + ones;
+}
+
+// Most lines have one of these: every part has its fixed place.
 bool TakeRfc3339(Scanner& in, Parts& parts) {
-  const bool date = in.TakeNumber(4, 4, parts.year.emplace()) && in.Take('-') &&
-                    in.TakeNumber(2, 2, parts.month) && in.Take('-') && in.TakeNumber(2, 2, parts.day);
-  if (!date || parts.month == 0 || parts.day == 0) return false;
-  if (!in.TakeAnyOf("Tt ") || !TakeClock(in, parts)) return false;
+  constexpr std::string_view kForm = "2024-01-02T03:04:05";
+  const std::string_view text = in.rest();
+  if (text.size() < kForm.size()) return false;
+  if (text[4] != '-' || text[7] != '-' || text[13] != ':' || text[16] != ':') return false;
+  if ((text[10] | 0x20) != 't' && text[10] != ' ') return false;
+  const unsigned century = TwoDigits(text, 0), year = TwoDigits(text, 2);
+  parts.year = century * 100 + year;
+  parts.month = TwoDigits(text, 5);
+  parts.day = TwoDigits(text, 8);
+  parts.hour = TwoDigits(text, 11);
+  parts.minute = TwoDigits(text, 14);
+  parts.second = TwoDigits(text, 17);
+  if (century > 99 || year > 99 || parts.month == 0 || parts.day == 0) return false;
+  in.Skip(kForm.size());
+  if (in.TakeAnyOf(".,") && !in.TakeDecimals(parts.nanosecond)) return false;
   if (in.done()) return true;
   in.SkipBlanks();
-  return in.TakeWord("UTC") || in.TakeWord("GMT") || in.TakeOffset(parts.offset);
+  return in.TakeOffset(parts.offset) || in.TakeWord("UTC") || in.TakeWord("GMT");
 }
 
 /// RFC 3164's, "Nov  2 03:04:05" or "Nov  2 2024 03:04:05".

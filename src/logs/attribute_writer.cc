@@ -82,7 +82,8 @@ bool AttributeWriter::Admit(std::string_view& key) {
   ++count_;
   // Cheap, and different for most keys of a record.
   const auto at = [key](size_t i) { return size_t{static_cast<unsigned char>(key[i])}; };
-  const size_t hash = key.empty() ? 0 : key.size() * 7 + at(0) + at(key.size() / 2) * 3 + at(key.size() - 1) * 5;
+  const size_t size = key.size();
+  const size_t hash = size == 0 ? 0 : size * 7 + at(0) + at(size / 2) * 3 + at(size - 1) * 5;
   const uint64_t bit = uint64_t{1} << hash % 64;
   if ((seen_ & bit) != 0) Remove(key);
   seen_ |= bit;

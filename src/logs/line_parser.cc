@@ -17,7 +17,24 @@
 namespace limpet {
 namespace {
 
-bool IsBlank(char c) { return c == ' ' || c == '\t'; }
+/// What ends a key and what a value of logfmt, by character.
+enum Ends : uint8_t { kEndsValue = 1, kEndsKey = 2 };
+constexpr std::array<uint8_t, 256> kEnds = [] {
+  std::array<uint8_t, 256> ends{};
+  ends[' '] = ends['\t'] = kEndsValue | kEndsKey;
+  ends['='] = ends['"'] = kEndsKey;
+  return ends;
+}();
+
+bool Is(char c, Ends what) { return (kEnds[static_cast<unsigned char>(c)] & what) != 0; }
+
+/// Where it ends that begins there.
+size_t EndOf(std::string_view line, size_t begin, Ends what) {
+  const char* at = line.data() + begin;
+  const char* const end = line.data() + line.size();
+  while (at != end && !Is(*at, what)) ++at;
+  return static_cast<size_t>(at - line.data());
+}
 
 /// What JSON and logfmt have in common: which values go where, and memory for those that are not
 /// written plainly.
@@ -292,10 +309,10 @@ class LogfmtLine : KeyedLine {
 Status LogfmtLine::Read() {
   bool any = false;
   while (!full()) {
-    while (at_ < line_.size() && IsBlank(line_[at_])) ++at_;
+    while (at_ < line_.size() && Is(line_[at_], kEndsValue)) ++at_;
     if (at_ == line_.size()) break;
     const size_t begin = at_;
-    while (at_ < line_.size() && !IsBlank(line_[at_]) && line_[at_] != '=' && line_[at_] != '"') ++at_;
+    at_ = EndOf(line_, at_, kEndsKey);
     const std::string_view key = line_.substr(begin, at_ - begin);
     const char next = at_ < line_.size() ? line_[at_] : ' ';
     if (key.empty() || next == '"') return {Code::kInvalid, static_cast<int32_t>(at_), "logfmt key"};
@@ -320,10 +337,10 @@ bool LogfmtLine::Value(std::string_view key) {
     in_.Seek(at_ + 1);
     text = Text();
     at_ = in_.position();
-    if (!in_.ok() || (at_ < line_.size() && !IsBlank(line_[at_]))) return false;
+    if (!in_.ok() || (at_ < line_.size() && !Is(line_[at_], kEndsValue))) return false;
   } else {
     const size_t begin = at_;
-    while (at_ < line_.size() && !IsBlank(line_[at_])) ++at_;
+    at_ = EndOf(line_, at_, kEndsValue);
     text = line_.substr(begin, at_ - begin);
   }
   if (Use(RoleOf(key), text)) return true;

@@ -25,8 +25,8 @@ struct LineParserOptions {
 /// logfmt: key=value, key="quoted \" value"; all values are strings but that of a bare key, which is true.
 ///
 /// Of a key twice the later value stays (in lists inside of arrays: both). A time that cannot be read
-/// stays an attribute. A message that is no string is its JSON text. Without a message the body is the line as it stands, the attributes
-/// besides.
+/// stays an attribute. A message that is no string is its JSON text. Without a message the body is the
+/// line as it stands, the attributes besides.
 class LineParser {
  public:
   static constexpr int kDepthMax = 16;  ///< Objects and arrays inside each other.

@@ -1,5 +1,6 @@
 #include "otlp/json_reader.h"
 
+#include <bit>
 #include <cstring>
 #include <limits>
 #include <optional>
@@ -11,14 +12,14 @@ namespace {
 
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 
-/// Are these plain characters of a string: ASCII, and neither control characters, quotes nor
-/// backslashes? All bytes of the word at once: what borrows from the next byte is not plain itself.
-bool ArePlain(size_t word) {
+/// A bit set in each byte that is no plain character of a string: a control character, quote, backslash,
+/// or not ASCII; right up to the lowest of them, since what borrows from the next byte is not plain itself.
+size_t SpecialBits(size_t word) {
   constexpr size_t kOnes = std::numeric_limits<size_t>::max() / 255;
   const size_t below_blank = word - kOnes * ' ';
   const size_t quote = (word ^ kOnes * '"') - kOnes;
   const size_t backslash = (word ^ kOnes * '\\') - kOnes;
-  return ((word | below_blank | quote | backslash) & kOnes * 0x80) == 0;
+  return (word | below_blank | quote | backslash) & kOnes * 0x80;
 }
 
 }  // namespace
@@ -43,20 +44,6 @@ size_t JsonNumberSize(std::string_view text) {
 void JsonReader::Fail(const char* where) {
   if (ok()) status_ = {Code::kInvalid, static_cast<int32_t>(at_), where};
   at_ = text_.size();
-}
-
-char JsonReader::Peek() {
-  for (; at_ < text_.size(); ++at_) {
-    const char c = text_[at_];
-    if (c != ' ' && c != '\n' && c != '\r' && c != '\t') return c;
-  }
-  return '\0';
-}
-
-bool JsonReader::Take(char c) {
-  if (Peek() != c) return false;
-  ++at_;
-  return true;
 }
 
 bool JsonReader::TakeWord(std::string_view word) {
@@ -96,26 +83,27 @@ std::string_view JsonReader::Name() {
 
 /// What stands for itself, as far as it goes.
 std::string_view JsonReader::Run() {
-  const size_t begin = at_;
-  for (size_t word; at_ + sizeof word <= text_.size(); at_ += sizeof word) {
-    std::memcpy(&word, text_.data() + at_, sizeof word);
-    if (!ArePlain(word)) break;
+  const char* const data = text_.data();
+  size_t at = at_;
+  for (size_t word; at + sizeof word <= text_.size(); at += sizeof word) {
+    std::memcpy(&word, data + at, sizeof word);
+    const size_t special = SpecialBits(word);
+    if (special == 0) continue;
+    if constexpr (std::endian::native == std::endian::little) {
+      at += static_cast<size_t>(std::countr_zero(special)) / 8;
+    }
+    break;
   }
-  while (at_ < text_.size()) {
-    const auto c = static_cast<unsigned char>(text_[at_]);
+  while (at < text_.size()) {
+    const auto c = static_cast<unsigned char>(data[at]);
     if (c == '"' || c == '\\' || (c < ' ' && !repairs_)) break;
-    const size_t length = c < 0x80 ? 1 : Utf8Length(text_.substr(at_));
+    const size_t length = c < 0x80 ? 1 : Utf8Length(text_.substr(at));
     if (length == 0) break;
-    at_ += length;
+    at += length;
   }
-  return text_.substr(begin, at_ - begin);
-}
-
-/// Takes the closing quote if it comes next.
-bool JsonReader::Ends() {
-  if (at_ == text_.size() || text_[at_] != '"') return false;
-  ++at_;
-  return true;
+  const std::string_view run(data + at_, at - at_);
+  at_ = at;
+  return run;
 }
 
 bool JsonReader::Piece(std::string_view& piece) {

@@ -37,9 +37,19 @@ class JsonReader {
       : text_(text), repairs_(strings == Strings::kRepaired) {}
 
   /// The first character of the next token; NUL at the end.
-  char Peek();
+  char Peek() {
+    for (; at_ < text_.size(); ++at_) {
+      const char c = text_[at_];
+      if (c != ' ' && c != '\n' && c != '\r' && c != '\t') return c;
+    }
+    return '\0';
+  }
   /// Takes the next token if it is this one: a bracket, a colon, the quote that opens a string.
-  bool Take(char c);
+  bool Take(char c) {
+    if (Peek() != c) return false;
+    ++at_;
+    return true;
+  }
   /// Takes true, false or null if it comes next.
   bool TakeWord(std::string_view word);
   /// Takes a number; a mistake when there is none.
@@ -79,7 +89,12 @@ class JsonReader {
 
  private:
   std::string_view Run();
-  bool Ends();
+  /// Takes the closing quote if it comes next.
+  bool Ends() {
+    if (at_ == text_.size() || text_[at_] != '"') return false;
+    ++at_;
+    return true;
+  }
   bool Escape(std::string_view& piece);
   bool Replace(std::string_view& piece);
   std::optional<uint32_t> TakeUnit();

@@ -11,10 +11,16 @@
 
 namespace limpet {
 
-/// Bytes of `value` as a varint.
+/// Bytes of `value` as a varint: its bits by seven, rounded up, without a division.
 constexpr size_t VarintSize(uint64_t value) {
-  return (static_cast<size_t>(std::bit_width(value | 1)) + 6) / 7;
+  return (static_cast<size_t>(std::bit_width(value | 1)) * 9 + 64) / 64;
 }
+static_assert([] {
+  for (size_t bits = 1; bits <= 64; ++bits) {
+    if (VarintSize(uint64_t{1} << (bits - 1)) != (bits + 6) / 7) return false;
+  }
+  return true;
+}());
 
 /// Bytes of a text or a nested message of that length with its tag, for fields below 16.
 constexpr size_t FieldSize(size_t length) { return 1 + VarintSize(length) + length; }
