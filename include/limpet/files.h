@@ -40,6 +40,13 @@ class Files {
   /// Files of /proc are made anew by a read at offset 0, so a handle can be kept and read again.
   virtual Result<size_t> ReadAt(int file, uint64_t offset, std::span<char> into) = 0;
 
+  /// Reads on in a device that has no offsets, such as /dev/kmsg. Returns the count; 0 is the end.
+  /// kUnavailable: nothing yet, the poller tells. kNotFound: what came next is there no more; the next call
+  /// reads on behind it. kInvalid: what came next does not fit, likewise.
+  virtual Result<size_t> Read(int /*file*/, std::span<char> /*into*/) {
+    return Status{Code::kUnsupported, 0, "read"};
+  }
+
   virtual void Close(int file) = 0;
 
   /// Has the open file changed since it was opened or this was asked last? The kernel tells that of a few

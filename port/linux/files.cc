@@ -56,6 +56,15 @@ Result<size_t> LinuxFiles::ReadAt(int file, uint64_t offset, std::span<char> int
   }
 }
 
+Result<size_t> LinuxFiles::Read(int file, std::span<char> into) {
+  for (;;) {
+    const ssize_t got = read(file, into.data(), into.size());
+    if (got >= 0) return static_cast<size_t>(got);
+    if (errno == EPIPE) return Status{Code::kNotFound, errno, "read"};
+    if (errno != EINTR) return FromErrno(errno, "read");
+  }
+}
+
 void LinuxFiles::Close(int file) { close(file); }
 
 /// A file of which the kernel tells it has something urgent then, and can never be written; all others say

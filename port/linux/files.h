@@ -9,6 +9,7 @@ class LinuxFiles final : public Files {
  public:
   Result<int> Open(std::string_view path) override;
   Result<size_t> ReadAt(int file, uint64_t offset, std::span<char> into) override;
+  Result<size_t> Read(int file, std::span<char> into) override;
   void Close(int file) override;
   bool HasChanged(int file) override;
   Result<UnixTime> ModifiedAt(int file) override;
