@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <deque>
 #include <map>
 #include <memory>
 #include <string>
@@ -38,7 +39,35 @@ class FakeSockets final : public Sockets {
                                     ///< once, and no event tells of what it has not read of them.
     std::string in_program;
     size_t handshake = 0;           ///< Likewise: bytes that the server takes off the line for itself.
+    std::string peer;               ///< Address of the client; empty: this host.
   };
+
+  /// What waits at a socket for datagrams. Its far end is the test's.
+  struct Mailbox {
+    struct Letter {
+      std::string text, from;
+    };
+    std::deque<Letter> letters;
+    size_t room = SIZE_MAX;         ///< Letters that may wait; more are lost.
+    uint64_t lost = 0;
+
+    void Post(std::string text, std::string from = "") {
+      if (letters.size() < room) {
+        letters.push_back({std::move(text), std::move(from)});
+      } else {
+        ++lost;
+      }
+    }
+  };
+  Mailbox& MailboxAt(const std::string& address) { return mailboxes.at(bound.at(address)); }
+  void CloseMailbox(const std::string& address) { Close(bound.at(address)); }
+  int ListenerAt(const std::string& address) const { return listeners.at(address); }
+
+  static PeerAddress ToAddress(std::string_view text) {
+    PeerAddress peer;
+    peer.size = static_cast<uint8_t>(text.copy(peer.text, sizeof peer.text));
+    return peer;
+  }
 
   /// A client appears at the listener. The connection stays the test's to look at.
   Connection& Dial(int listener) {
@@ -108,6 +137,23 @@ class FakeSockets final : public Sockets {
     c.to_client.append(bytes.data(), count);
     return count;
   }
+  PeerAddress Peer(int handle) override { return ToAddress(servers.at(handle)->peer); }
+  Result<int> BindDatagrams(std::string_view address) override {
+    if (bound.contains(std::string(address))) return {Code::kExists, 0, "fake bind"};
+    bound[std::string(address)] = next_handle;
+    mailboxes[next_handle] = {};
+    return next_handle++;
+  }
+  Result<Datagram> Receive(int handle, std::span<char> into) override {
+    Mailbox& mailbox = mailboxes.at(handle);
+    if (mailbox.letters.empty()) return {Code::kUnavailable, 0, "fake receive"};
+    const Mailbox::Letter letter = std::move(mailbox.letters.front());
+    mailbox.letters.pop_front();
+    Datagram datagram{.size = letter.text.copy(into.data(), into.size()), .from = ToAddress(letter.from)};
+    datagram.truncated = datagram.size < letter.text.size();
+    return datagram;
+  }
+  uint64_t Lost(int handle) override { return mailboxes.at(handle).lost; }
   void FinishWriting(int handle) override { servers.at(handle)->server_finished = true; }
   void Close(int handle) override {
     if (const auto server = servers.find(handle); server != servers.end()) {
@@ -116,6 +162,8 @@ class FakeSockets final : public Sockets {
     } else if (const auto client = clients.find(handle); client != clients.end()) {
       client->second->client_gone = true;
       clients.erase(client);
+    } else if (mailboxes.erase(handle) > 0) {
+      std::erase_if(bound, [handle](const auto& entry) { return entry.second == handle; });
     } else {
       waiting.erase(handle);
       std::erase_if(listeners, [handle](const auto& entry) { return entry.second == handle; });
@@ -123,6 +171,9 @@ class FakeSockets final : public Sockets {
   }
 
   uint8_t Ready(int handle) const {
+    if (const auto found = mailboxes.find(handle); found != mailboxes.end()) {
+      return found->second.letters.empty() ? 0 : kReadable;
+    }
     if (const auto found = waiting.find(handle); found != waiting.end()) {
       return found->second.empty() ? 0 : kReadable;
     }
@@ -149,6 +200,8 @@ class FakeSockets final : public Sockets {
   std::map<std::string, int> listeners;
   std::map<int, std::vector<Connection*>> waiting;
   std::map<int, Connection*> servers, clients;
+  std::map<std::string, int> bound;
+  std::map<int, Mailbox> mailboxes;
 };
 
 class FakePoller final : public Poller {

@@ -348,6 +348,7 @@ void Agent::Stop(MonoTime now) {
   if (unclean_) TellOfCrash({.wall = clock_.Wall(), .mono = now, .trust = trust_});
   losses_.Finish({.wall = clock_.Wall(), .mono = now, .trust = trust_});
   stopping_ = true;
+  if (log_sources_ != nullptr) log_sources_->Finish({.wall = clock_.Wall(), .mono = now, .trust = trust_}, logs_);
   if (receiver_) receiver_->Stop();
   const Duration timeout = config_.agent.shutdown_timeout;
   stop_deadline_ = now + timeout;

@@ -58,8 +58,10 @@ class LogEncoder {
   /// False: it was larger than a batch, and was dropped, counted.
   bool Record(const LogRecord& record);
 
-  /// A record of the row that is not to be written: it counts as collected and dropped.
-  void Drop(DropReason reason) { batcher_.DropUnwritten(Signal::kLogs, reason, 1, observed_); }
+  /// Records of the row that are not to be written: they count as collected and dropped.
+  void Drop(DropReason reason, uint32_t records = 1) {
+    batcher_.DropUnwritten(Signal::kLogs, reason, records, observed_);
+  }
 
   /// Ends the row: what was written is whole messages in the open batch. Returns its records.
   uint32_t Finish();

@@ -11,6 +11,7 @@
 #include "logs/journal_reader.h"
 #include "logs/journal_record.h"
 #include "logs/record_pipeline.h"
+#include "logs/track_table.h"
 
 namespace limpet {
 
@@ -25,14 +26,17 @@ class JournalSource final : public Source {
 
   /// resource: an encoded Resource message. memory: BytesNeeded() bytes. All outlive it.
   JournalSource(const LogConfig& config, std::span<const uint8_t> resource, Files& files, Log& log,
-                RecordPipeline& pipeline, std::span<std::byte> memory);
+                TrackTable& tracks, RecordPipeline& pipeline, std::span<std::byte> memory);
 
   MonoTime OnTime(const Stamp& now, LogEncoder& logs) override;
 
-  /// For checkpoints: Resume before the first OnTime, position() after each record.
-  JournalReader& reader() { return reader_; }
-
  private:
+  void Start();
+  Track* TrackOf(const JournalId& seqnum_id);
+  void NoteNew();
+
+  const TrackOwner owner_;
+  TrackTable& tracks_;
   RecordPipeline& pipeline_;
   const std::span<const uint8_t> resource_;
   JournalReader reader_;
@@ -40,6 +44,7 @@ class JournalSource final : public Source {
   uint64_t damaged_ = 0;
   Duration wait_;
   MonoTime next_;
+  bool started_ = false;
   bool more_ = false;  // There was more than one turn's share.
 };
 

@@ -51,47 +51,69 @@ size_t ResourceBytes(const Config& config, const LogConfig& log) {
          PairBytes(std::span(log.resource).first(log.resource_count));
 }
 
+/// What a source has besides: open files, connections, pages of a journal.
+size_t OwnBytes(const Config& config, const LogConfig& log) {
+  switch (log.type) {
+    case LogType::kFile: return PlacesOf(config) * sizeof(FollowedFile);
+    case LogType::kSyslog: return SyslogSource::BytesNeeded(log);
+    case LogType::kJournald:
+#if LIMPET_JOURNALD
+      return JournalSource::BytesNeeded(log);
+#endif
+    case LogType::kKmsg: break;
+  }
+  return 0;
+}
+
+/// A record in the making: parsed, repaired, unwrapped.
+size_t ScratchBytes(const Config& config) { return 4 * MaxLine(config); }
+
 }  // namespace
 
 size_t LogSources::BufferBytes(const Config& config) {
-  return config.log_count == 0 ? 0 : std::max(kBufferMin, 2 * MaxLine(config));
+  size_t bytes = config.log_count == 0 ? 0 : std::max(kBufferMin, 2 * MaxLine(config));
+  for (const LogConfig& log : Logs(config)) {
+    if (log.type == LogType::kSyslog) bytes = std::max(bytes, SyslogSource::ScratchBytes(log));
+  }
+  return bytes;
 }
 
 size_t LogSources::BytesNeeded(const Config& config) {
   if (config.log_count == 0) return 0;
   size_t bytes = RoundUp(sizeof(LogSources)) + RoundUp(TrackTable::BytesNeeded(TrackCount(config), config.queue.batch_items));
-  bytes += RoundUp(4 * MaxLine(config));
+  bytes += RoundUp(ScratchBytes(config));
   for (const LogConfig& log : Logs(config)) {
     bytes += RoundUp(RecordPipeline::AttributeBytes(log)) + RoundUp(ResourceBytes(config, log));
-    bytes += RoundUp(sizeof(Follower));
-    if (log.type == LogType::kFile) bytes += RoundUp(PlacesOf(config) * sizeof(FollowedFile));
+    bytes += RoundUp(sizeof(Follower)) + RoundUp(OwnBytes(config, log));
   }
   return bytes + kAlignment;
 }
 
+std::span<std::byte> LogSources::Take(size_t bytes) {
+  LIMPET_CHECK(RoundUp(bytes) <= memory_.size());
+  const std::span<std::byte> piece = memory_.first(bytes);
+  memory_ = memory_.subspan(RoundUp(bytes));
+  return piece;
+}
+
 LogSources::LogSources(const Config& config, std::span<std::byte> memory, std::span<char> buffer,
-                       const LogPorts& ports, std::string_view instance)
-    : config_(config), ports_(ports), instance_(instance), buffer_(buffer), memory_(memory) {
-  const auto take = [this](size_t bytes) {
-    const std::span<std::byte> piece = memory_.first(bytes);
-    memory_ = memory_.subspan(RoundUp(bytes));
-    return piece;
-  };
+                       const LogPorts& ports, const LogIdentity& identity)
+    : config_(config), ports_(ports), identity_(identity), buffer_(buffer), memory_(memory) {
   const size_t tracks = TrackCount(config);
-  tracks_.emplace(take(TrackTable::BytesNeeded(tracks, config.queue.batch_items)), tracks, config.queue.batch_items,
+  tracks_.emplace(Take(TrackTable::BytesNeeded(tracks, config.queue.batch_items)), tracks, config.queue.batch_items,
                   ports.log);
-  // One record at a time goes through these, whosever it is.
+  scratch_ = Take(ScratchBytes(config));
   const size_t line = MaxLine(config);
-  char* const scratch = reinterpret_cast<char*>(take(4 * line).data());
-  const std::span<uint8_t> parsed{reinterpret_cast<uint8_t*>(scratch), 2 * line};
-  const std::span<char> body{scratch + 2 * line, line}, unwrapped{scratch + 3 * line, line};
+  char* const text = reinterpret_cast<char*>(scratch_.data());
+  const std::span<uint8_t> parsed{reinterpret_cast<uint8_t*>(text), 2 * line};
+  const std::span<char> body{text + 2 * line, line}, unwrapped{text + 3 * line, line};
   for (const LogConfig& log : Logs(config)) {
     const size_t n = count_++;
-    const std::span<std::byte> own = take(RecordPipeline::AttributeBytes(log));
+    const std::span<std::byte> own = Take(RecordPipeline::AttributeBytes(log));
     const std::span<uint8_t> attributes{reinterpret_cast<uint8_t*>(own.data()), own.size()};
-    const std::span<std::byte> resource = take(ResourceBytes(config, log));
+    const std::span<std::byte> resource = Take(ResourceBytes(config, log));
     resources_[n] = {reinterpret_cast<uint8_t*>(resource.data()), resource.size()};
-    followers_[n] = new (take(sizeof(Follower)).data())
+    followers_[n] = new (Take(sizeof(Follower)).data())
         Follower{.pipeline = RecordPipeline(log, config.agent.record_uid, {attributes, body}),
                  .splitter = RecordSplitter(log, nullptr, unwrapped),
                  .parser = LineParser({.format = log.format,
@@ -99,8 +121,7 @@ LogSources::LogSources(const Config& config, std::span<std::byte> memory, std::s
                                        .level_key = log.level_key,
                                        .message_key = log.message_key,
                                        .time_format = log.time_format},
-                                      parsed),
-                 .source = {}};
+                                      parsed)};
   }
 }
 
@@ -118,29 +139,62 @@ Status LogSources::Start(std::span<const ResourceAttribute> host) {
     for (const KeyValue& pair : pairs) {
       if (count < attributes.size()) attributes[count++] = {pair.key, pair.value};
     }
+    failed_ = log.name;
     const auto encoded = EncodeResource(std::span(attributes).first(count), resources_[n]);
     if (!encoded.ok()) return encoded.status();
-    if (log.type != LogType::kFile) continue;
-    const size_t places = PlacesOf(config_);
-    FollowedFile* const first = reinterpret_cast<FollowedFile*>(memory_.data());
-    for (size_t i = 0; i < places; ++i) new (first + i) FollowedFile;
-    memory_ = memory_.subspan(RoundUp(places * sizeof(FollowedFile)));
-    Follower& follower = *followers_[n];
-    sources_[n] = &follower.source.emplace(log, FileSourceParts{.files = ports_.files,
-                                                                .watch = ports_.watch,
-                                                                .tracks = *tracks_,
-                                                                .pipeline = follower.pipeline,
-                                                                .splitter = follower.splitter,
-                                                                .parser = follower.parser,
-                                                                .log = ports_.log,
-                                                                .buffer = buffer_,
-                                                                .places = {first, places},
-                                                                .resource = encoded.value(),
-                                                                .instance = instance_});
+    LIMPET_TRY(StartSource(n, encoded.value()));
   }
+  failed_ = {};
   if (ports_.watch == nullptr) return {};
   listening_ = true;
   return ports_.poller->Watch(ports_.watch->handle(), kReadable, *this);
+}
+
+Status LogSources::StartSource(size_t n, std::span<const uint8_t> resource) {
+  const LogConfig& log = config_.logs[n];
+  Follower& follower = *followers_[n];
+  const std::span<std::byte> own = Take(OwnBytes(config_, log));
+  switch (log.type) {
+    case LogType::kFile: {
+      FollowedFile* const first = reinterpret_cast<FollowedFile*>(own.data());
+      const size_t places = PlacesOf(config_);
+      for (size_t i = 0; i < places; ++i) new (first + i) FollowedFile;
+      sources_[n] = &follower.files.emplace(log, FileSourceParts{.files = ports_.files,
+                                                                 .watch = ports_.watch,
+                                                                 .tracks = *tracks_,
+                                                                 .pipeline = follower.pipeline,
+                                                                 .splitter = follower.splitter,
+                                                                 .parser = follower.parser,
+                                                                 .log = ports_.log,
+                                                                 .buffer = buffer_,
+                                                                 .places = {first, places},
+                                                                 .resource = resource,
+                                                                 .instance = identity_.instance});
+      return {};
+    }
+    case LogType::kSyslog: {
+      if (ports_.sockets == nullptr) return {Code::kUnsupported, 0, "no sockets"};
+      SyslogSource& source = follower.syslog.emplace(
+          log,
+          SyslogSource::Options{.start = identity_.start, .started = identity_.started, .resource = resource}, own,
+          std::as_writable_bytes(buffer_), follower.pipeline, *ports_.poller, *ports_.sockets, ports_.log);
+      sources_[n] = &source;
+      return source.Start();
+    }
+    case LogType::kJournald:
+#if LIMPET_JOURNALD
+      sources_[n] = &follower.journal.emplace(log, resource, ports_.files, ports_.log, *tracks_, follower.pipeline, own);
+      return {};
+#endif
+    case LogType::kKmsg: break;
+  }
+  return {Code::kUnsupported, 0, "type is not available in this build"};
+}
+
+void LogSources::Finish(const Stamp& now, LogEncoder& logs) {
+  for (size_t n = 0; n < count_; ++n) {
+    if (followers_[n]->syslog) followers_[n]->syslog->Finish(now, logs);
+  }
 }
 
 /// Not at once: who writes line by line would wake us for each.
@@ -152,7 +206,7 @@ void LogSources::OnReady(int handle, uint8_t) {
 void LogSources::HearChanges() {
   for (int watch; (watch = ports_.watch->Next()) != FileWatch::kNone;) {
     for (size_t n = 0; n < count_; ++n) {
-      if (followers_[n]->source) followers_[n]->source->OnChange(watch);
+      if (followers_[n]->files) followers_[n]->files->OnChange(watch);
     }
   }
   hear_ = kNever;

@@ -14,15 +14,26 @@
 #include "limpet/files.h"
 #include "limpet/log.h"
 #include "limpet/poller.h"
+#include "limpet/sockets.h"
 #include "logs/file_source.h"
+#include "logs/journal_source.h"
+#include "logs/syslog_source.h"
 #include "logs/track_table.h"
 
 namespace limpet {
 
+/// What uids are made of.
+struct LogIdentity {
+  std::string_view instance;
+  uint64_t start = 0;  ///< 64 random bits of this process start,
+  UnixTime started;    ///< and when that was.
+};
+
 struct LogPorts {
   Files& files;
   FileWatch* watch = nullptr;  ///< nullptr: files are asked.
-  Poller* poller = nullptr;    ///< Where there is a watch.
+  Poller* poller = nullptr;    ///< Where there is a watch, or a source that listens,
+  Sockets* sockets = nullptr;  ///< at these.
   Log& log;
 };
 
@@ -35,13 +46,17 @@ class LogSources final : public Source, private PollHandler {
 
   /// memory: BytesNeeded, aligned to 64. buffer: BufferBytes at least.
   LogSources(const Config& config, std::span<std::byte> memory, std::span<char> buffer, const LogPorts& ports,
-             std::string_view instance);
+             const LogIdentity& identity);
   LogSources(const LogSources&) = delete;
   LogSources& operator=(const LogSources&) = delete;
 
   /// Before the first turn. host: the attributes of what this host sends.
   /// kFull: with those of a source they are too many; kIo, kFull of the poller.
   Status Start(std::span<const ResourceAttribute> host);
+  /// Of a source that could not be started: its name.
+  std::string_view failed() const { return failed_; }
+  /// At a stop: takes what has come already where it cannot be read again.
+  void Finish(const Stamp& now, LogEncoder& logs);
 
   TrackTable& tracks() { return *tracks_; }
   MonoTime OnTime(const Stamp& now, LogEncoder& logs) override;
@@ -54,21 +69,29 @@ class LogSources final : public Source, private PollHandler {
     RecordPipeline pipeline;
     RecordSplitter splitter;
     LineParser parser;
-    std::optional<FileSource> source;
+    std::optional<FileSource> files;
+    std::optional<SyslogSource> syslog;
+#if LIMPET_JOURNALD
+    std::optional<JournalSource> journal;
+#endif
   };
 
   void OnReady(int handle, uint8_t ready) override;
   void HearChanges();
+  std::span<std::byte> Take(size_t bytes);
+  Status StartSource(size_t n, std::span<const uint8_t> resource);
 
   const Config& config_;
   const LogPorts ports_;
-  const std::string_view instance_;
+  const LogIdentity identity_;
   const std::span<char> buffer_;
   std::optional<TrackTable> tracks_;
   std::span<std::byte> memory_;  // What is left of it.
   std::array<Follower*, kLogSourcesMax> followers_{};
   std::array<Source*, kLogSourcesMax> sources_{};
   std::array<std::span<uint8_t>, kLogSourcesMax> resources_;
+  std::string_view failed_;
+  std::span<std::byte> scratch_;  // Of one record, whosever it is.
   size_t count_ = 0, turn_ = 0;
   bool released_ = false;
   bool listening_ = false;

@@ -48,8 +48,12 @@ namespace {
 
 /// Connections, listeners and signals, the workers and netlink, and curl with c-ares for each destination.
 size_t PollSlots(const Config& config) {
+  size_t syslog = 0;
+  for (const LogConfig& log : std::span(config.logs).first(config.log_count)) {
+    syslog += log.type == LogType::kSyslog ? SyslogSource::kHandles : 0;
+  }
   const size_t received = config.receive.present ? config.receive.max_connections + 1 : 0;
-  return kHealthConnections + 8 + 4 + 4 * kDestinationsMax + received;
+  return kHealthConnections + 9 + 4 + 4 * kDestinationsMax + received + syslog;
 }
 
 constexpr size_t kStatvfsStackBytes = 6 * kKiB;  // It takes some 1.5.
@@ -372,11 +376,11 @@ int Runtime::StartLogs(Carver& carver) {
   std::span<std::byte> memory = carver.Take(plan_.of(Holder::kLogs).bytes);
   constexpr size_t kOwn = (sizeof(LogSources) + 63) / 64 * 64;
   logs_ = new (memory.data()) LogSources(config_, memory.subspan(kOwn), scratch_,
-                                         {files_, opened.ok() ? &file_watch_ : nullptr, &poller_, log_},
-                                         identity_.instance);
+                                         {files_, opened.ok() ? &file_watch_ : nullptr, &poller_, &sockets_, log_},
+                                         {identity_.instance, identity_.start, clock_.Wall()});
   if (const Status started = logs_->Start(resource_.attributes()); !started.ok()) {
-    Fail(log_, "cannot start", "the log sources", started);
-    return kExitConfig;
+    Fail(log_, "cannot start a log source", logs_->failed(), started);
+    return started.code == Code::kFull || started.code == Code::kUnsupported ? kExitConfig : kExitUnavailable;
   }
   return kExitOk;
 }

@@ -133,7 +133,8 @@ struct AgentWorld : private PoolReporter {
       read_buffer.resize(std::max(read_buffer.size(), LogSources::BufferBytes(config)));
       logs_memory.assign(LogSources::BytesNeeded(config) / sizeof(std::max_align_t) + 8, {});
       logs.emplace(config, std::as_writable_bytes(std::span(logs_memory)), read_buffer,
-                   LogPorts{.files = *agent_files, .log = log}, instance);
+                   LogPorts{.files = *agent_files, .log = log},
+                   LogIdentity{.instance = instance, .start = identity.start, .started = clock.Wall()});
       ASSERT_TRUE(logs->Start(std::span(&attribute, 1)).ok());
     }
     if (config.receive.present) {
