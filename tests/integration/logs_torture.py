@@ -165,6 +165,7 @@ class Torture:
         if not os.access(LOGROTATE, os.X_OK):
             pytest.skip(f"NOT TORTURED: there is no {LOGROTATE} (tools/setup test)")
         self.program, self.network, self.seed, self.seconds = program, network, seed, seconds
+        self.folder = folder
         self.random = random.Random(seed)
         self.settle, self.events = settle, events
         self.lossy = lossy                   # A line that was passed over is not waited for.
@@ -309,8 +310,10 @@ class Torture:
                  f"{faults['foreign']} foreign, {faults['out of order in a generation']} out of order in a "
                  f"generation, {faults['out of order in a family']} in a family",
                  f"rotations: {self.done['rotations']}"]
+        events = (self.folder / "rotate/events").read_text().splitlines()
         for family, ranges in lost.items():
             lines.append(f"lost of {family}: " + ", ".join(f"{a} to {b}" for a, b in ranges[:SAMPLES]))
+            lines += [event for event in events if f" {family}:" in event]
         for kind, samples in self.account.samples.items():
             lines.append(f"{kind}, {faults[kind]} times: " + "; ".join(samples))
         return "\n".join([*lines, *self.history])

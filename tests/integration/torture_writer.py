@@ -153,6 +153,12 @@ class Family:
 
     def count(self, name):
         self.rotations[name] = self.rotations.get(name, 0) + 1
+        self.note(name)
+
+    def note(self, what):
+        with open(self.writer.work / "events", "a", encoding="ascii") as events:
+            events.write(f"{time.monotonic() - self.writer.started:6.1f} {self.name}: {what} after line {self.number} "
+                         f"of generation {self.generation}\n")
 
     def ask(self, what, upto, then, otherwise, patience):
         """Goes on with `then` once it is granted; asks again until patience is out."""
@@ -209,6 +215,7 @@ class Plain(Family):
             self.finish_line()
             if time.monotonic() >= late:
                 self.reopen()
+                self.note("reopened")
                 return
             self.write()
             self.finish_line()
@@ -262,7 +269,9 @@ class Plain(Family):
                 self.shift()
                 os.rename(self.path, self.rotated(1))
                 self.reopen()
+                self.note("renamed")
             os.unlink(other)
+            self.note("second name removed")
         go_on()
 
 
@@ -363,6 +372,7 @@ class Writer:
         self.folder = pathlib.Path(options.folder)
         self.work = pathlib.Path(options.work)
         self.pool = texts()
+        self.started = time.monotonic()
         self.families = [
             Plain(self, "one"), Plain(self, "two"), Symlink(self, "sym"),
             Logrotate(self, "create", "logrotate create", "create", late=True),
