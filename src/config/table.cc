@@ -179,7 +179,7 @@ constexpr Row kRows[] = {
          AT(host.exclude_filesystems),
          "types of filesystems left out (globs)"),
 
-    Choice("log.*", "type", "file", "file journald syslog -kmsg", OF(type),
+    Choice("log.*", "type", "file", "file journald syslog kmsg", OF(type),
            "file journald syslog kmsg"),
     For(kFile, List("log.*", "path", "", OF(path), "file: globs, found again every `discover`")),
     For(kFile, List("log.*", "exclude", "*.gz", OF(exclude), "file: globs of paths left out")),

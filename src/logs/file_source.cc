@@ -14,7 +14,7 @@ constexpr size_t kHeadMax = 1024;       // Of the head, that it is known by.
 constexpr size_t kCopyHeadMin = 256;    // As much has to be equal for a copy.
 constexpr Duration kAskFirst = Milliseconds(250), kAskMost = Seconds(2);
 constexpr Duration kLinger = Seconds(30);       // Without growth, at its end: a file that is gone is let go.
-constexpr Duration kLookAgain = Milliseconds(250);
+constexpr Duration kLookAgain = Milliseconds(20);   // While names come and go.
 constexpr Duration kNoRoom = Milliseconds(100);
 constexpr size_t kShare = 64 * kKiB;            // Of one file in a turn, and
 constexpr size_t kTurnShare = 4 * kShare;       // of all of them.

@@ -186,7 +186,19 @@ Status LogSources::StartSource(size_t n, std::span<const uint8_t> resource) {
       sources_[n] = &follower.journal.emplace(log, resource, ports_.files, ports_.log, *tracks_, follower.pipeline, own);
       return {};
 #endif
-    case LogType::kKmsg: break;
+    case LogType::kKmsg: {
+      if (ports_.poller == nullptr) return {Code::kUnsupported, 0, "no poller"};
+      KmsgSource& source = follower.kmsg.emplace(log, KmsgSource::Parts{.files = ports_.files,
+                                                                        .poller = *ports_.poller,
+                                                                        .tracks = *tracks_,
+                                                                        .pipeline = follower.pipeline,
+                                                                        .log = ports_.log,
+                                                                        .scratch = std::as_writable_bytes(buffer_),
+                                                                        .resource = resource,
+                                                                        .boot = identity_.boot});
+      sources_[n] = &source;
+      return source.Start();
+    }
   }
   return {Code::kUnsupported, 0, "type is not available in this build"};
 }
@@ -194,6 +206,7 @@ Status LogSources::StartSource(size_t n, std::span<const uint8_t> resource) {
 void LogSources::Finish(const Stamp& now, LogEncoder& logs) {
   for (size_t n = 0; n < count_; ++n) {
     if (followers_[n]->syslog) followers_[n]->syslog->Finish(now, logs);
+    if (followers_[n]->kmsg) followers_[n]->kmsg->Close();
   }
 }
 

@@ -17,6 +17,7 @@
 #include "limpet/sockets.h"
 #include "logs/file_source.h"
 #include "logs/journal_source.h"
+#include "logs/kmsg_source.h"
 #include "logs/syslog_source.h"
 #include "logs/track_table.h"
 
@@ -27,6 +28,7 @@ struct LogIdentity {
   std::string_view instance;
   uint64_t start = 0;  ///< 64 random bits of this process start,
   UnixTime started;    ///< and when that was.
+  BootId boot;
 };
 
 struct LogPorts {
@@ -71,6 +73,7 @@ class LogSources final : public Source, private PollHandler {
     LineParser parser;
     std::optional<FileSource> files;
     std::optional<SyslogSource> syslog;
+    std::optional<KmsgSource> kmsg;
 #if LIMPET_JOURNALD
     std::optional<JournalSource> journal;
 #endif

@@ -50,7 +50,7 @@ namespace {
 size_t PollSlots(const Config& config) {
   size_t syslog = 0;
   for (const LogConfig& log : std::span(config.logs).first(config.log_count)) {
-    syslog += log.type == LogType::kSyslog ? SyslogSource::kHandles : 0;
+    syslog += log.type == LogType::kSyslog ? SyslogSource::kHandles : log.type == LogType::kKmsg ? 1 : 0;
   }
   const size_t received = config.receive.present ? config.receive.max_connections + 1 : 0;
   return kHealthConnections + 9 + 4 + 4 * kDestinationsMax + received + syslog;
@@ -377,7 +377,7 @@ int Runtime::StartLogs(Carver& carver) {
   constexpr size_t kOwn = (sizeof(LogSources) + 63) / 64 * 64;
   logs_ = new (memory.data()) LogSources(config_, memory.subspan(kOwn), scratch_,
                                          {files_, opened.ok() ? &file_watch_ : nullptr, &poller_, &sockets_, log_},
-                                         {identity_.instance, identity_.start, clock_.Wall()});
+                                         {identity_.instance, identity_.start, clock_.Wall(), identity_.boot});
   if (const Status started = logs_->Start(resource_.attributes()); !started.ok()) {
     Fail(log_, "cannot start a log source", logs_->failed(), started);
     return started.code == Code::kFull || started.code == Code::kUnsupported ? kExitConfig : kExitUnavailable;
