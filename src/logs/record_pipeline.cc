@@ -117,7 +117,7 @@ RecordPipeline::Outcome RecordPipeline::Write(const ReadRecord& record, const St
     end = uid_end_;
     WriteUlid(uid, reinterpret_cast<char*>(attributes_.data()) + end - kUlidBytes);
   }
-  const bool any = marked[kTruncated] | marked[kInvalidUtf8] | marked[kUndecoded];
+  const bool any = marked[kTruncated] || marked[kInvalidUtf8] || marked[kUndecoded];
   for (size_t i = 0; any && i < kMarkCount; ++i) {
     if (marked[i]) end += Encode({kMarkKeys[i], true}, attributes_.subspan(end));
   }
