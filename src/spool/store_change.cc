@@ -163,7 +163,7 @@ Status SpoolStore::MoveTracks(const SpoolAdd& add) {
 Status SpoolStore::ReadTracks(SpoolJob& job) {
   job.tracks_read_count = 0;
   Statement statement;
-  LIMPET_TRY(statement.Prepare(db_, "SELECT id,position,identity FROM track WHERE id>?1 ORDER BY id LIMIT ?2"));
+  LIMPET_TRY(statement.Prepare(db_, "SELECT id,position,identity FROM track WHERE id>?1 AND length(identity)<=64 ORDER BY id LIMIT ?2"));
   statement.Bind(1, static_cast<int64_t>(job.tracks_after));
   statement.Bind(2, static_cast<int64_t>(job.tracks_read.size()));
   while (job.tracks_read_count < job.tracks_read.size()) {

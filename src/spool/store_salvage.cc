@@ -161,7 +161,7 @@ Status SpoolStore::SalvageSmall(Database& from) {
       LIMPET_TRY(target.Run());
     }
   };
-  LIMPET_TRY(copy("SELECT id,position,identity FROM track",
+  LIMPET_TRY(copy("SELECT id,position,identity FROM track WHERE length(identity)<=64",
                   "INSERT OR REPLACE INTO track(id,position,identity) VALUES(?1,?2,?3)",
                   [](const Statement& source, Statement& target) {
                     target.Bind(1, source.Number(0));
