@@ -49,8 +49,8 @@ class JournalReader {
   JournalReader(const JournalReader&) = delete;
   JournalReader& operator=(const JournalReader&) = delete;
 
-  /// Before the first Poll: what was read before. With one call at least it is not the very first start:
-  /// what has no position is then read from its beginning.
+  /// Before the first Poll: what was read before. With one call at least it is not the very first start: what
+  /// has no position is then read from its beginning. An id of zeros: nothing had been read.
   void Resume(const JournalId& seqnum_id, uint64_t seqnum);
 
   /// Looks for files when it is time, and for what has been written. True: there may be something to read.

@@ -5,7 +5,7 @@ usage: log_load.py [--lines 1000000] [--runs 1] [NAME...]
 
 Each candidate reads the same file of lines of 200 bytes from its beginning, one after the other, and delivers
 to the same endpoint, which answers at once; what it got is decoded after the run. CPU is that of the
-candidate's process, user and system, from its start until nothing has arrived for 2 seconds. Every line has a
+candidate's process, user and system, from its start until nothing has arrived for 12 seconds. Every line has a
 number, so the endpoint can say whether all arrived, once, and in order. The floor is what deflate alone takes
 for the bytes that limpet has sent, in the batches in which it sent them (log_floor). Prints a table in Markdown.
 
@@ -27,7 +27,7 @@ import time
 
 from otlp_load import CACHE, LIMPET, Destination, Logs, cpu_seconds, peer, say
 
-QUIET_S = 2.0
+QUIET_S = 12.0                     # More than the pause between two looks for files.
 TIME_OUT_S = 120.0
 FLOOR = LIMPET.parent / "tests/log_floor"
 
@@ -165,14 +165,14 @@ def main():
     print("| program | CPU | lines per CPU second | of what deflate alone allows | peak RSS | missing | repeated | "
           "out of order | requests | bytes a line |\n|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|")
     for name, row in rows.items():
-        share = f"{100 * row['floor'] / row['cpu']:.0f} %" if row["floor"] else ""
-        print(f"| {name} | {row['cpu']:.2f} s | {options.lines / row['cpu']:,.0f} | {share} | {row['rss']:.1f} MiB "
+        share = f"{100 * row['floor'] / row['cpu']:.0f} %" if row["floor"] and row["cpu"] else ""
+        print(f"| {name} | {row['cpu']:.2f} s | {options.lines / max(row['cpu'], 0.01):,.0f} | {share} | {row['rss']:.1f} MiB "
               f"| {row['missing']} | {row['repeated']} | {row['misplaced']} | {row['requests']} "
               f"| {row['bytes'] / options.lines:.1f} |")
     peers = [row["cpu"] for name, row in rows.items() if name.startswith("Collector")]
     for name, least in ((NO_UIDS, 2.5), (UIDS, 2.0)):
         if name in rows and peers:
-            print(f"\n{name}: {min(peers) / rows[name]['cpu']:.2f} times the lines per CPU second of the best "
+            print(f"\n{name}: {min(peers) / max(rows[name]['cpu'], 0.01):.2f} times the lines per CPU second of the best "
                   f"Collector (at least {least} wanted)")
     wrong = [name for name, row in rows.items() if name.startswith("limpet")
              and (row["missing"] or row["repeated"] or row["misplaced"] or row["other"])]

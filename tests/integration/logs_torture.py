@@ -25,6 +25,7 @@ from torture_writer import LOGROTATE, line_text, texts
 WRITER = SOURCE / "tests/integration/torture_writer.py"
 LINE = re.compile(r"([a-z]+) (\d{7}) (\d{4}) ")
 POOL = texts()
+FOUND_AFTER = 1.5              # Seconds in which a reader at work finds a file.
 SAMPLES = 5                    # Of each kind of fault, shown.
 
 
@@ -171,7 +172,7 @@ class Torture:
         self.lossy = lossy                   # A line that was passed over is not waited for.
         self.account = Account(has_uids=has_uids)
         self.fragile = {}                    # Family -> its lines up to this may not be readable again.
-        self.running = False
+        self.lives = []                      # [from, to] of each.
         self.quiet = True                    # No event is going on or about to.
         self.done = None
         self.history = []
@@ -199,8 +200,18 @@ class Torture:
             ok = self.allowed(message)
             self.writer.stdin.write(json.dumps({"ok": ok}) + "\n")
 
+    @property
+    def running(self):
+        return bool(self.lives) and self.lives[-1][1] is None
+
+    def found(self, age):
+        now = time.monotonic()
+        return any(min(end or now, now) - max(begin, now - age) >= FOUND_AFTER for begin, end in self.lives)
+
     def allowed(self, message):
         family, upto = message["family"], message["upto"]
+        if message["ask"] == "found":
+            return self.found(message["age"])
         upto_now = (self.account.newest_of if self.lossy else self.account.upto)[family]
         if message["ask"] == "gone":
             return upto_now >= upto
@@ -229,7 +240,7 @@ class Torture:
 
     def start(self):
         self.program.start()
-        self.running = True
+        self.lives.append([time.monotonic(), None])
 
     def end(self, how):
         # Nobody could read again what is in files that are gone.
@@ -244,7 +255,7 @@ class Torture:
             self.program.kill()
         else:
             self.program.stop(20.0)
-        self.running = False
+        self.lives[-1][1] = time.monotonic()
         self.spend(self.random.choice((0.0, 0.5, 2.0)))
         self.start()
         self.note("started")

@@ -6,10 +6,12 @@ has read yet, and that nobody could read again (copytruncate, removing, compress
 
     -> {"ask": "gone", "family": "del", "upto": 5210}      have all lines up to this one arrived?
     -> {"ask": "fragile", "family": "gz", "upto": 5210}    is a reader at work that has the file open?
+    -> {"ask": "found", "family": "one", "age": 2.5}       had a reader the time to find a file of this age?
     <- {"ok": true}                                        else the rotation waits, or takes place otherwise
 
 What was asked `fragile` and granted may be unread: until those lines have arrived nobody may kill the
-reader. For copytruncate the writer pauses: what comes between the copy and the truncation is lost by
+reader. A file that lost its name before anybody looked could not be found: then it keeps it a while
+longer. For copytruncate the writer pauses: what comes between the copy and the truncation is lost by
 nature. The last line printed is {"done": {"family": number of its last line, ...}, "rotations": {...}}.
 A seed repeats the script; when it meets what depends on the machine.
 
@@ -132,13 +134,13 @@ class Family:
         self.write()
         if self.rest:
             # Mostly the rest comes soon; at times the file is rotated before it has come.
-            if self.random.random() < 0.2 and self.can_split:
+            if self.random.random() < 0.2 and self.can_split and self.found():
                 self.rename_late()
                 return
             self.wait(self.random.choice((0.03, 0.2, 0.7)))
         elif self.random.random() < 0.002:
             self.wait(self.random.uniform(0.3, 1.5))  # A pause of the application.
-        elif now >= self.next_rotation:
+        elif now >= self.next_rotation and self.found():
             self.rotate()
 
     can_split = False
@@ -150,6 +152,9 @@ class Family:
         method = self.deck.pop()
         self.next_rotation = time.monotonic() + self.random.uniform(3.0, 6.0)
         getattr(self, method)()
+
+    def found(self):
+        return self.writer.ask("found", self.name, 0, time.monotonic() - self.opened)
 
     def count(self, name):
         self.rotations[name] = self.rotations.get(name, 0) + 1
@@ -386,10 +391,10 @@ class Writer:
         ]
         self.rate = options.rate / len(self.families)
 
-    def ask(self, what, family, upto):
+    def ask(self, what, family, upto, age=0.0):
         if self.options.alone:
             return True
-        print(json.dumps({"ask": what, "family": family, "upto": upto}), flush=True)
+        print(json.dumps({"ask": what, "family": family, "upto": upto, "age": age}), flush=True)
         return json.loads(sys.stdin.readline())["ok"]
 
     def run(self):
