@@ -919,6 +919,48 @@ TEST(SpoolStoreDamage, ADamagedBatchIsNotBuried) {
   EXPECT_EQ(rig.Drain(), 1u);
 }
 
+/// Every sector of the file at rest, damaged in several ways: whatever comes out is right, and the
+/// rest is counted.
+TEST(SpoolStoreDamage, AnySector) {
+  SimFlash made;
+  const LoopSide before = MakeSpool(made);
+  const std::string sound = made.files["spool.db"];
+  int set_aside = 0, runs = 0;
+  uint64_t kept = 0;
+  for (size_t at = 0; at < sound.size(); at += 512) {
+    for (const int pattern : {0, 1, 2, 3}) {
+      if (kSlow && static_cast<int>(at / 512 % 4) != pattern) continue;
+      SCOPED_TRACE("sector " + std::to_string(at / 512) + " pattern " + std::to_string(pattern));
+      SimFlash flash;
+      flash.files = made.files;
+      std::string& file = flash.files["spool.db"];
+      std::mt19937_64 random(at + pattern);
+      for (size_t i = at; i < at + 512; ++i) {
+        if (pattern == 0) file[i] = '\0';
+        if (pattern == 1) file[i] = '\xff';
+        if (pattern == 2) file[i] = static_cast<char>(random());
+        if (pattern == 3 && i % 128 == 5) file[i] ^= 0x10;
+      }
+      SpoolRig rig(flash);
+      SpoolOpened opened;
+      ASSERT_TRUE(rig.store->Open(opened).ok());
+      rig.loop = before;
+      rig.loop.doubtful = true;
+      const std::string aside = opened.salvaged ? flash.files["spool.db.damaged-1"] : "";
+      const uint64_t items = TakeAll(rig);
+      // Once is enough.
+      if (opened.salvaged) { EXPECT_TRUE(flash.files["spool.db.damaged-1"] == aside); }
+      if (!opened.fresh || !opened.salvaged) { EXPECT_LE(items, Held(before)); }
+      kept += items;
+      ++runs;
+      set_aside += flash.files.contains("spool.db.damaged-1") ? 1 : 0;
+      if (HasFailure()) return;
+    }
+  }
+  std::printf("%d damaged files: %d set aside, %.1f %% of the items kept\n", runs, set_aside,
+              100.0 * static_cast<double>(kept) / static_cast<double>(Held(before)) / runs);
+}
+
 TEST(SpoolStoreDamage, ATruncatedFileGivesWhatIsLeft) {
   SimFlash made;
   const LoopSide before = MakeSpool(made);
@@ -1233,49 +1275,6 @@ TEST(SpoolStoreWear, TheHeapSuffices) {
   std::printf("SQLite's heap: %llu KiB at most, of %zu\n",
               static_cast<unsigned long long>(peak / kKiB), SpoolMemory::HeapBytes(64 * kKiB) / kKiB);
   EXPECT_LE(peak, SpoolMemory::HeapBytes(64 * kKiB));
-}
-
-/// Behind TheHeapSuffices: garbage may claim to be as long as the file, and SQLite asks its heap for that.
-/// Every sector of the file at rest, damaged in several ways: whatever comes out is right, and the
-/// rest is counted.
-TEST(SpoolStoreGarbage, AnySector) {
-  SimFlash made;
-  const LoopSide before = MakeSpool(made);
-  const std::string sound = made.files["spool.db"];
-  int set_aside = 0, runs = 0;
-  uint64_t kept = 0;
-  for (size_t at = 0; at < sound.size(); at += 512) {
-    for (const int pattern : {0, 1, 2, 3}) {
-      if (kSlow && static_cast<int>(at / 512 % 4) != pattern) continue;
-      SCOPED_TRACE("sector " + std::to_string(at / 512) + " pattern " + std::to_string(pattern));
-      SimFlash flash;
-      flash.files = made.files;
-      std::string& file = flash.files["spool.db"];
-      std::mt19937_64 random(at + pattern);
-      for (size_t i = at; i < at + 512; ++i) {
-        if (pattern == 0) file[i] = '\0';
-        if (pattern == 1) file[i] = '\xff';
-        if (pattern == 2) file[i] = static_cast<char>(random());
-        if (pattern == 3 && i % 128 == 5) file[i] ^= 0x10;
-      }
-      SpoolRig rig(flash);
-      SpoolOpened opened;
-      ASSERT_TRUE(rig.store->Open(opened).ok());
-      rig.loop = before;
-      rig.loop.doubtful = true;
-      const std::string aside = opened.salvaged ? flash.files["spool.db.damaged-1"] : "";
-      const uint64_t items = TakeAll(rig);
-      // Once is enough.
-      if (opened.salvaged) { EXPECT_TRUE(flash.files["spool.db.damaged-1"] == aside); }
-      if (!opened.fresh || !opened.salvaged) { EXPECT_LE(items, Held(before)); }
-      kept += items;
-      ++runs;
-      set_aside += flash.files.contains("spool.db.damaged-1") ? 1 : 0;
-      if (HasFailure()) return;
-    }
-  }
-  std::printf("%d damaged files: %d set aside, %.1f %% of the items kept\n", runs, set_aside,
-              100.0 * static_cast<double>(kept) / static_cast<double>(Held(before)) / runs);
 }
 
 }  // namespace

@@ -503,7 +503,8 @@ bool FileSource::Read(FollowedFile& f, const Stamp& now, LogEncoder& logs) {
   }
   logs.Finish();
   if (at > 0) f.scanned = 0;
-  f.unfinished = at < text.size() && found == RecordSplitter::Found::kNeedMore;
+  // What the buffer has cut off is no end: there is more to read.
+  f.unfinished = found == RecordSplitter::Found::kNeedMore && at < text.size() && begin + text.size() >= f.size;
   if (found == RecordSplitter::Found::kLongLine) return LongLine(f, begin + at, text.size() - at);
   if (end && at == text.size() && begin + at >= f.size) {
     LetGo(f, true);

@@ -10,7 +10,7 @@
 namespace limpet {
 
 int CheckCommand(const Args& args) {
-  static Config config;
+  Config& config = TheConfiguration();
   if (const int code = LoadConfiguration(args, config); code != kExitOk) return code;
   MemoryPlan plan;
   if (const int code = PlanConfiguration(config, plan); code != kExitOk) return code;

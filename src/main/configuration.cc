@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdlib>
 #include <cstring>
+#include <optional>
 
 #include "cli/exit_code.h"
 #include "config/load.h"
@@ -52,6 +53,13 @@ int ExitCodeFor(const Status& status) {
 }
 
 }  // namespace
+
+/// Made when it is asked for: as a variable its defaults would stand in the binary.
+Config& TheConfiguration() {
+  static std::optional<Config> config;
+  if (!config) config.emplace();
+  return *config;
+}
 
 int LoadConfiguration(const Args& args, Config& config) {
   std::array<std::string_view, std::tuple_size_v<decltype(args.sets)> + 1> sets;

@@ -10,6 +10,9 @@ namespace limpet {
 
 inline constexpr size_t kConfigArenaBytes = 32 * kKiB;
 
+/// The configuration of the process, which LoadConfiguration fills in.
+Config& TheConfiguration();
+
 /// Fills in the configuration; its texts live as long as the process. On a mistake every error has
 /// been printed, and the result is an exit code other than kExitOk.
 int LoadConfiguration(const Args& args, Config& config);

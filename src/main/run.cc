@@ -601,7 +601,7 @@ ForeignSizes RunSizes(const Config& config) {
 }
 
 int RunCommand(const Args& args) {
-  static Config config;
+  Config& config = TheConfiguration();
   if (const int code = LoadConfiguration(args, config); code != kExitOk) return code;
   MemoryPlan plan;
   if (const int code = PlanConfiguration(config, plan); code != kExitOk) return code;

@@ -88,7 +88,12 @@ Status Database::Open(const char* path, const char* vfs, Mode mode) {
   flags |= mode == Mode::kCreate ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY;
   if (mode == Mode::kImmutable) flags |= SQLITE_OPEN_URI;
   const int code = sqlite3_open_v2(path, &db_, flags, vfs);
-  if (code != SQLITE_OK) Close();
+  if (code == SQLITE_OK) {
+    // What a damaged page claims to be longer than anything of ours is not asked of the heap.
+    sqlite3_limit(db_, SQLITE_LIMIT_LENGTH, kFieldBytesMax);
+  } else {
+    Close();
+  }
   return ToStatus(code, "open database");
 }
 
@@ -165,7 +170,14 @@ Status Statement::Prepare(Database& db, std::string_view sql) {
                   "prepare");
 }
 
+/// A row with so many zeros is to be made: the bound of lengths does not count them.
+void Statement::Limit(size_t zeros) {
+  sqlite3_limit(sqlite3_db_handle(statement_), SQLITE_LIMIT_LENGTH, static_cast<int>(Database::kFieldBytesMax + zeros));
+}
+
 void Statement::Finish() {
+  if (zeros_) Limit(0);
+  zeros_ = false;
   sqlite3_finalize(statement_);
   statement_ = nullptr;
   failed_ = {};
@@ -197,6 +209,8 @@ void Statement::Bind(int parameter, std::span<const uint8_t> bytes) {
 }
 
 void Statement::BindZeros(int parameter, size_t bytes) {
+  zeros_ = true;
+  Limit(bytes);
   if (const int code = sqlite3_bind_zeroblob(statement_, parameter, static_cast<int>(bytes));
       code != SQLITE_OK) {
     failed_ = ToStatus(code, "bind");

@@ -40,6 +40,10 @@ bool IsUnreadable(const Status& status);
 
 class Database {
  public:
+  /// Of a text, a blob or a row that is read or written as a whole; blobs longer than that are read and
+  /// written piece by piece (BlobStream). A row that claims more is damaged.
+  static constexpr int kFieldBytesMax = 16 * 1024;
+
   enum class Mode : uint8_t {
     kCreate,     ///< Read and write, made when missing.
     kReadOnly,   ///< Nothing is written; a hot journal makes it fail.
@@ -112,7 +116,10 @@ class Statement {
   std::span<const uint8_t> Bytes(int column) const;
 
  private:
+  void Limit(size_t zeros);
+
   sqlite3_stmt* statement_ = nullptr;
+  bool zeros_ = false;  // It binds some.
   Status failed_;  // Of a Bind: told by the next Step.
 };
 
