@@ -219,10 +219,19 @@ def lines():
         yield b"\5\0" + form.encode() + b"\n" + text.encode()
 
 
+def syslog():
+    """A byte that chooses between a stream and a record of the kernel's log, one for its pieces."""
+    for stream in (b"<34>one\n<34>two\r\n\n\0<34>three", b"7 <34>one11 <34>two\nxyz\n3 abc<34>line\n",
+                   b"5 apples\n2024-01-01 text\n", b"7 <34>one90 <34>" + b"x" * 100, b"<34>" + b"y" * 120 + b"\nz\n"):
+        yield b"\0\3" + stream
+    yield (b"\1\0" + b"6,339,5140900,-,caller=T1;pci: \\x0a\\xc3 reg\n SUBSYSTEM=pci\n"
+           b" DEVICE=+pci:0000\\x20:00\n X=1\n")
+
+
 def main():
     name, folder = sys.argv[1], pathlib.Path(sys.argv[2])
     seeds = {"config": config, "gzip": gzip_, "http": http, "json": json_, "lines": lines, "proc": proc,
-             "sys": sys_, "textfile": textfile, "walk": walk}
+             "sys": sys_, "syslog": syslog, "textfile": textfile, "walk": walk}
     for number, seed in enumerate(seeds.get(name, lambda: [])()):
         (folder / str(number)).write_bytes(seed)
 

@@ -186,6 +186,7 @@ Status LogSources::StartSource(size_t n, std::span<const uint8_t> resource) {
       sources_[n] = &follower.journal.emplace(log, resource, ports_.files, ports_.log, *tracks_, follower.pipeline, own);
       return {};
 #endif
+      break;
     case LogType::kKmsg: {
       if (ports_.poller == nullptr) return {Code::kUnsupported, 0, "no poller"};
       KmsgSource& source = follower.kmsg.emplace(log, KmsgSource::Parts{.files = ports_.files,
