@@ -158,6 +158,9 @@ TEST_P(JournalFileTest, RefusesWhatIsNoJournal) {
     writer_.Put(c.at, c.value, c.bytes);
     EXPECT_EQ(Open().code, c.code);
   }
+  writer_.bytes = whole;
+  writer_.Put(72, 0), writer_.Put(80, 0);
+  EXPECT_EQ(Open().code, Code::kInvalid) << "no seqnum_id";
   writer_.bytes = whole.substr(0, 207);
   EXPECT_EQ(Open().code, Code::kInvalid);
   writer_.bytes = whole.substr(0, 208);

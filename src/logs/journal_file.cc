@@ -63,8 +63,8 @@ Result<JournalFile::Header> JournalFile::ReadHeader(JournalPages& pages, int fil
   header.tail_seqnum = Load64(raw + kTailSeqnumAt);
   header.head_realtime_us = Load64(raw + kHeadRealtimeAt);
   header.entry_array = Load64(raw + kEntryArrayAt);
-  // Each takes an object and an item, so more would have no room.
-  if (header.entries > header.end / kEntryBytes) return Damaged("journal header");
+  // Each takes an object and an item, so more would have no room. Without an id nothing could be resumed.
+  if (header.seqnum_id == JournalId{} || header.entries > header.end / kEntryBytes) return Damaged("journal header");
   return header;
 }
 
