@@ -228,10 +228,48 @@ def syslog():
            b" DEVICE=+pci:0000\\x20:00\n X=1\n")
 
 
+def journal():
+    """Where to begin; a file with a few entries: regular and compact, fields as they are, and compressed."""
+    lz4 = struct.pack("<Q", 50) + b"\x5fAB=cd\x01\x00\x14\x50ddddd"
+    zstd = b"\x28\xb5\x2f\xfd\x20\x09\x49\x00\x00MESSAGE=z"
+    rows = [[(0, b"MESSAGE=hello"), (0, b"PRIORITY=3"), (0, b"_PID=12"), (0, b"A=1"), (0, b"A=2")],
+            [(2, lz4), (4, zstd), (1, b"\xfd7zXZ")],
+            [(0, b"MESSAGE=\xff\xe2\x82"), (0, b"B=" + b"b" * 600)],
+            [(0, b"_SOURCE_REALTIME_TIMESTAMP=1700000000000000"), (0, b"_SYSTEMD_UNIT=a")],
+            [(0, b"C=\0")]]
+    for compact in False, True:
+        file = bytearray(b"LPKSHHRH" + bytes(264))
+        struct.pack_into("<II", file, 8, 0, 31 if compact else 15)
+        file[24:40], file[72:88] = b"f" * 16, b"s" * 16
+        item = "<I" if compact else "<Q"
+
+        def add(kind, flags, rest):
+            file.extend(bytes(-len(file) % 8))
+            at = len(file)
+            file.extend(struct.pack("<BB6xQ", kind, flags, 16 + len(rest)) + rest)
+            return at
+
+        def array(entries):
+            return add(6, 0, bytes(8) + b"".join(struct.pack(item, at) for at in entries))
+        entries = []
+        for number, fields in enumerate(rows, 1):
+            data = [add(1, flags, bytes(56 if compact else 48) + text) for flags, text in fields]
+            items = b"".join(struct.pack(item, at) + (b"" if compact else bytes(8)) for at in data)
+            entries.append(add(3, 0, struct.pack("<QQQ", number, T // 1000 + number, number) + b"b" * 16 + bytes(8)
+                               + items))
+        first = array(entries[:2])
+        struct.pack_into("<Q", file, first + 16, array(entries[2:]))
+        file.extend(bytes(-len(file) % 8))
+        struct.pack_into("<QQ", file, 88, 272, len(file) - 272)
+        struct.pack_into("<QQQQQ", file, 152, len(entries), len(entries), 1, first, T // 1000)
+        yield b"\0" + bytes(file)
+        yield b"\2" + bytes(file)
+
+
 def main():
     name, folder = sys.argv[1], pathlib.Path(sys.argv[2])
-    seeds = {"config": config, "gzip": gzip_, "http": http, "json": json_, "lines": lines, "proc": proc,
-             "sys": sys_, "syslog": syslog, "textfile": textfile, "walk": walk}
+    seeds = {"config": config, "gzip": gzip_, "http": http, "journal": journal, "json": json_, "lines": lines,
+             "proc": proc, "sys": sys_, "syslog": syslog, "textfile": textfile, "walk": walk}
     for number, seed in enumerate(seeds.get(name, lambda: [])()):
         (folder / str(number)).write_bytes(seed)
 

@@ -158,6 +158,9 @@ TEST_P(JournalFileTest, RefusesWhatIsNoJournal) {
     writer_.Put(c.at, c.value, c.bytes);
     EXPECT_EQ(Open().code, c.code);
   }
+  writer_.bytes = whole;
+  writer_.Put(72, 0), writer_.Put(80, 0);
+  EXPECT_EQ(Open().code, Code::kInvalid) << "no seqnum_id";
   writer_.bytes = whole.substr(0, 207);
   EXPECT_EQ(Open().code, Code::kInvalid);
   writer_.bytes = whole.substr(0, 208);
@@ -170,7 +173,7 @@ TEST_P(JournalFileTest, PassesOverDamagedEntries) {
       {"type", 0, 1, 1},          {"size 0", 8, 0, 8},
       {"no field", 8, 64, 8},     {"size beyond the file", 8, 1 << 30, 8},
       {"seqnum 0", 16, 0, 8},     {"seqnum beyond the last", 16, UINT64_MAX, 8},
-      {"no time", 24, 0, 8},      {"time beyond all", 24, uint64_t{1} << 60, 8},
+      {"no time", 24, 0, 8},      {"time beyond all", 24, uint64_t{1} << 54, 8},
   };
   Fill(1, 40);
   writer_.SetState(JournalWriter::kArchived);

@@ -20,7 +20,7 @@ constexpr size_t kArrayNextAt = 16, kArrayBytes = 24;
 constexpr size_t kSeqnumAt = 16, kRealtimeAt = 24, kMonotonicAt = 32, kBootAt = 40, kEntryBytes = 64;
 constexpr size_t kHashAt = 16, kDataBytes = 64, kCompactDataBytes = 72;
 
-constexpr uint64_t kTimeMaxUs = uint64_t{1} << 55;  // Of journald: more is no time.
+constexpr uint64_t kTimeMaxUs = INT64_MAX / 1000;  // In the year 2262.
 constexpr int kArraysMax = 256;  // They double in size.
 
 uint64_t Load(const uint8_t* from, size_t bytes) {
@@ -63,8 +63,8 @@ Result<JournalFile::Header> JournalFile::ReadHeader(JournalPages& pages, int fil
   header.tail_seqnum = Load64(raw + kTailSeqnumAt);
   header.head_realtime_us = Load64(raw + kHeadRealtimeAt);
   header.entry_array = Load64(raw + kEntryArrayAt);
-  // Each takes an object and an item, so more would have no room.
-  if (header.entries > header.end / kEntryBytes) return Damaged("journal header");
+  // Each takes an object and an item, so more would have no room. Without an id nothing could be resumed.
+  if (header.seqnum_id == JournalId{} || header.entries > header.end / kEntryBytes) return Damaged("journal header");
   return header;
 }
 

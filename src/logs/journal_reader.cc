@@ -3,16 +3,11 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/hash.h"
 #include "base/text.h"
 
 namespace limpet {
 namespace {
-
-uint64_t HashOf(std::string_view text) {  // FNV-1a. Never 0.
-  uint64_t hash = 0xCBF29CE484222325;
-  for (const char c : text) hash = (hash ^ static_cast<uint8_t>(c)) * 0x100000001B3;
-  return hash | 1;
-}
 
 bool IsJournalName(std::string_view name) { return name.ends_with(".journal") || name.ends_with(".journal~"); }
 
@@ -63,6 +58,7 @@ JournalReader::~JournalReader() {
 
 void JournalReader::Resume(const JournalId& seqnum_id, uint64_t seqnum) {
   resumed_ = true;
+  if (seqnum_id == JournalId{}) return;  // It has been there, and found nothing.
   if (Track* const track = TrackOf(seqnum_id)) track->position.seqnum = seqnum;
 }
 
@@ -171,7 +167,7 @@ void JournalReader::Scan() {
 
 void JournalReader::Consider(std::string_view path) {
   const bool closed = IsClosedName(path);
-  if (closed && IsRead(HashOf(path))) return;
+  if (closed && IsRead(Hash64(path))) return;
   for (Slot& slot : slots_) {
     if (slot.used && slot.name() == path && closed) {
       slot.seen = true;
@@ -328,7 +324,7 @@ bool JournalReader::IsRead(uint64_t name) const {
 
 void JournalReader::MarkRead(std::string_view path) {
   if (!IsClosedName(path)) return;  // Another one may have the name some time.
-  read_names_[read_name_next_] = HashOf(path);
+  read_names_[read_name_next_] = Hash64(path);
   read_name_next_ = (read_name_next_ + 1) % kReadNamesMax;
 }
 

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "base/utf8.h"
 #include "logs/lz4.h"
+#include "logs/severity.h"
 #include "otlp/otlp.pb.h"
 
 namespace limpet {
@@ -39,13 +40,6 @@ constexpr Mapping kMappings[] = {
     {"_SOURCE_MONOTONIC_TIMESTAMP", "", Kind::kLeftOut},
 };
 
-// semconv's table of syslog's severities.
-constexpr struct {
-  uint8_t number;
-  std::string_view name;
-} kSeverities[] = {{21, "emerg"},   {19, "alert"},  {18, "crit"}, {17, "err"},
-                   {13, "warning"}, {10, "notice"}, {9, "info"},  {5, "debug"}};
-
 bool IsFieldName(std::string_view name) {
   return !name.empty() && name.size() <= JournalRecord::kNameMax &&
          std::all_of(name.begin(), name.end(), [](char c) {
@@ -64,8 +58,6 @@ std::string_view WithoutCutEnd(std::string_view text) {
   }
   return text;
 }
-
-constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
 
 size_t Rounded(size_t bytes) { return (bytes + 15) / 16 * 16; }
 size_t TextBytes(size_t field_bytes_max) { return field_bytes_max + JournalRecord::kNameMax + 1; }
@@ -185,8 +177,8 @@ void JournalRecord::Take(std::string_view name, std::string_view value, bool cut
     case Kind::kPriority:
       if (priority_ >= 0 || !number || *number < 0 || *number > 7) break;
       priority_ = static_cast<int>(*number);
-      record.severity = static_cast<Severity>(kSeverities[priority_].number);
-      record.severity_text = kSeverities[priority_].name;
+      record.severity = SeverityOfSyslog(static_cast<unsigned>(priority_));
+      record.severity_text = NameOfSyslog(static_cast<unsigned>(priority_));
       return;
     case Kind::kTime:
       if (!number || *number <= 0 || *number > INT64_MAX / 1000) break;
@@ -221,17 +213,11 @@ void JournalRecord::AddText(std::string_view key, std::string_view value, ReadRe
   }
   record.invalid_utf8 = true;
   // Repaired behind the place of the tag and the length, to which it is moved then.
-  char* const text = reinterpret_cast<char*>(value_.data()) + 16;
-  size_t size = 0;
-  while (!value.empty()) {
-    const size_t length = Utf8Length(value);
-    const std::string_view piece = length > 0 ? value.substr(0, length) : kReplacement;
-    std::memcpy(text + size, piece.data(), piece.size());
-    size += piece.size();
-    value.remove_prefix(std::max<size_t>(length, 1));
-  }
+  size_t used = 0;
+  const std::span<uint8_t> text = value_.subspan(16);
+  const size_t size = RepairUtf8(value, {reinterpret_cast<char*>(text.data()), text.size()}, used);
   const size_t text_mark = encoded.Open(otlp_AnyValue_string_value_tag);
-  encoded.Raw({reinterpret_cast<const uint8_t*>(text), size});
+  encoded.Raw(text.first(size));
   encoded.Close(text_mark);
   Add(key, encoded.bytes(), record);
 }

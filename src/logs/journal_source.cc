@@ -11,10 +11,19 @@ namespace {
 // Looking costs a read or two for each file that is written.
 constexpr Duration kWaitMin = Milliseconds(250), kWaitMax = Seconds(1);
 
-constexpr size_t kIdentityBytes = sizeof(TrackOwner) + sizeof(JournalId);
-
 std::span<char> Pages(std::span<std::byte> memory) {
   return {reinterpret_cast<char*>(memory.data()), JournalPages::kBytes};
+}
+
+// A track says behind its owner which seqnum_id it is of; of none: its source has been there. Its position is
+// the number of the last entry.
+constexpr size_t kOwnerBytes = sizeof(TrackOwner);
+using IdentityBytes = std::array<uint8_t, kOwnerBytes + sizeof(JournalId)>;
+IdentityBytes Encode(TrackOwner owner, const JournalId& seqnum_id) {
+  IdentityBytes bytes;
+  std::memcpy(bytes.data(), &owner, kOwnerBytes);
+  std::memcpy(bytes.data() + kOwnerBytes, seqnum_id.data(), seqnum_id.size());
+  return bytes;
 }
 
 }  // namespace
@@ -22,9 +31,8 @@ std::span<char> Pages(std::span<std::byte> memory) {
 RecordUid JournalUid(const JournalId& seqnum_id, uint64_t seqnum) {
   RecordUid uid;
   for (size_t i = 0; i < 6; ++i) uid.origin_ms = uid.origin_ms << 8 | seqnum_id[i];
-  uint32_t hash = 0x811C9DC5;  // FNV-1a
-  for (const uint8_t byte : seqnum_id) hash = (hash ^ byte) * 0x01000193;
-  uid.stream = hash;
+  const uint64_t hash = Hash64({reinterpret_cast<const char*>(seqnum_id.data()), seqnum_id.size()});
+  uid.stream = static_cast<uint32_t>(hash ^ hash >> 32);
   uid.position = seqnum;
   return uid;
 }
@@ -47,71 +55,113 @@ JournalSource::JournalSource(const LogConfig& config, std::span<const uint8_t> r
               {.units = config.units, .priority = config.priority, .field_bytes_max = config.max_line_bytes}),
       wait_(kWaitMin) {}
 
-/// A track of a journal is known by its seqnum_id; its position is the number of the last entry.
+JournalReader::Counts JournalSource::counts() const {
+  JournalReader::Counts counts = reader_.counts();
+  counts.damaged += damaged_;
+  return counts;
+}
+
 void JournalSource::Start() {
   started_ = true;
-  tracks_.ForEach(owner_, [this](Track& track) {
+  bool first_time = true;
+  tracks_.ForEach(owner_, [&](Track& track) {
     track.adopted = true;
-    if (track.identity_bytes != kIdentityBytes) return;
-    JournalId id;
-    std::copy_n(track.identity.begin() + sizeof(TrackOwner), id.size(), id.begin());
-    reader_.Resume(id, track.read);
+    first_time = false;
+    JournalId seqnum_id{};
+    const std::span<const uint8_t> identity = track.identity_view();
+    if (identity.size() == sizeof(IdentityBytes)) {
+      std::memcpy(seqnum_id.data(), identity.data() + kOwnerBytes, seqnum_id.size());
+    }
+    reader_.Resume(seqnum_id, track.read);
+    for (Place& place : places_) {
+      if (place.track != nullptr) continue;
+      place = {seqnum_id, &track};
+      break;
+    }
   });
+  if (first_time) (void)tracks_.Add(owner_, Encode(owner_, {}), 0);
 }
 
 Track* JournalSource::TrackOf(const JournalId& seqnum_id) {
-  Track* found = nullptr;
-  tracks_.ForEach(owner_, [&](Track& track) {
-    const auto id = track.identity_view().subspan(sizeof(TrackOwner));
-    if (std::equal(id.begin(), id.end(), seqnum_id.begin(), seqnum_id.end())) found = &track;
-  });
-  return found;
+  for (const Place& place : places_) {
+    if (place.track != nullptr && place.seqnum_id == seqnum_id) return place.track;
+  }
+  return nullptr;
 }
 
-/// What begins at its end does so once, also should nothing be read before the next start.
-void JournalSource::NoteNew() {
-  for (size_t n = 0; n < reader_.tracks(); ++n) {
-    const JournalReader::Position& position = reader_.track(n);
-    if (TrackOf(position.seqnum_id) != nullptr) continue;
-    std::array<uint8_t, kIdentityBytes> identity;
-    std::memcpy(identity.data(), &owner_, sizeof owner_);
-    std::copy(position.seqnum_id.begin(), position.seqnum_id.end(), identity.begin() + sizeof owner_);
-    (void)tracks_.Add(owner_, identity, position.seqnum);
+/// May all that the reader knows be read (T3)? Tracks that are new get their place.
+bool JournalSource::TracksReady() {
+  const auto followed = [this](const JournalId& seqnum_id) {
+    for (size_t i = 0; i < reader_.tracks(); ++i) {
+      if (reader_.track(i).seqnum_id == seqnum_id) return true;
+    }
+    return false;
+  };
+  bool ready = true;
+  for (size_t i = 0; i < reader_.tracks(); ++i) {
+    const JournalReader::Position& position = reader_.track(i);
+    const Track* known = TrackOf(position.seqnum_id);
+    for (size_t n = 0; known == nullptr && n < places_.size(); ++n) {
+      Place& place = places_[n];
+      if (place.track != nullptr && !followed(place.seqnum_id)) {  // Its files are gone.
+        tracks_.Release(*place.track);
+        place.track = nullptr;
+      }
+      if (place.track != nullptr) continue;
+      place = {position.seqnum_id, tracks_.Add(owner_, Encode(owner_, position.seqnum_id), position.seqnum)};
+      known = place.track;
+      break;
+    }
+    if (known != nullptr && !tracks_.Ready(*known)) ready = false;
   }
+  return ready;
 }
 
 MonoTime JournalSource::OnTime(const Stamp& now, LogEncoder& logs) {
   if (!tracks_.known()) return kNever;
-  if (!started_) Start();
   if (now.mono < next_) return next_;
-  // Also while paused: files are opened before journald removes them.
-  const bool news = reader_.Poll(now.mono);
-  NoteNew();
-  uint32_t records = 0;
+  if (!started_) Start();
+  // Also while there is no room: files are opened before journald removes them.
+  if (reader_.Poll(now.mono)) unread_ = true;
+  uint32_t read = 0;
   bool more = false;
-  if ((news || more_) && logs.room()) {
-    logs.Begin(resource_, now);
-    JournalFile* file = nullptr;
-    JournalEntry entry;
-    for (; records < kRecordsPerTurn && logs.room() && reader_.Next(file, entry); ++records) {
-      ReadRecord record;
-      const JournalRecord::Outcome read = record_.Read(*file, entry, record);
-      damaged_ += read == JournalRecord::Outcome::kDamaged ? 1 : 0;
-      record.uid = JournalUid(reader_.position().seqnum_id, entry.seqnum);
-      const bool written = read == JournalRecord::Outcome::kRead &&
-                           pipeline_.Write(record, now, logs) == RecordPipeline::Outcome::kWritten;
-      Track* const track = TrackOf(reader_.position().seqnum_id);
-      if (track != nullptr && written) tracks_.Advance(*track, entry.seqnum);
-      if (track != nullptr && !written) tracks_.Skip(*track, entry.seqnum);
-    }
-    logs.Finish();
-    more = records == kRecordsPerTurn || reader_.busy();
+  if (unread_ && logs.room() && TracksReady()) {
+    read = Read(now, logs);
+    more = read == kRecordsPerTurn || reader_.busy();
+    unread_ = more || !logs.room();
   }
-  // What a pause has left unread is read after it.
-  more_ = more || (!logs.room() && (news || more_ || records > 0));
-  wait_ = records > 0 ? kWaitMin : std::min(wait_ * 2, kWaitMax);
-  next_ = more && logs.room() ? now.mono : now.mono + wait_;
+  wait_ = read > 0 || unread_ ? kWaitMin : std::min(wait_ * 2, kWaitMax);
+  next_ = more ? now.mono : now.mono + wait_;
   return next_;
+}
+
+/// Returns how many entries were read, those that are filtered out included.
+uint32_t JournalSource::Read(const Stamp& now, LogEncoder& logs) {
+  logs.Begin(resource_, now);
+  JournalFile* file = nullptr;
+  JournalEntry entry;
+  uint32_t count = 0;
+  for (; count < kRecordsPerTurn && logs.room() && reader_.Next(file, entry); ++count) {
+    const JournalReader::Position& position = reader_.position();
+    Track* const track = TrackOf(position.seqnum_id);
+    ReadRecord record;
+    const JournalRecord::Outcome outcome = record_.Read(*file, entry, record);
+    if (outcome == JournalRecord::Outcome::kDamaged) ++damaged_;
+    bool written = false;
+    if (outcome == JournalRecord::Outcome::kRead) {
+      record.uid = JournalUid(position.seqnum_id, entry.seqnum);
+      written = pipeline_.Write(record, now, logs) == RecordPipeline::Outcome::kWritten;
+    }
+    if (written) ++records_;
+    if (track == nullptr) continue;  // There is no place for it: where it is is not kept.
+    if (written) {
+      tracks_.Advance(*track, position.seqnum);
+    } else {
+      tracks_.Skip(*track, position.seqnum);
+    }
+  }
+  logs.Finish();
+  return count;
 }
 
 }  // namespace limpet

@@ -2,6 +2,7 @@
 // it is: the journal is its own queue.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -30,10 +31,20 @@ class JournalSource final : public Source {
 
   MonoTime OnTime(const Stamp& now, LogEncoder& logs) override;
 
+  uint64_t records() const { return records_; }
+  /// Entries that could not be read, and numbers without an entry.
+  JournalReader::Counts counts() const;
+
  private:
+  struct Place {  // The track of a seqnum_id.
+    JournalId seqnum_id{};
+    Track* track = nullptr;
+  };
+
   void Start();
+  bool TracksReady();
   Track* TrackOf(const JournalId& seqnum_id);
-  void NoteNew();
+  uint32_t Read(const Stamp& now, LogEncoder& logs);
 
   const TrackOwner owner_;
   TrackTable& tracks_;
@@ -41,11 +52,13 @@ class JournalSource final : public Source {
   const std::span<const uint8_t> resource_;
   JournalReader reader_;
   JournalRecord record_;
-  uint64_t damaged_ = 0;
+
+  bool started_ = false;
+  bool unread_ = false;  // There may be something that was seen.
+  std::array<Place, kJournalTracksMax> places_;
+  uint64_t records_ = 0, damaged_ = 0;
   Duration wait_;
   MonoTime next_;
-  bool started_ = false;
-  bool more_ = false;  // There was more than one turn's share.
 };
 
 }  // namespace limpet

@@ -4,6 +4,9 @@
 #include <new>
 
 #include "base/hash.h"
+#if LIMPET_JOURNALD
+#include "logs/journal_source.h"
+#endif
 
 namespace limpet {
 namespace {
@@ -58,7 +61,7 @@ size_t OwnBytes(const Config& config, const LogConfig& log) {
     case LogType::kSyslog: return SyslogSource::BytesNeeded(log);
     case LogType::kJournald:
 #if LIMPET_JOURNALD
-      return JournalSource::BytesNeeded(log);
+      return RoundUp(sizeof(JournalSource)) + JournalSource::BytesNeeded(log);
 #endif
     case LogType::kKmsg: break;
   }
@@ -183,7 +186,9 @@ Status LogSources::StartSource(size_t n, std::span<const uint8_t> resource) {
     }
     case LogType::kJournald:
 #if LIMPET_JOURNALD
-      sources_[n] = &follower.journal.emplace(log, resource, ports_.files, ports_.log, *tracks_, follower.pipeline, own);
+      // Its table of files is large: it has a place only where it is wanted.
+      sources_[n] = new (own.data()) JournalSource(log, resource, ports_.files, ports_.log, *tracks_, follower.pipeline,
+                                                   own.subspan(RoundUp(sizeof(JournalSource))));
       return {};
 #endif
       break;

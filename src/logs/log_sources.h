@@ -16,7 +16,6 @@
 #include "limpet/poller.h"
 #include "limpet/sockets.h"
 #include "logs/file_source.h"
-#include "logs/journal_source.h"
 #include "logs/kmsg_source.h"
 #include "logs/syslog_source.h"
 #include "logs/track_table.h"
@@ -74,9 +73,6 @@ class LogSources final : public Source, private PollHandler {
     std::optional<FileSource> files;
     std::optional<SyslogSource> syslog;
     std::optional<KmsgSource> kmsg;
-#if LIMPET_JOURNALD
-    std::optional<JournalSource> journal;
-#endif
   };
 
   void OnReady(int handle, uint8_t ready) override;
