@@ -467,18 +467,18 @@ bool FileSource::Read(FollowedFile& f, const Stamp& now, LogEncoder& logs) {
   const Result<size_t> got = files_.ReadAt(f.file, begin, buffer_);
   if (!got.ok()) return false;
   const std::string_view text(buffer_.data(), got.value());
-  size_t at = 0;
+  size_t at = 0, belongs = 0;
   RecordSplitter::Found found = RecordSplitter::Found::kNeedMore;
   logs.Begin(resource_, now);
   while (at < text.size() && at < kShare) {
     SplitRecord split;
     if (at == 0 && f.long_end > begin) {
-      split = {.text = text.substr(0, config_.max_line_bytes),
-               .consumed = static_cast<size_t>(f.long_end - begin), .truncated = true};
+      splitter_.Cut(text, static_cast<size_t>(f.long_end - begin), f.line_end, split);
       f.long_end = 0;
       found = RecordSplitter::Found::kRecord;
     } else {
-      found = splitter_.Next(text.substr(at), flush, end, split);
+      found = splitter_.Next(text.substr(at), flush, end, split, f.line_end);
+      if (found == RecordSplitter::Found::kLongLine) belongs = split.consumed;
     }
     if (found != RecordSplitter::Found::kRecord) break;
     ReadRecord record;
@@ -503,8 +503,8 @@ bool FileSource::Read(FollowedFile& f, const Stamp& now, LogEncoder& logs) {
   }
   logs.Finish();
   if (at > 0) f.scanned = 0;
-  f.unfinished = at < text.size() && found == RecordSplitter::Found::kNeedMore;
-  if (found == RecordSplitter::Found::kLongLine) return LongLine(f, begin + at, text.size() - at);
+  f.unfinished = at < text.size() && (found == RecordSplitter::Found::kNeedMore || f.line_end != LineEnd::kLineEnd);
+  if (found == RecordSplitter::Found::kLongLine) return LongLine(f, begin + at + belongs);
   if (end && at == text.size() && begin + at >= f.size) {
     LetGo(f, true);
     return false;
@@ -514,19 +514,17 @@ bool FileSource::Read(FollowedFile& f, const Stamp& now, LogEncoder& logs) {
 
 /// Looks for the end of a line that is longer than what is read at once. Its head is a record once that
 /// is found, so that a crash makes no record out of the rest.
-bool FileSource::LongLine(FollowedFile& f, uint64_t at, size_t filled) {
-  const bool end = f.gone && now_.mono - f.grown >= kLinger;
-  f.scanned = std::max(f.scanned, at + filled);
+bool FileSource::LongLine(FollowedFile& f, uint64_t known) {
+  const bool flush = now_.mono - f.grown >= config_.flush, end = f.gone && now_.mono - f.grown >= kLinger;
+  f.scanned = std::max(f.scanned, known);
   const Result<size_t> got = files_.ReadAt(f.file, f.scanned, buffer_);
   if (!got.ok()) return false;
-  const size_t line_end = std::string_view(buffer_.data(), got.value()).find('\n');
-  const bool found = line_end != std::string_view::npos;
-  if (!found && !(end && got.value() == 0)) {
-    f.scanned += got.value();
-    return got.value() > 0;
-  }
-  f.long_end = f.scanned + (found ? line_end + 1 : 0);
-  return true;
+  size_t consumed = 0;
+  const bool all = f.scanned + got.value() >= f.size;  // No more is known to follow.
+  const bool found = splitter_.Skip({buffer_.data(), got.value()}, flush && all, end && all, f.line_end, consumed);
+  f.scanned += consumed;
+  if (found) f.long_end = f.scanned;
+  return found || consumed > 0;
 }
 
 MonoTime FileSource::OnTime(const Stamp& now, LogEncoder& logs) {

@@ -51,7 +51,8 @@ struct FollowedFile {
   bool unfinished = false; ///< Its last record was, when it was read last.
   uint64_t size = 0;       ///< As it was then.
   uint64_t scanned = 0;    ///< Of a line longer than the buffer: up to here there is no end of it;
-  uint64_t long_end = 0;   ///< and where it ends, once that is found.
+  uint64_t long_end = 0;   ///< and where it ends, once that is found;
+  LineEnd line_end = LineEnd::kLineEnd;  ///< by what.
   MonoTime grown;          ///< When it last grew,
   MonoTime ask;            ///< and when it is asked next.
   Duration pause;
@@ -105,7 +106,7 @@ class FileSource final : public Source, private NameSink {
   void LookForLost();
   bool IsCopy(int file, const FileFacts& facts);
   bool Read(FollowedFile& f, const Stamp& now, LogEncoder& logs);
-  bool LongLine(FollowedFile& f, uint64_t at, size_t filled);
+  bool LongLine(FollowedFile& f, uint64_t known);
   void LetGo(FollowedFile& f, bool finished);
   FollowedFile* Place();
   FollowedFile* FindOpen(const FileFacts& facts);
