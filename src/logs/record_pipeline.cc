@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <iterator>
 
 #include "base/text.h"
 #include "base/utf8.h"
@@ -166,23 +165,23 @@ struct Field {
   uint32_t field;
   Message holds;
 };
-constexpr Field kFields[] = {
+constexpr std::array<Field, 7> kFields = {{
     {kRecord, otlp_LogRecord_attributes_tag, kPair}, {kPair, otlp_KeyValue_value_tag, kValue},
     {kValue, otlp_AnyValue_string_value_tag, kText}, {kValue, otlp_AnyValue_array_value_tag, kArray},
     {kValue, otlp_AnyValue_kvlist_value_tag, kList}, {kArray, otlp_ArrayValue_values_tag, kValue},
     {kList, otlp_KeyValueList_values_tag, kPair},
-};
+}};
 
 }  // namespace
 
 /// Copies a message, its texts redacted. The reader bounds the depth: what lies too deep is too much.
 void RecordPipeline::Redact(WireReader in, int message, WireWriter& out) {
   while (in.Next()) {
-    const auto* const row = std::find_if(std::begin(kFields), std::end(kFields), [&](const Field& field) {
+    const auto row = std::find_if(kFields.begin(), kFields.end(), [&](const Field& field) {
       return field.message == message && field.field == in.field();
     });
     std::string_view redacted;
-    if (row == std::end(kFields)) {
+    if (row == kFields.end()) {
       out.Raw(in.raw());
     } else if (row->holds != kText) {
       const size_t mark = out.Open(in.field());
