@@ -130,6 +130,7 @@ TEST(RecordSplitter, Lines) {
       {"the same at the end", std::string(1000, 'x'), {"xxxxxxxxxx~"}, true},
       {"not half a character", "01234567\xe2\x82\xac\n", {"01234567~"}},
       {"a whole one", "0123456\xe2\x82\xac!\n", {"0123456\xe2\x82\xac~"}},
+      {"one of four bytes", "012345678\xf0\x9f\x92\xa9" + std::string(1000, 'x') + "\n", {"012345678~"}},
       {"none at all", "012345678\xff\xff\xff\n", {"012345678\xff~"}},
   };
   for (const Case& c : cases) {
@@ -289,7 +290,7 @@ class Dice {
 };
 
 std::string RandomText(Dice& dice, size_t most) {
-  static const std::string kPieces[] = {"a",   "b",    "#", " ", "\t", "\r", "\xc3\xa4", "\xff", "\"",
+  static const std::string kPieces[] = {"a",   "b",    "#", " ", "\t", "\r", "\xc3\xa4", "\xff", "\"", "\xf0\x9f\x92\xa9",
                                         "word", std::string(1, '\0')};
   std::string text;
   for (size_t n = dice.Below(dice.OneIn(8) ? 3 * most : 12); text.size() < n;) {

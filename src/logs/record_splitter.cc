@@ -84,8 +84,8 @@ RecordSplitter::Found RecordSplitter::Next(std::string_view text, bool flush, bo
 
 RecordSplitter::Found RecordSplitter::NextOfLines(std::string_view text, bool flush, bool end,
                                                   SplitRecord& record) {
-  // What has no line end may still get a \r\n.
-  const bool too_long = text.size() > max_line_ + 1;
+  // What has no line end may still get a \r\n; and the character at max_line is seen to its end.
+  const bool too_long = text.size() >= TextMin(max_line_);
   Line line;
   if (!TakeLine(text, end, line)) {
     record.consumed = text.size();

@@ -45,7 +45,7 @@ class RecordSplitter {
   /// start: of multiline by a pattern; nullptr: none, or by indent. text_max: a text that is as long holds all
   /// that the caller can: TextMin at least. scratch: ScratchBytes.
   RecordSplitter(const LogConfig& config, RecordStart* start, size_t text_max, std::span<char> scratch);
-  static constexpr size_t TextMin(size_t max_line) { return max_line + 2; }
+  static constexpr size_t TextMin(size_t max_line) { return max_line + 3; }
   /// Takes texts out of envelopes; none without.
   static size_t ScratchBytes(const LogConfig& config, size_t text_max);
 
