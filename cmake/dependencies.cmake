@@ -1,6 +1,6 @@
 # Gives every library one name: dep::curl, dep::mbedtls, dep::cares, dep::sqlite, dep::nanopb,
-# dep::inih, dep::deflate, dep::http_parser; with LIMPET_JOURNALD dep::zstd, dep::lz4. Nothing is
-# downloaded here.
+# dep::inih, dep::deflate, dep::http_parser; with LIMPET_JOURNALD dep::zstd, dep::lz4; with
+# LIMPET_PATTERNS dep::pcre2. Nothing is downloaded here.
 #
 #   LIMPET_DEPS=bundled  out of LIMPET_DEPS_PREFIX, which tools/build-deps made (tools/build gives it)
 #   LIMPET_DEPS=system   out of the system or the sysroot, for distributions and build systems. Some have
@@ -70,6 +70,9 @@ if(LIMPET_DEPS STREQUAL "bundled")
     _limpet_bundled(zstd LIBS zstd)
     _limpet_bundled(lz4 LIBS lz4)
   endif()
+  if(LIMPET_PATTERNS)
+    _limpet_bundled(pcre2 LIBS pcre2-8 DEFINITIONS PCRE2_STATIC)
+  endif()
   _limpet_bundled(inih LIBS inih
     DEFINITIONS ${_limpet_inih_definitions} LIMPET_INIH_VERSION="${LIMPET_VERSION_inih}")
   _limpet_bundled(nanopb LIBS protobuf-nanopb DEFINITIONS ${_limpet_nanopb_definitions})
@@ -108,6 +111,9 @@ elseif(LIMPET_DEPS STREQUAL "system")
   if(LIMPET_JOURNALD)
     _limpet_system(zstd MODULE libzstd HEADER zstd.h LIBS zstd)
     _limpet_system(lz4 MODULE liblz4 HEADER lz4.h LIBS lz4)
+  endif()
+  if(LIMPET_PATTERNS)
+    _limpet_system(pcre2 MODULE libpcre2-8 HEADER pcre2.h LIBS pcre2-8)
   endif()
   _limpet_system(inih MODULE inih HEADER ini.h LIBS inih DEFINITIONS ${_limpet_inih_definitions})
   if(NOT LIMPET_VERSION_inih)

@@ -8,7 +8,8 @@ target_include_directories(limpet_options INTERFACE
 target_compile_definitions(limpet_options INTERFACE
   _GNU_SOURCE
   LIMPET_JOURNALD=$<BOOL:${LIMPET_JOURNALD}>
-  LIMPET_OWN_MALLOC=$<BOOL:${LIMPET_OWN_MALLOC}>)
+  LIMPET_OWN_MALLOC=$<BOOL:${LIMPET_OWN_MALLOC}>
+  LIMPET_PATTERNS=$<BOOL:${LIMPET_PATTERNS}>)
 
 # Warnings are for C++: the only C compiled here is generated.
 target_compile_options(limpet_options INTERFACE

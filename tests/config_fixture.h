@@ -19,6 +19,7 @@ struct ConfigWorld final : Files, Variables, ErrorSink {
   std::map<std::string, Code, std::less<>> refused;
   std::vector<std::string> settings;
   std::vector<std::string> errors;
+  PatternCheck* patterns = nullptr;
   std::string scratch = std::string(kConfigBytesMax, '\0');
   std::string arena = std::string(64 * 1024, '\0');
   int opened = 0;
@@ -30,7 +31,7 @@ struct ConfigWorld final : Files, Variables, ErrorSink {
     errors.clear();
     const std::vector<std::string_view> views(settings.begin(), settings.end());
     return LoadConfig({.path = path, .settings = views, .files = *this,
-                       .variables = *this, .scratch = scratch, .arena = arena},
+                       .variables = *this, .patterns = patterns, .scratch = scratch, .arena = arena},
                       config, *this);
   }
 

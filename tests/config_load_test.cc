@@ -1020,5 +1020,30 @@ TEST(LoadConfig, NeverQuotesASecret) {
   EXPECT_EQ(Joined(world.errors).find("s3cret"), std::string::npos) << Joined(world.errors);
 }
 
+// Whoever runs patterns says what is one.
+TEST(LoadConfig, PatternsAreCheckedWhereTheyStand) {
+  struct NoParentheses final : PatternCheck {
+    bool Check(std::string_view pattern, TextWriter& problem) override {
+      if (pattern.find('(') == std::string_view::npos) return true;
+      problem << "a parenthesis in " << pattern;
+      return false;
+    }
+  } check;
+  ConfigWorld world;
+  world.patterns = &check;
+  world.texts["limpet.ini"] =
+      "[destination.a]\nurl = http://localhost\n"
+      "[log.a]\npath = /a\nmultiline = (1\ninclude_records = (2\nexclude_records = x\nredact = (3\n"
+      "[log.b]\npath = /b\nmultiline = indent\nredact = x\n";
+  Config config;
+  EXPECT_EQ(world.Load(config).code, Code::kInvalid);
+  const std::vector<std::string> expected = {"limpet.ini:5: log.a.multiline: a parenthesis in (1",
+                                             "limpet.ini:6: log.a.include_records: a parenthesis in (2",
+                                             "limpet.ini:8: log.a.redact: a parenthesis in (3"};
+  EXPECT_EQ(world.errors, expected);
+  world.patterns = nullptr;
+  EXPECT_TRUE(world.Load(config).ok());
+}
+
 }  // namespace
 }  // namespace limpet

@@ -266,10 +266,24 @@ def journal():
         yield b"\2" + bytes(file)
 
 
+def records():
+    """A byte that chooses, as in fuzz_records.cc; max_line and a file, or a pattern and a text."""
+    for multiline in range(3):
+        yield bytes([multiline, 20]) + b"#a\n b\n\nc\r\n#" + b"x" * 50 + b"\nlast"
+        yield bytes([3 + multiline, 20]) + b"".join(
+            b"2024-01-02T03:04:05.6Z %s %s text\n" % row for row in (
+                (b"stdout", b"F"), (b"stdout", b"P"), (b"stdout", b"F"), (b"stderr", b"P")))
+        yield bytes([6 + multiline, 20]) + b"".join(
+            b'{"log":"%s","stream":"stdout","time":"2024-01-02T03:04:05.6Z"}\n' % text
+            for text in (b"a\\n", b"long, long, long", b" text\\n", b" \\u00e9\\n"))
+    for pattern in (b"(?i)pass(?:word)?=\\S+", b"(a+)+$", b"[^]a-z]{2,}?(?<n>x)\\k<n>", b"(?<=b)a|^$", b"\xc3\xa4."):
+        yield b"\x09" + pattern + b"\nb password=x aaaa \xc3\xa4\xf0\x9f\x92\xa9 !!xx"
+
+
 def main():
     name, folder = sys.argv[1], pathlib.Path(sys.argv[2])
     seeds = {"config": config, "gzip": gzip_, "http": http, "journal": journal, "json": json_, "lines": lines,
-             "proc": proc, "sys": sys_, "syslog": syslog, "textfile": textfile, "walk": walk}
+             "proc": proc, "records": records, "sys": sys_, "syslog": syslog, "textfile": textfile, "walk": walk}
     for number, seed in enumerate(seeds.get(name, lambda: [])()):
         (folder / str(number)).write_bytes(seed)
 

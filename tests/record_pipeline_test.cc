@@ -3,8 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <cstddef>
 #include <map>
-#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,10 +19,17 @@ namespace {
 constexpr std::string_view kReplacement = "\xef\xbf\xbd";
 
 struct PipelineBench : LogBench {
-  explicit PipelineBench(const LogConfig& config, bool record_uid = true, size_t body_bytes = 4096)
+  explicit PipelineBench(const LogConfig& config, bool record_uid = true, size_t body_bytes = 4096,
+                         size_t redacted_bytes = 4096)
       : attributes(RecordPipeline::AttributeBytes(config)),
         body(body_bytes),
-        pipeline(config, record_uid, {attributes, body}) {}
+        redacted(redacted_bytes),
+        memory(PatternPool::BytesNeeded(3) / sizeof(std::max_align_t) + 1),
+        pipeline(config, record_uid, {attributes, body, redacted}) {
+    if (RecordPipeline::PatternCount(config) == 0) return;
+    pool.emplace(std::as_writable_bytes(std::span(memory)), &log);
+    EXPECT_TRUE(pipeline.Compile(config, *pool).ok());
+  }
 
   RecordPipeline::Outcome Write(const ReadRecord& record, Duration at = Seconds(5)) {
     const Stamp now{kWall, MonoTime{} + at};
@@ -40,6 +48,9 @@ struct PipelineBench : LogBench {
 
   std::vector<uint8_t> attributes;
   std::vector<char> body;
+  std::vector<uint8_t> redacted;
+  std::vector<std::max_align_t> memory;
+  std::optional<PatternPool> pool;
   RecordPipeline pipeline;
 };
 
@@ -227,6 +238,141 @@ TEST(RecordPipeline, ARecordLargerThanABatchIsDropped) {
   EXPECT_EQ(bench.pipeline.marks().truncated, 0u);
   EXPECT_TRUE(bench.Balances());
 }
+
+
+#if LIMPET_PATTERNS
+
+TEST(RecordPipeline, PatternsSayWhichRecordsStay) {
+  using Outcome = RecordPipeline::Outcome;
+  struct Case {
+    const char *include, *exclude, *body;
+    Outcome outcome;
+  };
+  const Case cases[] = {
+      {"error|warn", "", "an error", Outcome::kWritten},
+      {"error|warn", "", "all is well", Outcome::kFiltered},
+      {"", "^GET /health", "GET /health 200", Outcome::kFiltered},
+      {"", "^GET /health", "POST GET /health", Outcome::kWritten},
+      {"GET", "health", "GET /health", Outcome::kFiltered},
+      {"GET", "health", "GET /", Outcome::kWritten},
+      {"^$", "", "", Outcome::kWritten},
+      {"stra\xc3\x9f" "e", "", "die stra\xc3\x9f" "e", Outcome::kWritten},
+      {"b$", "", "a\nb", Outcome::kWritten},
+      {"^b", "", "a\nb", Outcome::kFiltered},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(testing::Message() << c.include << " / " << c.exclude << " / " << c.body);
+    LogConfig config;
+    config.include_records = c.include;
+    config.exclude_records = c.exclude;
+    PipelineBench bench(config);
+    EXPECT_EQ(bench.Write({.body = c.body}), c.outcome);
+    EXPECT_EQ(bench.ledger.account(Signal::kLogs).collected, c.outcome == Outcome::kWritten ? 1u : 0u);
+  }
+}
+
+TEST(RecordPipeline, RedactReplacesEachMatch) {
+  struct Case {
+    const char *pattern, *in, *out;
+  };
+  const Case cases[] = {
+      {"[0-9]{16}", "card 1234567890123456 and 6543210987654321.", "card *** and ***."},
+      {"token=\\S+", "no such thing", "no such thing"},
+      {"(?<=token=)\\S+", "token=abc", "token=***"},
+      {".+", "all", "***"},
+      {"x*", "axxb", "a***b"},  // An empty match is none.
+      {"a", "aaa", "*********"},
+      {"k.", "k\xc3\xa4" "b", "***b"},  // Not half a character.
+      {"\\xa4", "k\xc3\xa4" "b", "k***b"},
+      {"a", "a\xff", "***\xef\xbf\xbd"},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(testing::Message() << c.pattern << " / " << c.in);
+    LogConfig config;
+    config.redact = c.pattern;
+    PipelineBench bench(config);
+    EXPECT_EQ(bench.Through({.body = c.in}).body, c.out);
+  }
+}
+
+TEST(RecordPipeline, RedactReachesTheTextsOfAttributes) {
+  LogConfig config;
+  config.redact = "secret";
+  config.attributes[0] = {"own", "a secret of the section"};
+  config.attribute_count = 1;
+  PipelineBench bench(config);
+  std::vector<uint8_t> encoded(1000);
+  WireWriter out(encoded);
+  const Attribute plain[] = {{"secret", "a secret"}, {"number", 7}, {"yes", true}, {"other", "x"}};
+  WriteAttributes(out, otlp_LogRecord_attributes_tag, plain);
+  // {"list": ["secret", {"in": "secret"}]}
+  const size_t pair = out.Open(otlp_LogRecord_attributes_tag);
+  out.String(otlp_KeyValue_key_tag, "list");
+  const size_t value = out.Open(otlp_KeyValue_value_tag);
+  const size_t array = out.Open(otlp_AnyValue_array_value_tag);
+  const size_t first = out.Open(otlp_ArrayValue_values_tag);
+  out.String(otlp_AnyValue_string_value_tag, "secret");
+  out.Close(first);
+  const size_t second = out.Open(otlp_ArrayValue_values_tag);
+  const size_t list = out.Open(otlp_AnyValue_kvlist_value_tag);
+  WriteAttributes(out, otlp_KeyValueList_values_tag, std::array{Attribute("in", "secret")});
+  out.Close(list);
+  out.Close(second);
+  out.Close(array);
+  out.Close(value);
+  out.Close(pair);
+  ASSERT_TRUE(out.ok());
+  const auto origin = Encoded({"log.file.path", "/var/log/secret.log"});
+  EXPECT_EQ(bench.Write({.body = "secret", .attributes = out.bytes(), .origin_attributes = origin}),
+            RecordPipeline::Outcome::kWritten);
+  const std::span<const uint8_t> raw = bench.batcher.writer(Signal::kLogs).bytes();
+  const std::string text(raw.begin(), raw.end());
+  size_t left = 0;
+  for (size_t at = 0; (at = text.find("secret", at)) != std::string::npos; ++at) ++left;
+  EXPECT_EQ(left, 3u);  // A name, what the section says itself, and the path.
+  const SeenRequest request = bench.CloseAndTake();
+  const SeenLog& seen = request.logs.at(0);
+  EXPECT_EQ(seen.body, "***");
+  EXPECT_EQ(seen.attributes.at("secret"), "a ***");
+  EXPECT_EQ(seen.attributes.at("number"), "int 7");
+  EXPECT_EQ(seen.attributes.at("yes"), "bool true");
+  EXPECT_EQ(seen.attributes.at("other"), "x");
+}
+
+TEST(RecordPipeline, WhatDoesNotFitOnceRedactedIsCutAndMarked) {
+  LogConfig config;
+  config.redact = "a";
+  for (size_t room = 0; room < 40; ++room) {
+    PipelineBench bench(config, true, room, room);
+    const auto own = Encoded({"key", "a"});
+    const SeenLog seen = bench.Through({.body = "aXaX", .attributes = own});
+    EXPECT_TRUE(std::string_view("***X***X").starts_with(seen.body)) << seen.body;
+    const bool all = seen.body.size() == 8 && seen.attributes.contains("key");
+    EXPECT_EQ(seen.attributes.contains("limpet.truncated"), !all);
+    if (seen.attributes.contains("key")) { EXPECT_TRUE(std::string_view("***").starts_with(seen.attributes.at("key"))); }
+  }
+  // One that was cut before is redacted all the same.
+  PipelineBench bench(config);
+  EXPECT_EQ(bench.Through({.body = "aXaX", .truncated = true}).body, "***X***X");
+}
+
+TEST(RecordPipeline, AMatchThatIsGivenUpLosesNoRecordAndShowsNoSecret) {
+  const std::string bad = "begin " + std::string(3000, 'a') + " end";
+  LogConfig config;
+  config.include_records = "(a+)+$";
+  config.exclude_records = "(a+)+$";
+  PipelineBench filters(config);
+  EXPECT_EQ(filters.Write({.body = bad}), RecordPipeline::Outcome::kWritten);
+  EXPECT_EQ(filters.Write({.body = bad}), RecordPipeline::Outcome::kWritten);
+  EXPECT_EQ(filters.pool->given_up(), 4u);
+  EXPECT_EQ(filters.log.Count("given up"), 2u);  // Once for each pattern.
+  LogConfig redact;
+  redact.redact = "be|(a+)+$";
+  PipelineBench bench(redact);
+  EXPECT_EQ(bench.Through({.body = bad}).body, "******");
+}
+
+#endif
 
 }  // namespace
 }  // namespace limpet

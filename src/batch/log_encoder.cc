@@ -1,5 +1,6 @@
 #include "batch/log_encoder.h"
 
+#include <bit>
 #include <cstring>
 
 #include "batch/otlp_parts.h"
@@ -32,7 +33,12 @@ struct Fields {
   }
   void Fixed64(uint32_t field, int64_t value) {
     Tag(field, WireType::kFixed64);
-    for (size_t i = 0; i < sizeof value; ++i) *at++ = static_cast<uint8_t>(static_cast<uint64_t>(value) >> 8 * i);
+    if constexpr (std::endian::native == std::endian::little) {
+      std::memcpy(at, &value, sizeof value);
+    } else {
+      for (size_t i = 0; i < sizeof value; ++i) at[i] = static_cast<uint8_t>(static_cast<uint64_t>(value) >> 8 * i);
+    }
+    at += sizeof value;
   }
   void Text(uint32_t field, std::string_view text) {
     Begin(field, text.size());

@@ -275,7 +275,7 @@ const char* HeaderNameFault(std::string_view name) {
   return nullptr;
 }
 
-void CheckTogether(const Config& config, Problems& problems) {
+void CheckTogether(const Config& config, PatternCheck* patterns, Problems& problems) {
   CheckDirectories(config, problems);
   CheckQueue(config, problems);
   CheckSpool(config, problems);
@@ -286,7 +286,7 @@ void CheckTogether(const Config& config, Problems& problems) {
   CheckPauses(config, problems);
   CheckHealth(config, problems);
   CheckReceive(config, problems);
-  CheckLogs(config, problems);
+  CheckLogs(config, patterns, problems);
   CheckTakers(config, problems);
 }
 

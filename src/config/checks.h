@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "config/config.h"
+#include "config/value.h"
 
 namespace limpet {
 
@@ -46,10 +47,10 @@ void CheckTaken(const Config& config, std::string_view section, std::string_view
 size_t AttributeBytes(std::span<const KeyValue> attributes);
 size_t AttributeBytesMost(const Config& config);
 
-/// Checks the log sources (log_checks.cc).
-void CheckLogs(const Config& config, Problems& problems);
+/// Checks the log sources (log_checks.cc). patterns: nullptr: theirs are taken as they are.
+void CheckLogs(const Config& config, PatternCheck* patterns, Problems& problems);
 
 /// Checks a loaded configuration, its destinations completed.
-void CheckTogether(const Config& config, Problems& problems);
+void CheckTogether(const Config& config, PatternCheck* patterns, Problems& problems);
 
 }  // namespace limpet

@@ -122,6 +122,7 @@ struct LogConfig {
   LineFormat format = LineFormat::kPlain;
   std::string_view time_key, time_format, level_key, message_key;
   std::string_view multiline;  ///< "none", "indent", or a pattern.
+  bool multiline_pattern() const { return !multiline.empty() && multiline != "none" && multiline != "indent"; }
   Duration flush;
   uint32_t max_line_bytes = 0;
   std::string_view include_records, exclude_records, redact;  ///< Patterns; empty: none.

@@ -101,7 +101,6 @@ class Loader final : private IniHandler, private Problems {
   void LoadMatching(std::string_view prefix, std::string_view pattern);
   void LoadIncluded(std::string_view path);
   void Complete();
-  void CheckPatterns();
   void CheckTypes();
 
   Section* FindSeen(std::string_view name);
@@ -590,7 +589,6 @@ void Loader::Complete() {
   for (Order& order : config_.queue.order_of) {
     if (order == Order::kUnset) order = config_.queue.order;
   }
-  CheckPatterns();
   for (size_t i = 0; i < section_count_; ++i) {
     const Section& section = sections_[i];
     if (section.destination == nullptr || section.destination == &unused_) continue;
@@ -632,20 +630,6 @@ void Loader::CheckTypes() {
   }
 }
 
-void Loader::CheckPatterns() {
-  for (size_t i = 0; i < config_.log_count && !input_.patterns; ++i) {
-    const LogConfig& log = config_.logs[i];
-    TextBuffer<48> section;
-    section << "log." << log.name;
-    const std::string_view multiline = log.multiline == "indent" || log.multiline == "none" ? "" : log.multiline;
-    for (const auto& [key, text] : {KeyValue{"include_records", log.include_records},
-                                    KeyValue{"exclude_records", log.exclude_records},
-                                    KeyValue{"redact", log.redact}, KeyValue{"multiline", multiline}}) {
-      if (!text.empty()) Report(section.text(), key, "regular expressions are not available in this build");
-    }
-  }
-}
-
 Status Loader::Run() {
   config_ = Config{};
   SetDefaults(config_);
@@ -669,7 +653,7 @@ Status Loader::Run() {
   LoadIncludes();
   Complete();
   CheckTypes();
-  if (!full_) CheckTogether(config_, *this);
+  if (!full_) CheckTogether(config_, input_.patterns, *this);
   if (full_) return {Code::kFull, 0, "configuration text"};
   if (errors_ != 0) return {Code::kInvalid, errors_, "configuration"};
   return {};

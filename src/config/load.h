@@ -37,7 +37,7 @@ struct LoadInput {
   std::span<const std::string_view> settings;  ///< "section.key=value": go before any file.
   Files& files;
   Variables& variables;
-  bool patterns = true;     ///< Regular expressions are there; false: a key with one is an error.
+  PatternCheck* patterns = nullptr;  ///< nullptr: patterns are taken as they are.
   std::span<char> scratch;  ///< Holds one file at a time; unused afterwards.
   std::span<char> arena;    ///< Holds the texts that `config` points to.
 };

@@ -96,9 +96,20 @@ void CheckAttributes(const Config& config, const LogConfig& log, std::string_vie
   problems.Report(section, "", text.text());
 }
 
+void CheckPatterns(const LogConfig& log, std::string_view section, PatternCheck& patterns, Problems& problems) {
+  const bool several = log.type == LogType::kFile && log.multiline_pattern();
+  for (const auto& [key, pattern] : {KeyValue{"multiline", several ? log.multiline : ""},
+                                     KeyValue{"include_records", log.include_records},
+                                     KeyValue{"exclude_records", log.exclude_records},
+                                     KeyValue{"redact", log.redact}}) {
+    TextBuffer<256> problem;
+    if (!pattern.empty() && !patterns.Check(pattern, problem)) problems.Report(section, key, problem.text());
+  }
+}
+
 }  // namespace
 
-void CheckLogs(const Config& config, Problems& problems) {
+void CheckLogs(const Config& config, PatternCheck* patterns, Problems& problems) {
   for (const LogConfig& log : std::span(config.logs).first(config.log_count)) {
     TextBuffer<48> section;
     section << "log." << log.name;
@@ -108,6 +119,7 @@ void CheckLogs(const Config& config, Problems& problems) {
       CheckFormat(log, section.text(), problems);
     }
     if (log.type == LogType::kSyslog) CheckListener(config, log, section.text(), problems);
+    if (patterns != nullptr) CheckPatterns(log, section.text(), *patterns, problems);
     CheckLength(config, log, section.text(), problems);
     CheckAttributes(config, log, section.text(), problems);
   }

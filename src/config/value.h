@@ -22,6 +22,16 @@ class Variables {
   ~Variables() = default;
 };
 
+/// Knows what a regular expression is; whoever runs them is asked, so that both agree.
+class PatternCheck {
+ public:
+  /// False: `problem` says what is wrong, for people.
+  virtual bool Check(std::string_view pattern, TextWriter& problem) = 0;
+
+ protected:
+  ~PatternCheck() = default;
+};
+
 /// Takes the quotes and the comment off a value as written and fills in `${VAR}`, `${VAR:-default}`
 /// (also where VAR is empty) and `$$`.
 /// into: gets the result. problem: on kInvalid, what is wrong, for people.

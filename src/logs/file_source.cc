@@ -53,7 +53,8 @@ FileSource::FileSource(const LogConfig& config, const FileSourceParts& parts)
       buffer_(parts.buffer),
       places_(parts.places),
       resource_(parts.resource),
-      instance_(parts.instance) {
+      instance_(parts.instance),
+      joins_(config.multiline != "none" || config.format == LineFormat::kCri || config.format == LineFormat::kDocker) {
   directories_.fill(-1);
 }
 
@@ -436,6 +437,12 @@ void FileSource::OnChange(int watch) {
   }
 }
 
+/// What is unfinished is taken as it is, since nothing has come for so long. Once: what stays then is a line
+/// without its end.
+bool FileSource::Flushes(const FollowedFile& f, MonoTime now) const {
+  return joins_ && f.unfinished && !f.flushed && now - f.grown >= config_.flush;
+}
+
 /// Reads a share of it. Returns whether there may be more.
 bool FileSource::Read(FollowedFile& f, const Stamp& now, LogEncoder& logs) {
   f.due = false;
@@ -450,10 +457,11 @@ bool FileSource::Read(FollowedFile& f, const Stamp& now, LogEncoder& logs) {
   if (grown) {
     f.grown = now.mono;
     f.pause = kAskFirst;
+    f.flushed = false;
     Describe(f, facts.value());
   }
   f.size = facts.value().size;
-  const bool flush = f.unfinished && now.mono - f.grown >= config_.flush;
+  const bool flush = Flushes(f, now.mono);
   const bool end = f.gone && now.mono - f.grown >= kLinger;
 
   std::array<uint8_t, 640> encoded;
@@ -466,19 +474,20 @@ bool FileSource::Read(FollowedFile& f, const Stamp& now, LogEncoder& logs) {
   const uint64_t begin = f.track->read;
   const Result<size_t> got = files_.ReadAt(f.file, begin, buffer_);
   if (!got.ok()) return false;
+  f.flushed = f.flushed || flush;
   const std::string_view text(buffer_.data(), got.value());
-  size_t at = 0;
+  size_t at = 0, belongs = 0;
   RecordSplitter::Found found = RecordSplitter::Found::kNeedMore;
   logs.Begin(resource_, now);
   while (at < text.size() && at < kShare) {
     SplitRecord split;
     if (at == 0 && f.long_end > begin) {
-      split = {.text = text.substr(0, config_.max_line_bytes),
-               .consumed = static_cast<size_t>(f.long_end - begin), .truncated = true};
+      splitter_.Cut(text, static_cast<size_t>(f.long_end - begin), f.line_end, split);
       f.long_end = 0;
       found = RecordSplitter::Found::kRecord;
     } else {
-      found = splitter_.Next(text.substr(at), flush, end, split);
+      found = splitter_.Next(text.substr(at), flush, end, split, f.line_end);
+      if (found == RecordSplitter::Found::kLongLine) belongs = split.consumed;
     }
     if (found != RecordSplitter::Found::kRecord) break;
     ReadRecord record;
@@ -504,8 +513,9 @@ bool FileSource::Read(FollowedFile& f, const Stamp& now, LogEncoder& logs) {
   logs.Finish();
   if (at > 0) f.scanned = 0;
   // What the buffer has cut off is no end: there is more to read.
-  f.unfinished = found == RecordSplitter::Found::kNeedMore && at < text.size() && begin + text.size() >= f.size;
-  if (found == RecordSplitter::Found::kLongLine) return LongLine(f, begin + at, text.size() - at);
+  f.unfinished = at < text.size() && begin + text.size() >= f.size &&
+                 (found == RecordSplitter::Found::kNeedMore || f.line_end != LineEnd::kLineEnd);
+  if (found == RecordSplitter::Found::kLongLine) return LongLine(f, begin + at + belongs);
   if (end && at == text.size() && begin + at >= f.size) {
     LetGo(f, true);
     return false;
@@ -515,19 +525,18 @@ bool FileSource::Read(FollowedFile& f, const Stamp& now, LogEncoder& logs) {
 
 /// Looks for the end of a line that is longer than what is read at once. Its head is a record once that
 /// is found, so that a crash makes no record out of the rest.
-bool FileSource::LongLine(FollowedFile& f, uint64_t at, size_t filled) {
+bool FileSource::LongLine(FollowedFile& f, uint64_t known) {
+  const bool flush = joins_ && now_.mono - f.grown >= config_.flush;
   const bool end = f.gone && now_.mono - f.grown >= kLinger;
-  f.scanned = std::max(f.scanned, at + filled);
+  f.scanned = std::max(f.scanned, known);
   const Result<size_t> got = files_.ReadAt(f.file, f.scanned, buffer_);
   if (!got.ok()) return false;
-  const size_t line_end = std::string_view(buffer_.data(), got.value()).find('\n');
-  const bool found = line_end != std::string_view::npos;
-  if (!found && !(end && got.value() == 0)) {
-    f.scanned += got.value();
-    return got.value() > 0;
-  }
-  f.long_end = f.scanned + (found ? line_end + 1 : 0);
-  return true;
+  size_t consumed = 0;
+  const bool all = f.scanned + got.value() >= f.size;  // No more is known to follow.
+  const bool found = splitter_.Skip({buffer_.data(), got.value()}, flush && all, end && all, f.line_end, consumed);
+  f.scanned += consumed;
+  if (found) f.long_end = f.scanned;
+  return found || consumed > 0;
 }
 
 MonoTime FileSource::OnTime(const Stamp& now, LogEncoder& logs) {
@@ -546,7 +555,7 @@ MonoTime FileSource::OnTime(const Stamp& now, LogEncoder& logs) {
   for (size_t i = 0; i < places_.size(); ++i) {
     FollowedFile& f = places_[(turn_ + i) % places_.size()];
     if (f.file < 0) continue;
-    const bool flush = f.unfinished && now.mono - f.grown >= config_.flush;
+    const bool flush = Flushes(f, now.mono);
     const bool linger = f.gone && now.mono - f.grown >= kLinger;
     if (f.watch < 0 && f.ask <= now.mono) {
       f.due = true;
@@ -570,7 +579,7 @@ MonoTime FileSource::OnTime(const Stamp& now, LogEncoder& logs) {
     }
     if (f.file < 0) continue;
     if (f.watch < 0) next = std::min(next, f.ask);
-    if (f.unfinished && !flush && config_.multiline != "none") next = std::min(next, f.grown + config_.flush);
+    if (f.unfinished && !flush && joins_) next = std::min(next, f.grown + config_.flush);
     if (f.gone && !linger) next = std::min(next, f.grown + kLinger);
     if (f.gone && linger && f.file >= 0) next = std::min(next, now.mono + kLinger);
   }

@@ -49,9 +49,11 @@ struct FollowedFile {
   bool gone = false;       ///< None does: it is read to its end.
   bool due = false;        ///< There may be something to read.
   bool unfinished = false; ///< Its last record was, when it was read last.
+  bool flushed = false;    ///< And all that could be was sent of it all the same.
   uint64_t size = 0;       ///< As it was then.
   uint64_t scanned = 0;    ///< Of a line longer than the buffer: up to here there is no end of it;
-  uint64_t long_end = 0;   ///< and where it ends, once that is found.
+  uint64_t long_end = 0;   ///< and where it ends, once that is found;
+  LineEnd line_end = LineEnd::kLineEnd;  ///< by what.
   MonoTime grown;          ///< When it last grew,
   MonoTime ask;            ///< and when it is asked next.
   Duration pause;
@@ -104,8 +106,9 @@ class FileSource final : public Source, private NameSink {
   void LookForRest(Track& track, const FileIdentity& identity, std::string_view path);
   void LookForLost();
   bool IsCopy(int file, const FileFacts& facts);
+  bool Flushes(const FollowedFile& f, MonoTime now) const;
   bool Read(FollowedFile& f, const Stamp& now, LogEncoder& logs);
-  bool LongLine(FollowedFile& f, uint64_t at, size_t filled);
+  bool LongLine(FollowedFile& f, uint64_t known);
   void LetGo(FollowedFile& f, bool finished);
   FollowedFile* Place();
   FollowedFile* FindOpen(const FileFacts& facts);
@@ -129,6 +132,7 @@ class FileSource final : public Source, private NameSink {
   const std::span<const uint8_t> resource_;
   const std::string_view instance_;
 
+  const bool joins_;         // Records may be of several lines, and wait for `flush`.
   bool started_ = false;
   bool first_time_ = false;  // Of this source, ever: where start_at counts.
   bool look_ = false;        // A directory has changed.

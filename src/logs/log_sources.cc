@@ -68,8 +68,35 @@ size_t OwnBytes(const Config& config, const LogConfig& log) {
   return 0;
 }
 
-/// A record in the making: parsed, repaired, unwrapped.
-size_t ScratchBytes(const Config& config) { return 4 * MaxLine(config); }
+bool Redacts(const Config& config) {
+  const auto logs = Logs(config);
+  return std::any_of(logs.begin(), logs.end(), [](const LogConfig& log) { return !log.redact.empty(); });
+}
+
+size_t PatternCount(const Config& config) {
+  size_t count = 0;
+  for (const LogConfig& log : Logs(config)) {
+    count += RecordPipeline::PatternCount(log) + (log.multiline_pattern() ? 1 : 0);
+  }
+  return count;
+}
+
+/// A record in the making, whosever it is: taken out of its envelope, parsed, its body and its attributes changed.
+struct RecordScratch {
+  size_t unwrapped, parsed, body, redacted;
+};
+RecordScratch ScratchOf(const Config& config) {
+  const size_t line = MaxLine(config), buffer = LogSources::BufferBytes(config);
+  size_t unwrapped = 0;
+  for (const LogConfig& log : Logs(config)) {
+    if (log.type == LogType::kFile) unwrapped = std::max(unwrapped, RecordSplitter::ScratchBytes(log, buffer));
+  }
+  return {.unwrapped = unwrapped, .parsed = 2 * line, .body = line, .redacted = Redacts(config) ? 2 * line : 0};
+}
+size_t ScratchBytes(const Config& config) {
+  const RecordScratch scratch = ScratchOf(config);
+  return scratch.unwrapped + scratch.parsed + scratch.body + scratch.redacted;
+}
 
 }  // namespace
 
@@ -84,7 +111,7 @@ size_t LogSources::BufferBytes(const Config& config) {
 size_t LogSources::BytesNeeded(const Config& config) {
   if (config.log_count == 0) return 0;
   size_t bytes = RoundUp(sizeof(LogSources)) + RoundUp(TrackTable::BytesNeeded(TrackCount(config), config.queue.batch_items));
-  bytes += RoundUp(ScratchBytes(config));
+  bytes += RoundUp(ScratchBytes(config)) + RoundUp(PatternPool::BytesNeeded(PatternCount(config)));
   for (const LogConfig& log : Logs(config)) {
     bytes += RoundUp(RecordPipeline::AttributeBytes(log)) + RoundUp(ResourceBytes(config, log));
     bytes += RoundUp(sizeof(Follower)) + RoundUp(OwnBytes(config, log));
@@ -101,24 +128,31 @@ std::span<std::byte> LogSources::Take(size_t bytes) {
 
 LogSources::LogSources(const Config& config, std::span<std::byte> memory, std::span<char> buffer,
                        const LogPorts& ports, const LogIdentity& identity)
-    : config_(config), ports_(ports), identity_(identity), buffer_(buffer), memory_(memory) {
+    : config_(config), ports_(ports), identity_(identity), buffer_(buffer.first(BufferBytes(config))), memory_(memory) {
   const size_t tracks = TrackCount(config);
   tracks_.emplace(Take(TrackTable::BytesNeeded(tracks, config.queue.batch_items)), tracks, config.queue.batch_items,
                   ports.log);
   scratch_ = Take(ScratchBytes(config));
-  const size_t line = MaxLine(config);
-  char* const text = reinterpret_cast<char*>(scratch_.data());
-  const std::span<uint8_t> parsed{reinterpret_cast<uint8_t*>(text), 2 * line};
-  const std::span<char> body{text + 2 * line, line}, unwrapped{text + 3 * line, line};
+  const RecordScratch sizes = ScratchOf(config);
+  uint8_t* const parsed_at = reinterpret_cast<uint8_t*>(scratch_.data());
+  const std::span<uint8_t> parsed{parsed_at, sizes.parsed}, redacted{parsed_at + sizes.parsed, sizes.redacted};
+  char* const body_at = reinterpret_cast<char*>(redacted.data() + redacted.size());
+  const std::span<char> body{body_at, sizes.body}, unwrapped{body_at + sizes.body, sizes.unwrapped};
+  if (const size_t patterns = PatternCount(config); patterns > 0) {
+    patterns_.emplace(Take(PatternPool::BytesNeeded(patterns)), &ports.log);
+  }
   for (const LogConfig& log : Logs(config)) {
     const size_t n = count_++;
     const std::span<std::byte> own = Take(RecordPipeline::AttributeBytes(log));
     const std::span<uint8_t> attributes{reinterpret_cast<uint8_t*>(own.data()), own.size()};
     const std::span<std::byte> resource = Take(ResourceBytes(config, log));
     resources_[n] = {reinterpret_cast<uint8_t*>(resource.data()), resource.size()};
-    followers_[n] = new (Take(sizeof(Follower)).data())
-        Follower{.pipeline = RecordPipeline(log, config.agent.record_uid, {attributes, body}),
-                 .splitter = RecordSplitter(log, nullptr, unwrapped),
+    Follower* const place = reinterpret_cast<Follower*>(Take(sizeof(Follower)).data());
+    RecordStart* const start = log.multiline_pattern() ? &place->start : nullptr;
+    followers_[n] = new (place)
+        Follower{.pipeline = RecordPipeline(log, config.agent.record_uid, {attributes, body, redacted}),
+                 .start = {},
+                 .splitter = RecordSplitter(log, start, buffer_.size(), unwrapped),
                  .parser = LineParser({.format = log.format,
                                        .time_key = log.time_key,
                                        .level_key = log.level_key,
@@ -156,6 +190,11 @@ Status LogSources::Start(std::span<const ResourceAttribute> host) {
 Status LogSources::StartSource(size_t n, std::span<const uint8_t> resource) {
   const LogConfig& log = config_.logs[n];
   Follower& follower = *followers_[n];
+  if (patterns_) {
+    TextBuffer<256> problem;
+    LIMPET_TRY(follower.pipeline.Compile(log, *patterns_));
+    if (log.multiline_pattern()) LIMPET_TRY(follower.start.pattern.Compile(log.multiline, *patterns_, problem));
+  }
   const std::span<std::byte> own = Take(OwnBytes(config_, log));
   switch (log.type) {
     case LogType::kFile: {

@@ -17,6 +17,9 @@
 #include "limpet/sockets.h"
 #include "logs/file_source.h"
 #include "logs/kmsg_source.h"
+#include "logs/pattern.h"
+#include "logs/record_pipeline.h"
+#include "logs/record_splitter.h"
 #include "logs/syslog_source.h"
 #include "logs/track_table.h"
 
@@ -66,8 +69,14 @@ class LogSources final : public Source, private PollHandler {
   std::string_view name(size_t n) const { return config_.logs[n].name; }
 
  private:
+  /// multiline = a pattern.
+  struct PatternStart final : RecordStart {
+    bool Begins(std::string_view line) override { return pattern.Matches(line) == Pattern::Found::kYes; }
+    Pattern pattern;
+  };
   struct Follower {
     RecordPipeline pipeline;
+    PatternStart start;
     RecordSplitter splitter;
     LineParser parser;
     std::optional<FileSource> files;
@@ -85,12 +94,13 @@ class LogSources final : public Source, private PollHandler {
   const LogIdentity identity_;
   const std::span<char> buffer_;
   std::optional<TrackTable> tracks_;
+  std::optional<PatternPool> patterns_;
   std::span<std::byte> memory_;  // What is left of it.
   std::array<Follower*, kLogSourcesMax> followers_{};
   std::array<Source*, kLogSourcesMax> sources_{};
   std::array<std::span<uint8_t>, kLogSourcesMax> resources_;
   std::string_view failed_;
-  std::span<std::byte> scratch_;  // Of one record, whosever it is.
+  std::span<std::byte> scratch_;  // Of one record.
   size_t count_ = 0, turn_ = 0;
   bool released_ = false;
   bool listening_ = false;

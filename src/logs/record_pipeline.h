@@ -1,5 +1,6 @@
 // What every record of one source goes through between being read and being written: severity_min,
-// rate_limit, repair of UTF-8, the attributes of the section, the marks, the uid.
+// include_records, exclude_records, rate_limit, redact, repair of UTF-8, the attributes of the section, the
+// marks, the uid.
 #pragma once
 
 #include <array>
@@ -9,7 +10,9 @@
 
 #include "batch/log_encoder.h"
 #include "config/config.h"
+#include "logs/pattern.h"
 #include "logs/read_record.h"
+#include "otlp/wire_reader.h"
 
 namespace limpet {
 
@@ -32,16 +35,24 @@ class RecordPipeline {
     uint64_t truncated = 0, invalid_utf8 = 0, undecoded = 0;
   };
 
-  /// Both outlive it.
+  /// All outlive it. The last two may be other pipelines' as well, and are free between two records.
   struct Memory {
     std::span<uint8_t> attributes;  ///< AttributeBytes, its own.
-    /// Takes a body that has to be changed, and cuts it to its size: max_line at least. It may be
-    /// another pipeline's as well, and is free between two records.
+    /// Takes a text that has to be changed, and cuts it to its size: max_line at least.
     std::span<char> body;
+    /// Takes the attributes of a record with `redact`; when they do not fit they are left out, and the
+    /// record is marked as truncated.
+    std::span<uint8_t> redacted;
   };
   static size_t AttributeBytes(const LogConfig& config);
+  /// How many it compiles.
+  static size_t PatternCount(const LogConfig& config);
 
   RecordPipeline(const LogConfig& config, bool record_uid, const Memory& memory);
+
+  /// Before the first record, where there are patterns.
+  /// kInvalid, kUnsupported: what the check of the configuration refuses as well.
+  Status Compile(const LogConfig& config, PatternPool& pool);
 
   /// Between logs.Begin and logs.Finish. now: as given to Begin.
   Outcome Write(const ReadRecord& record, const Stamp& now, LogEncoder& logs);
@@ -52,11 +63,19 @@ class RecordPipeline {
   enum Mark : uint8_t { kTruncated, kInvalidUtf8, kUndecoded };
   static constexpr size_t kMarkCount = 3;
 
+  bool Filtered(const ReadRecord& record);
   bool WithinRate(MonoTime now);
+  bool Redact(std::string_view text, std::string_view& redacted);
+  bool Repair(std::string_view text, size_t& size);
+  void Redact(WireReader in, int message, WireWriter& out);
+  std::span<const uint8_t> Redact(std::span<const uint8_t> attributes);
 
   const Severity severity_min_;
   const bool record_uid_;
   const std::span<char> body_;
+  const std::span<uint8_t> redacted_;
+  Pattern include_, exclude_, redact_;
+  std::array<bool, kMarkCount> marked_{};  // Of the record at hand.
 
   // What stands behind the attributes of each record, encoded: those of the section, the uid, marks.
   const std::span<uint8_t> attributes_;

@@ -8,6 +8,7 @@
 
 #include "cli/exit_code.h"
 #include "config/load.h"
+#include "logs/pattern_check.h"
 #include "main/console.h"
 #include "main/run.h"
 #include "port/linux/files.h"
@@ -79,15 +80,23 @@ int LoadConfiguration(const Args& args, Config& config) {
   LinuxFiles files;
   Environment environment;
   PrintedErrors errors;
+  // One pattern at a time, in memory that is given back as well.
+  const Result<std::span<std::byte>> region = TakeRegion(std::max<size_t>(PatternPool::BytesNeeded(1), 1));
+  if (!region.ok()) {
+    Complain("no memory to read the configuration");
+    return kExitIo;
+  }
+  CompiledPatterns patterns(region.value());
   const Status loaded = LoadConfig(
       {.path = args.config,
        .settings = std::span(sets).first(set_count),
        .files = files,
        .variables = environment,
-       .patterns = false,
+       .patterns = &patterns,
        .scratch = {reinterpret_cast<char*>(scratch.value().data()), scratch.value().size()},
        .arena = g_arena},
       config, errors);
+  GiveBackRegion(region.value());
   GiveBackRegion(scratch.value());
   return ExitCodeFor(loaded);
 }

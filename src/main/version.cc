@@ -8,6 +8,10 @@
 #include <lz4.h>
 #include <zstd.h>
 #endif
+#if LIMPET_PATTERNS
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+#endif
 #include "spool/sqlite.h"
 
 #include "cli/exit_code.h"
@@ -17,6 +21,17 @@
 #include "port/linux/host.h"
 
 namespace limpet {
+
+#if LIMPET_PATTERNS
+/// "10.46 2025-08-27"
+static std::string_view Pcre2Version() {
+  static char text[32];
+  if (pcre2_config(PCRE2_CONFIG_VERSION, nullptr) > static_cast<int>(sizeof text)) return "";
+  pcre2_config(PCRE2_CONFIG_VERSION, text);
+  const std::string_view version = text;
+  return version.substr(0, version.find(' '));
+}
+#endif
 
 int VersionCommand(const Args& args) {
   struct Library {
@@ -39,6 +54,9 @@ int VersionCommand(const Args& args) {
 #if LIMPET_JOURNALD
                                {"zstd", ZSTD_versionString()},
                                {"lz4", LZ4_versionString()},
+#endif
+#if LIMPET_PATTERNS
+                               {"pcre2", Pcre2Version()},
 #endif
   };
   TextBuffer<1024> out;

@@ -66,7 +66,8 @@ def test_version():
     version = json.loads(call("version", "--json").stdout)
     assert f"limpet {version['version']} {version['target']}" == done.stdout.splitlines()[0]
     assert version["libraries"].keys() == {"libcurl", "mbedtls", "c-ares", "sqlite", "nanopb", "inih",
-                                           "libdeflate", "http-parser", "zstd", "lz4"}
+                                           "libdeflate", "http-parser", "zstd", "lz4",
+                                           "pcre2"}
     assert all(re.match(r"r?\d+(\.\d+)*$", v) for v in version["libraries"].values()), version
 
 

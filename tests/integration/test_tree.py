@@ -24,6 +24,7 @@ CORE = {
     "ini": "ini_",
     "lz4": "LZ4_",
     "otlp": "pb_",
+    "pcre2": "pcre2_",
     "sqlite": "sqlite3_",
     "zstd": "ZSTD_",
 }
@@ -58,6 +59,7 @@ WRAPPERS = {
     r"libdeflate\.h": {"src/batch/gzip.cc"},
     r"lz4\.h": {"src/logs/lz4.cc"},
     r"zstd(_errors)?\.h": {"src/logs/zstd.cc"},
+    r"pcre2\.h": {"src/logs/pattern.cc"},
     r"ini\.h": {"src/config/ini.cc"},
     r"http_parser\.h": {"src/serve/http_parser.cc"},
     r"pb(_\w+)?\.h": {"src/otlp/"},
