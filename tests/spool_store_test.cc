@@ -205,6 +205,36 @@ TEST(SpoolStore, KeepsAttemptsBootsTracksAndTheCleanMark) {
   EXPECT_FALSE(MustOpen(rig).clean);
 }
 
+TEST(SpoolStore, TakesOverASpoolOfTheFirstSchema) {
+  SimFlash flash;
+  SpoolRig rig(flash);
+  MustOpen(rig);
+  rig.Begin();
+  rig.Add(Signal::kLogs, 300);
+  ASSERT_TRUE(rig.Run().ok());
+  rig.store.reset();
+  {
+    Database db;
+    ASSERT_TRUE(db.Open("spool.db", flash.vfs(), Database::Mode::kCreate).ok());
+    ASSERT_TRUE(db.Execute("DROP TABLE track;"
+                           "CREATE TABLE checkpoint(source TEXT PRIMARY KEY,value BLOB NOT NULL) WITHOUT ROWID;"
+                           "INSERT INTO checkpoint VALUES('file:/var/log/a',x'01');PRAGMA user_version=1")
+                    .ok());
+  }
+  rig.NewProcess();
+  const SpoolOpened opened = MustOpen(rig);
+  EXPECT_FALSE(opened.salvaged);
+  EXPECT_FALSE(opened.newer_set_aside);
+  rig.Begin();
+  const uint8_t identity[] = {7};
+  const TrackChange tracks[] = {{.id = 3, .position = 5, .identity = identity}};
+  rig.Note(tracks);
+  rig.Add(Signal::kLogs, 300);
+  ASSERT_TRUE(rig.Run().ok());
+  EXPECT_NE(Dump(flash.files).find("3=5 07|"), std::string::npos) << Dump(flash.files);
+  EXPECT_EQ(rig.Drain(), 2u);
+}
+
 TEST(SpoolStore, KeepsTheLastBootsOnly) {
   SimFlash flash;
   SpoolRig rig(flash);
@@ -921,7 +951,12 @@ TEST(SpoolStoreDamage, ADamagedBatchIsNotBuried) {
 
 /// Every sector of the file at rest, damaged in several ways: whatever comes out is right, and the
 /// rest is counted.
+/// With the heap of a program: what garbage claims to be long does not get it.
 TEST(SpoolStoreDamage, AnySector) {
+  struct Limit {
+    Limit() { SqliteHeap::Get().limit = SpoolMemory::HeapBytes(64 * kKiB); }
+    ~Limit() { SqliteHeap::Get().limit = 0; }
+  } const limit;
   SimFlash made;
   const LoopSide before = MakeSpool(made);
   const std::string sound = made.files["spool.db"];

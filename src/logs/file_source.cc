@@ -579,7 +579,7 @@ MonoTime FileSource::OnTime(const Stamp& now, LogEncoder& logs) {
     }
     if (f.file < 0) continue;
     if (f.watch < 0) next = std::min(next, f.ask);
-    if (f.unfinished && !flush && joins_) next = std::min(next, f.grown + config_.flush);
+    if (f.unfinished && joins_ && !f.flushed) next = std::min(next, f.grown + config_.flush);
     if (f.gone && !linger) next = std::min(next, f.grown + kLinger);
     if (f.gone && linger && f.file >= 0) next = std::min(next, now.mono + kLinger);
   }

@@ -9,14 +9,14 @@ namespace {
 
 // SQLite's allocation hooks carry no context, so this is the one place with a global.
 FixedHeap* g_heap = nullptr;
-bool (*g_refuse)() = nullptr;
+bool (*g_refuse)(size_t bytes) = nullptr;
 
-bool Refused() { return g_refuse != nullptr && g_refuse(); }
+bool Refused(int bytes) { return g_refuse != nullptr && g_refuse(static_cast<size_t>(bytes)); }
 
-void* Malloc(int bytes) { return Refused() ? nullptr : g_heap->Allocate(static_cast<size_t>(bytes)); }
+void* Malloc(int bytes) { return Refused(bytes) ? nullptr : g_heap->Allocate(static_cast<size_t>(bytes)); }
 void Free(void* block) { g_heap->Free(block); }
 void* Realloc(void* block, int bytes) {
-  return Refused() ? nullptr : g_heap->Resize(block, static_cast<size_t>(bytes));
+  return Refused(bytes) ? nullptr : g_heap->Resize(block, static_cast<size_t>(bytes));
 }
 int SizeOf(void* block) { return block == nullptr ? 0 : static_cast<int>(g_heap->SizeOf(block)); }
 int RoundUp(int bytes) { return (bytes + 7) & ~7; }
@@ -54,7 +54,7 @@ Status ToStatus(int code, const char* where) {
 
 }  // namespace
 
-Status StartSqlite(FixedHeap& heap, bool (*refuse)()) {
+Status StartSqlite(FixedHeap& heap, bool (*refuse)(size_t bytes)) {
   g_heap = &heap;
   g_refuse = refuse;
   static const sqlite3_mem_methods kMethods = {Malloc,  Free, Realloc,  SizeOf,
@@ -78,6 +78,7 @@ bool IsOutOfMemory(const Status& status) {
 }
 
 bool IsUnreadable(const Status& status) {
+  if (IsOutOfMemory(status)) return true;
   return status.code == Code::kIo &&
          (status.detail == SQLITE_IOERR_READ || status.detail == SQLITE_IOERR_CORRUPTFS);
 }
@@ -88,12 +89,7 @@ Status Database::Open(const char* path, const char* vfs, Mode mode) {
   flags |= mode == Mode::kCreate ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY;
   if (mode == Mode::kImmutable) flags |= SQLITE_OPEN_URI;
   const int code = sqlite3_open_v2(path, &db_, flags, vfs);
-  if (code == SQLITE_OK) {
-    // What a damaged page claims to be longer than anything of ours is not asked of the heap.
-    sqlite3_limit(db_, SQLITE_LIMIT_LENGTH, kFieldBytesMax);
-  } else {
-    Close();
-  }
+  if (code != SQLITE_OK) Close();
   return ToStatus(code, "open database");
 }
 
@@ -170,14 +166,7 @@ Status Statement::Prepare(Database& db, std::string_view sql) {
                   "prepare");
 }
 
-/// A row with so many zeros is to be made: the bound of lengths does not count them.
-void Statement::Limit(size_t zeros) {
-  sqlite3_limit(sqlite3_db_handle(statement_), SQLITE_LIMIT_LENGTH, static_cast<int>(Database::kFieldBytesMax + zeros));
-}
-
 void Statement::Finish() {
-  if (zeros_) Limit(0);
-  zeros_ = false;
   sqlite3_finalize(statement_);
   statement_ = nullptr;
   failed_ = {};
@@ -209,8 +198,6 @@ void Statement::Bind(int parameter, std::span<const uint8_t> bytes) {
 }
 
 void Statement::BindZeros(int parameter, size_t bytes) {
-  zeros_ = true;
-  Limit(bytes);
   if (const int code = sqlite3_bind_zeroblob(statement_, parameter, static_cast<int>(bytes));
       code != SQLITE_OK) {
     failed_ = ToStatus(code, "bind");

@@ -18,7 +18,7 @@ namespace limpet {
 
 /// Gives SQLite its heap and initializes it, once in the life of the process; the heap must outlive
 /// every connection. refuse: for tests, asked before each allocation; true makes it fail.
-Status StartSqlite(FixedHeap& heap, bool (*refuse)() = nullptr);
+Status StartSqlite(FixedHeap& heap, bool (*refuse)(size_t bytes) = nullptr);
 
 /// What SQLite takes of its heap; for the thread that it runs in.
 PoolUse SqliteHeapUse();
@@ -35,15 +35,12 @@ const char* SqliteVersion();
 
 /// True when the failure was SQLite's heap, not the device.
 bool IsOutOfMemory(const Status& status);
-/// True when the device did not give what it was once given.
+/// True when the device did not give what it was once given, or the heap did not suffice for what a page
+/// claims to hold: again and again, either means damage.
 bool IsUnreadable(const Status& status);
 
 class Database {
  public:
-  /// Of a text, a blob or a row that is read or written as a whole; blobs longer than that are read and
-  /// written piece by piece (BlobStream). A row that claims more is damaged.
-  static constexpr int kFieldBytesMax = 16 * 1024;
-
   enum class Mode : uint8_t {
     kCreate,     ///< Read and write, made when missing.
     kReadOnly,   ///< Nothing is written; a hot journal makes it fail.
@@ -116,10 +113,7 @@ class Statement {
   std::span<const uint8_t> Bytes(int column) const;
 
  private:
-  void Limit(size_t zeros);
-
   sqlite3_stmt* statement_ = nullptr;
-  bool zeros_ = false;  // It binds some.
   Status failed_;  // Of a Bind: told by the next Step.
 };
 

@@ -21,6 +21,9 @@ class SqliteHeap {
 
   const FixedHeap& heap() const { return heap_; }
 
+  /// What the heap of a program has; 0: as much as there is here.
+  size_t limit = 0;
+
   /// Asked before each allocation while it is set; true makes it fail.
   bool (*refuse)() = nullptr;
 
@@ -38,12 +41,13 @@ class SqliteHeap {
   SqliteHeap() {
     heap_.Init("sqlite", region_);
     const Status status =
-        StartSqlite(heap_, [] { return started_ != nullptr && started_->Refuses(); });
+        StartSqlite(heap_, [](size_t bytes) { return started_ != nullptr && started_->Refuses(bytes); });
     LIMPET_CHECK(status.ok());
     started_ = this;
   }
 
-  bool Refuses() {
+  bool Refuses(size_t bytes) {
+    if (limit != 0 && heap_.use().used + bytes > limit) return true;
     if (refuse != nullptr && refuse()) return true;
     if (countdown_ == 0) return false;
     if (countdown_ > 1) {
