@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/sort.h"
 #include "base/text.h"
 #include "collect/diskstats.h"
 #include "collect/scan.h"
@@ -167,11 +168,10 @@ void SensorGroup::Build(const GroupContext& context) {
 
   const auto has_place = [&](Sensor& sensor) { return Settle(root, sensor); };
   sensor_count_ = KeepIf(sensors_.first(sensor_count_), has_place);
-  std::sort(sensors_.begin(), sensors_.begin() + static_cast<ptrdiff_t>(sensor_count_),
-            [](const Sensor& a, const Sensor& b) {
-              if (a.rule != b.rule) return a.rule < b.rule;
-              return a.device != b.device ? a.device < b.device : a.channel < b.channel;
-            });
+  InsertionSort(sensors_.first(sensor_count_), [](const Sensor& a, const Sensor& b) {
+    if (a.rule != b.rule) return a.rule < b.rule;
+    return a.device != b.device ? a.device < b.device : a.channel < b.channel;
+  });
   size_t before = 0;  // Of those that are kept.
   const auto is_new = [&](Sensor& sensor) {
     for (const Sensor& other : sensors_.first(before)) {

@@ -4,6 +4,8 @@
 #include <new>
 #include <utility>
 
+#include "base/sort.h"
+
 namespace limpet {
 namespace {
 
@@ -83,7 +85,7 @@ MonoTime Delivery::OnTime(MonoTime now) {
   MonoTime next = kNever;
   // In turn: first whose last request is longest ago.
   std::array<Signal, kSignalCount> signals = kSignals;
-  std::sort(signals.begin(), signals.end(), [this](Signal a, Signal b) {
+  InsertionSort(std::span<Signal>(signals), [this](Signal a, Signal b) {
     return std::pair(LineOf(a).launched, a) < std::pair(LineOf(b).launched, b);
   });
   for (const Signal signal : signals) next = std::min(next, Serve(signal, now));
