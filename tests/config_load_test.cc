@@ -879,6 +879,10 @@ TEST(LoadConfig, LogSources) {
        "limpet.ini:6: log.a.message_key: only with format = json or logfmt\n"
        "limpet.ini:7: log.a.time_format: only with format = plain, json or logfmt: the others have times of "
        "one form\n"},
+      {"a time that nobody knows", "[log.a]\npath = /a\ntime_format = %Y-%Q\n[log.b]\npath = /b\ntime_format = abc\n",
+       "limpet.ini:3: log.a.time_format: expected auto, or a strptime format: the conversion at character 4 is not "
+       "known\n"
+       "limpet.ini:6: log.b.time_format: expected auto, or a strptime format\n"},
       {"a time in a plain line", "[log.a]\npath = /a\ntime_format = %s\ntime_key = time\n", ""},
       {"nowhere to listen", "[log.a]\ntype = syslog\n",
        "limpet.ini:1: log.a.listen: missing: where to listen, e.g. 127.0.0.1:5514 or unix:/dev/log\n"},

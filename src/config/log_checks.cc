@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "base/time_format.h"
 #include "config/checks.h"
 #include "config/list.h"
 #include "config/table.h"
@@ -36,6 +37,15 @@ void CheckFormat(const LogConfig& log, std::string_view section, Problems& probl
     if (log.*row.value == fresh.*row.value || (row.formats & Bit(log.format)) != 0) continue;
     problems.Report(section, row.key, row.text);
   }
+}
+
+void CheckTime(const LogConfig& log, std::string_view section, Problems& problems) {
+  const Status status = log.time_format == "auto" ? Status{} : CheckTimeFormat(log.time_format);
+  if (status.ok()) return;
+  TextBuffer<96> text;
+  text << "expected auto, or a strptime format";
+  if (status.code == Code::kUnsupported) text << ": the conversion at character " << status.detail + 1 << " is not known";
+  problems.Report(section, "time_format", text.text());
 }
 
 void CheckPaths(const LogConfig& log, std::string_view section, Problems& problems) {
@@ -117,6 +127,7 @@ void CheckLogs(const Config& config, PatternCheck* patterns, Problems& problems)
     if (log.type == LogType::kFile) {
       CheckPaths(log, section.text(), problems);
       CheckFormat(log, section.text(), problems);
+      CheckTime(log, section.text(), problems);
     }
     if (log.type == LogType::kSyslog) CheckListener(config, log, section.text(), problems);
     if (patterns != nullptr) CheckPatterns(log, section.text(), *patterns, problems);

@@ -505,7 +505,6 @@ bool FileSource::Read(FollowedFile& f, const Stamp& now, LogEncoder& logs) {
     at += split.consumed;
     if (pipeline_.Write(record, now, logs) == RecordPipeline::Outcome::kWritten) {
       tracks_.Advance(*f.track, begin + at);
-      ++records_;
     } else {
       tracks_.Skip(*f.track, begin + at);
     }

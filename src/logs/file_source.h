@@ -85,9 +85,6 @@ class FileSource final : public Source, private NameSink {
   /// A watch has something; kLost: all may have.
   void OnChange(int watch);
 
-  size_t open_files() const { return open_; }
-  uint64_t records() const { return records_; }
-
  private:
   static constexpr size_t kWatchedDirectories = 32;
 
@@ -137,7 +134,6 @@ class FileSource final : public Source, private NameSink {
   bool first_time_ = false;  // Of this source, ever: where start_at counts.
   bool look_ = false;        // A directory has changed.
   size_t open_ = 0, turn_ = 0;
-  uint64_t records_ = 0;
   Stamp now_;
   MonoTime next_look_, looked_;
   bool told_full_ = false, told_path_ = false;

@@ -65,9 +65,6 @@ class LogSources final : public Source, private PollHandler {
   TrackTable& tracks() { return *tracks_; }
   MonoTime OnTime(const Stamp& now, LogEncoder& logs) override;
 
-  size_t count() const { return count_; }
-  std::string_view name(size_t n) const { return config_.logs[n].name; }
-
  private:
   /// multiline = a pattern.
   struct PatternStart final : RecordStart {

@@ -61,7 +61,6 @@ Track* TrackTable::Add(TrackOwner owner, std::span<const uint8_t> identity, uint
   track->adopted = true;
   track->read = track->closed = track->settled = position;
   (void)Describe(*track, identity, true);
-  ++used_;
   return track;
 }
 
@@ -77,7 +76,6 @@ bool TrackTable::Describe(Track& track, std::span<const uint8_t> identity, bool 
 
 void TrackTable::Free(Track& track) {
   track = Track{};
-  --used_;
   told_full_ = false;
 }
 
@@ -218,7 +216,6 @@ void TrackTable::TakeKept(std::span<const KeptTrack> tracks) {
     std::copy_n(kept.identity.begin(), kept.identity_bytes, track->identity.begin());
     track->identity_bytes = static_cast<uint8_t>(kept.identity_bytes);
     std::memcpy(&track->owner, kept.identity.data(), kOwnerBytes);
-    ++used_;
   }
 }
 

@@ -82,9 +82,6 @@ class TrackTable final : public TrackMarks, public TrackKeeper {
   /// What stands before the position has its outcome already, or never gets one.
   void Skip(Track& track, uint64_t position);
 
-  size_t used() const { return used_; }
-  size_t capacity() const { return tracks_.size(); }
-  bool full() const { return used_ == tracks_.size(); }
   /// Tracks in use, those to be forgotten left out.
   template <typename Visit>
   void ForEach(TrackOwner owner, Visit visit) {
@@ -128,7 +125,7 @@ class TrackTable final : public TrackMarks, public TrackKeeper {
   std::span<Track> tracks_;
   std::span<uint16_t> open_;         // Tracks that the open batch has some of.
   std::span<TrackMarkBytes> marks_;
-  size_t open_count_ = 0, used_ = 0;
+  size_t open_count_ = 0;
   Log& log_;
   TrackId next_ = 1;
   MonoTime now_, dirty_since_ = kNever;

@@ -1,6 +1,7 @@
 // Files are followed through everything that is done to logs, in virtual time, over crashes and outages.
 // The model is the set of whole lines that were ever written: each arrives, and should it arrive again,
-// then under the same log.record.uid.
+// then under the same log.record.uid. LIMPET_SEED: the first script, LIMPET_SEEDS: how many; LIMPET_TRACE
+// prints what is done.
 #include <gtest/gtest.h>
 
 #include <cstdio>
