@@ -132,7 +132,7 @@ TEST_P(JournalFileTest, SeeksPastWhatIsDamaged) {
   for (uint64_t after = 0; after < 100; ++after) {
     std::vector<uint64_t> expected;
     for (uint64_t i = after + 1; i <= 100; ++i) {
-      if (writer_.bytes[writer_.entries[i - 1]] != 0) expected.push_back(i);
+      if (writer_.bytes[writer_.entries[static_cast<size_t>(i - 1)]] != 0) expected.push_back(i);
     }
     journal_.SeekAfter(after);
     ASSERT_EQ(Rest(), expected) << after;
@@ -194,13 +194,35 @@ TEST_P(JournalFileTest, ABrokenChainEndsTheFile) {
   Fill(1, 40);  // Arrays of 4, 8, 16, 32.
   writer_.SetState(JournalWriter::kArchived);
   const std::string whole = writer_.bytes;
-  for (const uint64_t next : {uint64_t{0}, uint64_t{3}, uint64_t{1} << 50, writer_.arrays[0], writer_.arrays[1]}) {
+  for (const uint64_t next : {uint64_t{0}, uint64_t{3}, uint64_t{1} << 50, uint64_t{writer_.arrays[0]}, uint64_t{writer_.arrays[1]}}) {
     writer_.bytes = whole;
     writer_.Put(writer_.arrays[1] + 16, next);
     ASSERT_TRUE(Open().ok());
     EXPECT_EQ(Rest(), Range(1, 12));
     EXPECT_EQ(journal_.damaged(), 28u);
   }
+}
+
+TEST_P(JournalFileTest, ClaimsOfMoreThanTheFileHasEnd) {
+  Fill(1, 40);
+  constexpr uint64_t kClaimed = uint64_t{1} << 50;
+  writer_.Put(96, kClaimed);                       // The bytes of all objects,
+  writer_.Put(152, kClaimed / 64);                 // the entries,
+  writer_.Put(writer_.arrays.back() + 8, kClaimed / 2);  // the bytes of the last array.
+  ASSERT_TRUE(Open().ok());
+  EXPECT_EQ(Rest(), Range(1, 40));
+  EXPECT_EQ(journal_.damaged(), kClaimed / 64 - 40);
+}
+
+TEST_P(JournalFileTest, ArraysDoNotOverlap) {
+  Fill(1, 40);  // Arrays of 4, 8, 16, 32.
+  writer_.SetState(JournalWriter::kArchived);
+  // The second claims the bytes of all that follow it: the third lies within it.
+  writer_.Put(writer_.arrays[1] + 8, writer_.bytes.size() - writer_.arrays[1]);
+  ASSERT_TRUE(Open().ok());
+  std::vector<uint64_t> read = Rest();
+  EXPECT_EQ(read, Range(1, 12));
+  EXPECT_EQ(journal_.damaged(), 28u);
 }
 
 TEST_P(JournalFileTest, WaitsForAnEntryThatIsHalfWritten) {
@@ -229,7 +251,7 @@ TEST_P(JournalFileTest, WaitsForAnEntryThatIsHalfWritten) {
 TEST_P(JournalFileTest, ADamagedFieldIsNotFollowed) {
   writer_.Append(1, kTime, {"MESSAGE=hello", "_COMM=a"});
   const std::string whole = writer_.bytes;
-  const uint64_t data = writer_.data.at("MESSAGE=hello");
+  const size_t data = writer_.data.at("MESSAGE=hello");
   const size_t item = writer_.entries[0] + 64;
   struct Case { const char* name; size_t at; uint64_t value; size_t bytes; };
   const Case cases[] = {

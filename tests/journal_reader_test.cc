@@ -298,16 +298,16 @@ TEST_F(JournalReaderTest, MoreFilesThanCanBeOpenComeOldestFirst) {
 }
 
 TEST_F(JournalReaderTest, MoreLiveFilesThanCanBeOpenTakeTurns) {
-  constexpr uint64_t kFiles = 80;
+  constexpr size_t kFiles = 80;
   std::vector<JournalWriter> writers;
   std::mt19937 random(3);
-  for (uint64_t i = 0; i < kFiles; ++i) writers.emplace_back(JournalWriter::Options{.file_id = static_cast<uint8_t>(i + 1)});
+  for (size_t i = 0; i < kFiles; ++i) writers.emplace_back(JournalWriter::Options{.file_id = static_cast<uint8_t>(i + 1)});
   Start();
   uint64_t seqnum = 1;
   for (int round = 0; round < 20; ++round) {
     const uint64_t first = seqnum;
     for (int n = 0; n < 100; ++n) Fill(writers[random() % kFiles], seqnum, seqnum), ++seqnum;
-    for (uint64_t i = 0; i < kFiles; ++i) {
+    for (size_t i = 0; i < kFiles; ++i) {
       files_.Write(kFolder + "user-" + std::to_string(i) + ".journal", writers[i].bytes);
     }
     Later();

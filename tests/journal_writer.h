@@ -41,7 +41,7 @@ class JournalWriter {
 
   /// One entry; equal fields are written once.
   void Append(uint64_t seqnum, uint64_t realtime_us, const std::vector<Data>& fields) {
-    std::vector<uint64_t> items;
+    std::vector<size_t> items;
     for (const Data& field : fields) items.push_back(DataAt(field));
     entries.push_back(AppendEntry(seqnum, realtime_us, items));
     Link(entries.back());
@@ -63,34 +63,34 @@ class JournalWriter {
   }
 
   std::string bytes;
-  std::vector<uint64_t> entries;        ///< Where each lies.
-  std::map<std::string, uint64_t> data; ///< Likewise, by what is stored.
-  std::vector<uint64_t> arrays;
+  std::vector<size_t> entries;         ///< Where each lies.
+  std::map<std::string, size_t> data;  ///< Likewise, by what is stored.
+  std::vector<size_t> arrays;
 
   static constexpr size_t kHeaderBytes = 272;
 
  private:
-  uint64_t Object(uint8_t type, uint8_t flags, const std::string& rest) {
+  size_t Object(uint8_t type, uint8_t flags, const std::string& rest) {
     bytes.resize((bytes.size() + 7) / 8 * 8);
-    const uint64_t at = bytes.size();
+    const size_t at = bytes.size();
     bytes += std::string(16, '\0') + rest;
     bytes[at] = static_cast<char>(type), bytes[at + 1] = static_cast<char>(flags);
     Put(at + 8, 16 + rest.size());
     return at;
   }
 
-  uint64_t DataAt(const Data& field) {
+  size_t DataAt(const Data& field) {
     const auto it = data.find(field.stored);
     if (it != data.end()) return it->second;
     const size_t head = options_.compact ? 56 : 48;
-    const uint64_t at = Object(1, field.flags, std::string(head, '\0') + field.stored);
+    const size_t at = Object(1, field.flags, std::string(head, '\0') + field.stored);
     Put(at + 16, Hash(at));
     return data[field.stored] = at;
   }
 
-  uint64_t AppendEntry(uint64_t seqnum, uint64_t realtime_us, const std::vector<uint64_t>& items) {
+  size_t AppendEntry(uint64_t seqnum, uint64_t realtime_us, const std::vector<size_t>& items) {
     const size_t item = options_.compact ? 4 : 16;
-    const uint64_t at = Object(3, 0, std::string(48 + items.size() * item, '\0'));
+    const size_t at = Object(3, 0, std::string(48 + items.size() * item, '\0'));
     Put(at + 16, seqnum), Put(at + 24, realtime_us), Put(at + 32, realtime_us % 1'000'000'000 + 1);
     bytes.replace(at + 40, 16, std::string(16, '\xB0'));
     for (size_t i = 0; i < items.size(); ++i) {
@@ -100,12 +100,12 @@ class JournalWriter {
     return at;
   }
 
-  void Link(uint64_t entry) {
+  void Link(size_t entry) {
     const size_t item = options_.compact ? 4 : 8;
     if (arrays.empty() || used_ == room_) {
       room_ = arrays.empty() ? 4 : 2 * room_;
       used_ = 0;
-      const uint64_t at = Object(6, 0, std::string(8 + room_ * item, '\0'));
+      const size_t at = Object(6, 0, std::string(8 + room_ * item, '\0'));
       Put(arrays.empty() ? 176 : arrays.back() + 16, at);
       arrays.push_back(at);
     }

@@ -39,6 +39,7 @@ TEST(ParseKmsg, Cases) {
       {"an escape that is none", R"(4,1,2,-;\xg0 \x4 \q \)" "\n", true, 0, 4, 1, 2, R"(\xg0 \x4 \q \)", "", ""},
       {"an escaped value", "4,1,2,-;t\n DEVICE=a\\x20b\n", true, 0, 4, 1, 2, "t", "", "a b"},
       {"unknown keys", "4,1,2,-;t\n X=1\n DEVICEX=2\n DEVICE\n=\n", true, 0, 4, 1, 2, "t", "", ""},
+      {"a key without a value", "4,1,2,-;t\n DEVICE", true, 0, 4, 1, 2, "t", "", ""},
       {"largest", "4294967295,18446744073709551615,9223372036854775,-;t\n", true, 536870911, 7,
        UINT64_MAX, 9223372036854775, "t", "", ""},
       {"empty", "", false, 0, 0, 0, 0, "", "", ""},
@@ -95,7 +96,7 @@ class Kernel final : public Files {
       return Status{Code::kNotFound, 32, "read"};
     }
     if (at_ == next_) return Status{Code::kUnavailable, 11, "read"};
-    const std::string& text = ring_[at_ - first].text;
+    const std::string& text = ring_[static_cast<size_t>(at_ - first)].text;
     ++at_;
     if (text.size() > into.size()) return Status{Code::kInvalid, 22, "read"};
     return text.copy(into.data(), into.size());

@@ -104,13 +104,14 @@ Result<JournalFile::Object> JournalFile::CheckObject(uint64_t offset, std::span<
 }
 
 Result<JournalFile::Array> JournalFile::ReadArray(uint64_t offset, uint64_t after) {
-  // Later arrays lie behind earlier ones: a chain has an end.
-  if (offset % 8 != 0 || offset <= after) return Damaged("journal array offset");
+  // Later arrays lie behind earlier ones, so a chain has an end and no more items than the file has room for.
+  if (offset % 8 != 0 || offset < std::max<uint64_t>(after, kHeaderBytes)) return Damaged("journal array offset");
   uint8_t head[kArrayBytes];
   LIMPET_TRY(Read(offset, head));
   const Result<Object> object = CheckObject(offset, head, kEntryArray, kArrayBytes + item_bytes());
   if (!object.ok()) return object.status();
-  return Array{offset, (object.value().bytes - kArrayBytes) / item_bytes(), Load64(head + kArrayNextAt)};
+  return Array{offset, offset + object.value().bytes, (object.value().bytes - kArrayBytes) / item_bytes(),
+               Load64(head + kArrayNextAt)};
 }
 
 /// From the chain's beginning, or from the array that is read to its end.
@@ -121,7 +122,7 @@ bool JournalFile::EnterNextArray() {
     if (!again.ok()) return false;
     next = again.value().next;
   }
-  const Result<Array> array = ReadArray(next, array_.offset);
+  const Result<Array> array = ReadArray(next, array_.end);
   if (!array.ok()) return false;
   before_ += array_.items;
   array_ = array.value();
@@ -189,27 +190,28 @@ void JournalFile::SeekAfter(uint64_t seqnum) {
 JournalFile::Got JournalFile::Peek(JournalEntry& entry) {
   if (index_ >= header_.entries) return Got::kNone;
   while (index_ - before_ >= array_.items) {
-    if (EnterNextArray()) continue;
-    // The rest is out of reach, if it is not just being linked up.
-    if (live() && index_ + 1 == header_.entries) return Got::kNone;
-    damaged_ += header_.entries - index_;
-    index_ = header_.entries;
-    return Got::kPassed;
+    if (!EnterNextArray()) return PassOver(header_.entries - index_);
   }
-  const Result<JournalEntry> read = EntryAt(array_, index_ - before_);
-  if (!read.ok()) {
-    // The last one may not be whole yet. It is passed over when another one follows.
-    if (live() && index_ + 1 == header_.entries) return Got::kNone;
-    ++damaged_;
-    ++index_;
-    return Got::kPassed;
-  }
+  const Result<uint64_t> offset = ItemAt(array_, index_ - before_);
+  // An array that does not end where the file does has room for more entries than could ever be passed over.
+  if (offset.status().code == Code::kInvalid) return PassOver(header_.entries - index_);
+  const Result<JournalEntry> read = offset.ok() ? ReadEntry(offset.value()) : offset.status();
+  if (!read.ok()) return PassOver(1);
   if (read.value().seqnum <= seqnum_) {
     ++index_;
     return Got::kPassed;
   }
   entry = read.value();
   return Got::kEntry;
+}
+
+/// So many are damaged, or out of reach. But the last one may just be about to be written: it is passed over
+/// when another one follows.
+JournalFile::Got JournalFile::PassOver(uint64_t entries) {
+  if (live() && index_ + 1 == header_.entries) return Got::kNone;
+  damaged_ += entries;
+  index_ += entries;
+  return Got::kPassed;
 }
 
 void JournalFile::Advance(const JournalEntry& entry) {

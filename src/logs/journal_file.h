@@ -94,6 +94,7 @@ class JournalFile {
   };
   struct Array {
     uint64_t offset = 0;  // 0: none.
+    uint64_t end = 0;
     uint64_t items = 0;
     uint64_t next = 0;
   };
@@ -107,6 +108,7 @@ class JournalFile {
   Result<uint64_t> ItemAt(const Array& array, uint64_t index);
   Result<JournalEntry> ReadEntry(uint64_t offset);
   Result<JournalEntry> EntryAt(const Array& array, uint64_t index);
+  Got PassOver(uint64_t entries);
 
   JournalPages* pages_ = nullptr;
   int file_ = -1;

@@ -10,6 +10,7 @@ namespace {
 
 /// Undoes \xNN. text: within `bytes`, where the outcome takes its place.
 std::string_view Unescape(std::string_view text, std::span<char> bytes) {
+  if (text.empty()) return {};
   char* const begin = bytes.data() + (text.data() - bytes.data());
   char* out = begin;
   while (!text.empty()) {

@@ -183,9 +183,10 @@ def test_user_agent(limpet, endpoint):
 
 
 def test_keys_of_two_starts_differ(limpet, endpoint):
-    limpet(endpoint.url).stop()
-    limpet(endpoint.url).stop()
-    requests = endpoint.wait(2)
+    for start in (1, 2):
+        process = limpet(endpoint.url)
+        requests = endpoint.wait(start)
+        process.stop()
     assert len({r.key for r in requests}) == len(requests)
 
 

@@ -62,7 +62,7 @@ class FileTree final : public Files {
   Result<size_t> ReadAt(int file, uint64_t offset, std::span<char> into) override {
     const std::string& text = open_.at(file)->contents;
     if (offset >= text.size()) return size_t{0};
-    return text.copy(into.data(), into.size(), offset);
+    return text.copy(into.data(), into.size(), static_cast<size_t>(offset));
   }
   void Close(int file) override {
     --open_.at(file)->readers;
