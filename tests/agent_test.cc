@@ -21,7 +21,7 @@ TEST(Agent, ADayOfThirtyPointsEachTenSeconds) {
   world.RunFor(Seconds(86400));
   world.StopAndDrain();
   ExpectNothingBroken(world);
-  const uint64_t cycles = world.Look().sources[0].cycles;
+  const uint64_t cycles = world.Look().sources[0].collected->cycles;
   // The first at start, then one at each multiple of ten seconds.
   EXPECT_EQ(cycles, 8640u);
   EXPECT_GE(world.metrics().collected, 30 * cycles);
@@ -157,7 +157,7 @@ TEST(Agent, RefusedTwiceIsDroppedTheThirdIsHeldUntilItIsSetRight) {
   world.respond = [&](const SimRequest&) { return SimAnswer{.status = status}; };
   world.Start();
   world.RunFor(Seconds(300));
-  const uint64_t cycle = world.metrics().collected / world.Look().sources[0].cycles;
+  const uint64_t cycle = world.metrics().collected / world.Look().sources[0].collected->cycles;
   EXPECT_EQ(world.metrics().dropped[static_cast<size_t>(DropReason::kRefused)], 2 * cycle);
   EXPECT_EQ(world.agent->held(Signal::kMetrics).total(), world.metrics().collected - 2 * cycle);
   EXPECT_TRUE(world.Look().destinations[0].misconfigured);
@@ -263,7 +263,7 @@ TEST(Agent, AnAnswerThatNeverComesIsNotOurs) {
   world.Start();
   world.RunFor(Seconds(600));
   EXPECT_EQ(world.transport.requests.size(), 1u);
-  EXPECT_EQ(world.Look().sources[0].cycles, 60u);
+  EXPECT_EQ(world.Look().sources[0].collected->cycles, 60u);
   EXPECT_TRUE(world.Look().destinations[0].in_flight);
   // Nor is its batch when the time for a stop is up: abandoned, and counted like the rest.
   world.StopAndDrain();
@@ -358,7 +358,7 @@ TEST(Agent, PauseSourcesCollectsNothingThatCannotBeKept) {
   };
   world.Start();
   world.RunFor(Seconds(7200));
-  EXPECT_GT(world.Look().sources[0].skipped, 100u);
+  EXPECT_GT(world.Look().sources[0].collected->skipped, 100u);
   up = true;
   world.RunFor(Seconds(300));
   EXPECT_EQ(world.metrics().dropped_total(), 0u);

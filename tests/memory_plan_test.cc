@@ -101,7 +101,7 @@ TEST(MemoryPlan, SeveralDestinationsFitTheDefault) {
     if (count == 2) { EXPECT_GE(queue, kMiB); }
     if (count > 1) {
       const size_t each = kForeign.curl + kForeign.tls + kForeign.transport + sizeof(Destination) +
-                          PageBytes(2) - PageBytes(1);
+                          PageBytes(2, 0) - PageBytes(1, 0);
       EXPECT_NEAR(static_cast<double>(before - queue), static_cast<double>(each), 2.0 * kBlockBytes);
     }
     before = queue;

@@ -104,9 +104,9 @@ TEST(RecordPipeline, MarksAreThereOnlyWhenTrueAndCounted) {
     is("limpet.truncated", (bits & 1) != 0);
     is("limpet.invalid_utf8", (bits & 2) != 0);
     is("limpet.undecoded", (bits & 4) != 0);
-    EXPECT_EQ(bench.pipeline.marks().truncated, bits & 1);
-    EXPECT_EQ(bench.pipeline.marks().invalid_utf8, bits >> 1 & 1);
-    EXPECT_EQ(bench.pipeline.marks().undecoded, bits >> 2 & 1);
+    EXPECT_EQ(bench.pipeline.use().truncated, bits & 1);
+    EXPECT_EQ(bench.pipeline.use().invalid_utf8, bits >> 1 & 1);
+    EXPECT_EQ(bench.pipeline.use().undecoded, bits >> 2 & 1);
     // What one record was marked with is not the next one's.
     const SeenLog next = bench.Through({.body = "y"});
     EXPECT_EQ(next.attributes.size(), 2u);
@@ -208,7 +208,7 @@ TEST(RecordPipeline, WhatIsNoUtf8IsReplacedAndMarked) {
     const SeenLog seen = bench.Through({.body = c.in});
     EXPECT_EQ(seen.body, c.out);
     EXPECT_EQ(seen.attributes.at("limpet.invalid_utf8"), "bool true");
-    EXPECT_EQ(bench.pipeline.marks().invalid_utf8, 1u);
+    EXPECT_EQ(bench.pipeline.use().invalid_utf8, 1u);
   }
   PipelineBench bench({});
   const std::string zero("a\0b", 3);
@@ -235,7 +235,7 @@ TEST(RecordPipeline, ARecordLargerThanABatchIsDropped) {
   PipelineBench bench({});
   const std::string large(70'000, 'x');
   EXPECT_EQ(bench.Write({.body = large, .truncated = true}), RecordPipeline::Outcome::kDropped);
-  EXPECT_EQ(bench.pipeline.marks().truncated, 0u);
+  EXPECT_EQ(bench.pipeline.use().truncated, 0u);
   EXPECT_TRUE(bench.Balances());
 }
 

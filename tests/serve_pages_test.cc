@@ -181,6 +181,47 @@ tls                 512 B         0 B         0 B       0         4
 )");
 }
 
+// Each kind of source has its own counts: all of them in JSON, to people those that say something.
+TEST(Pages, EveryKindOfSource) {
+  Sample sample;
+  const CollectedView once{.cycles = 1};
+  const ReceivedView received{.requests = 1, .items = 20, .rejected = 2, .malformed = 1, .full = 3};
+  const LoggedView app{.records = 1}, kernel{.records = 7, .lost = 5, .kernel = true};
+  const LoggedView all{.records = 90, .filtered = 1, .dropped = 2, .truncated = 3, .invalid_utf8 = 4, .undecoded = 5,
+                       .lost = 6, .open = 8};
+  const SourceView sources[] = {{.name = "self", .collected = &once},       {.name = "receive.otlp", .received = &received},
+                                {.name = "log.app", .logged = &app},        {.name = "log.all", .logged = &all},
+                                {.name = "log.kernel", .logged = &kernel}};
+  Snapshot& s = sample.snapshot;
+  s.sources = sources;
+  const std::string text = Text([&](TextWriter& out) { WriteStatusText(s, false, out); });
+  const size_t at = text.find("source  ");
+  EXPECT_EQ(text.substr(at, text.find("\nclock") + 1 - at),
+            R"(source       self  1 cycle
+source       receive.otlp  1 request, 20 items, 2 items too large, 1 refused, 3 asked to come again
+source       log.app  1 record
+source       log.all  90 records, 8 open, 1 filtered, 3 truncated, 4 with invalid UTF-8, 5 not decoded, 2 dropped, 6 lost
+source       log.kernel  7 records, 5 lost
+)");
+  const std::string json = Text([&](TextWriter& out) { WriteStatusJson(s, out); });
+  EXPECT_TRUE(JsonNames(json).good()) << json;
+  for (const char* row :
+       {R"({"name":"receive.otlp","requests":1,"items":20,"rejected":2,"malformed":1,"full":3,"problem":null})",
+        R"({"name":"log.app","records":1,"open":0,"filtered":0,"truncated":0,"invalid_utf8":0,"undecoded":0,)"
+        R"("dropped":0,"lost":0,"problem":null})"}) {
+    EXPECT_NE(json.find(row), std::string::npos) << row << " in " << json;
+  }
+  const std::string metrics = MetricsText(s, PrometheusFormat::kText);
+  for (const char* row : {"limpet_records_marked_total{source=\"log.app\",mark=\"truncated\"} 0\n",
+                          "limpet_records_marked_total{source=\"log.all\",mark=\"truncated\"} 3\n",
+                          "limpet_records_marked_total{source=\"log.all\",mark=\"invalid_utf8\"} 4\n",
+                          "limpet_records_marked_total{source=\"log.all\",mark=\"undecoded\"} 5\n",
+                          "limpet_kernel_messages_lost_total 5\n"}) {
+    EXPECT_NE(metrics.find(row), std::string::npos) << row << " in " << metrics;
+  }
+  EXPECT_EQ(MetricsText(Sample().snapshot, PrometheusFormat::kText).find("kernel"), std::string::npos);
+}
+
 // Which takes what, what is wrong with the others, and when that may change.
 TEST(StatusText, SeveralDestinations) {
   Sample sample;
@@ -257,7 +298,13 @@ struct Worst {
     s.health.reason_count = 4;
     s.spool = {.state = "unusable", .problem = reason, .max_bytes = UINT64_MAX / 2};
     s.sources = sources;
-    for (SourceView& source : sources) source = {"source", UINT64_MAX / 2, UINT64_MAX / 2, UINT32_MAX, reason};
+    sources[0] = {.name = "host", .problem = reason, .collected = &collected};
+    sources[1] = {.name = "self", .collected = &collected};
+    sources[2] = {.name = "receive.otlp", .received = &received};
+    for (size_t i = 0; i < kLogSourcesMax; ++i) {
+      log_names[i] = "log." + std::string(30, 'n') + std::to_string(10 + i);
+      sources[3 + i] = {.name = log_names[i], .logged = &logged};
+    }
     for (PoolUse& pool : pools) pool = {"delivery", SIZE_MAX / 2, SIZE_MAX / 2, SIZE_MAX / 2, SIZE_MAX / 2};
     s.pools = pools;
   }
@@ -271,13 +318,18 @@ struct Worst {
   const std::string url = "https://" + std::string(4000, 'u');
   const std::string error = std::string(320, '\x01'), reason = std::string(256, '\x01');
   std::array<DestinationView, kDestinationsMax> destinations{};
-  std::array<SourceView, 2> sources{};
+  static constexpr uint64_t kMost = UINT64_MAX / 2;
+  const CollectedView collected{kMost, kMost, UINT32_MAX};
+  const ReceivedView received{kMost, kMost, kMost, kMost, kMost};
+  const LoggedView logged{kMost, kMost, kMost, kMost, kMost, kMost, kMost / kLogSourcesMax, kMost, true};
+  std::array<std::string, kLogSourcesMax> log_names;
+  std::array<SourceView, 3 + kLogSourcesMax> sources{};
   std::array<PoolUse, 13> pools{};
 };
 
 TEST(Pages, TheLargestFit) {
   const Worst worst;
-  constexpr size_t kPage = PageBytes(kDestinationsMax);
+  constexpr size_t kPage = PageBytes(kDestinationsMax, kLogSourcesMax);
   const Snapshot& s = worst.sample.snapshot;
   const std::string json = Text([&](TextWriter& out) { WriteStatusJson(s, out); });
   EXPECT_TRUE(JsonNames(json).good());
@@ -293,8 +345,8 @@ TEST(Pages, TheLargestOfOneDestinationFit) {
   Worst worst;
   Snapshot& s = worst.sample.snapshot;
   s.destinations = std::span(worst.destinations).first(1);
-  EXPECT_LE(Text([&](TextWriter& out) { WriteStatusJson(s, out); }).size(), PageBytes(1));
-  EXPECT_LE(MetricsText(s, PrometheusFormat::kText).size(), PageBytes(1));
+  EXPECT_LE(Text([&](TextWriter& out) { WriteStatusJson(s, out); }).size(), PageBytes(1, kLogSourcesMax));
+  EXPECT_LE(MetricsText(s, PrometheusFormat::kText).size(), PageBytes(1, kLogSourcesMax));
 }
 
 TEST(Spool, IsShownWhereItIsWanted) {

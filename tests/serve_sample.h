@@ -46,10 +46,7 @@ struct Sample {
     d.delivered[Index(Signal::kMetrics)] = 900;
     d.rejected[Index(Signal::kMetrics)] = 3;
     s.destinations = destinations;
-    sources[0].name = "host";
-    sources[0].cycles = 1;
-    sources[0].skipped = 2;
-    sources[0].problem = "memory: not found";
+    sources[0] = {.name = "host", .problem = "memory: not found", .collected = &collected};
     s.sources = sources;
     s.clock.state = "unsynchronized";
     s.clock.steps = 1;
@@ -67,6 +64,7 @@ struct Sample {
   std::array<uint64_t, 3> durations{10, 20, 1};
   std::array<uint64_t, 3> delays{1, 0, 0};
   std::array<DestinationView, 1> destinations{};
+  CollectedView collected{.cycles = 1, .skipped = 2};
   std::array<SourceView, 1> sources{};
   std::array<PoolUse, 2> pools{{{"queue", 716800, 2048, 700000, 0}, {"tls", 512, 0, 0, 4}}};
   Snapshot snapshot;

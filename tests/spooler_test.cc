@@ -205,10 +205,10 @@ TEST(Spooler, AStalledSyncStopsNeitherCollectionNorDelivery) {
   world.worker.work_at_end = true;
   world.up = false;
   const uint64_t lines = world.generator->next_number();
-  const uint64_t cycles = world.Look().sources[0].cycles;
+  const uint64_t cycles = world.Look().sources[0].collected->cycles;
   world.RunFor(Seconds(300));
   EXPECT_GE(world.generator->next_number() - lines, 20u * 299);
-  EXPECT_EQ(world.Look().sources[0].cycles - cycles, 30u);
+  EXPECT_EQ(world.Look().sources[0].collected->cycles - cycles, 30u);
   world.worker.latency = Milliseconds(10);
   world.RunFor(Seconds(40));
   world.Drain();

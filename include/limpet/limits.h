@@ -46,7 +46,9 @@ inline constexpr size_t kIdempotencyKeyMax = 128;     // instance(36) start(16) 
 inline constexpr size_t kConnectionHeadBytes = 4 * kKiB;
 inline constexpr size_t kHealthConnections = 8;       // [health] and the control socket together.
 /// One answer of /metrics or /status: with every count, the longest names and errors there are.
-constexpr size_t PageBytes(size_t destinations) { return (16 + 8 * destinations) * kKiB; }
+constexpr size_t PageBytes(size_t destinations, size_t log_sources) {
+  return (16 + 8 * destinations) * kKiB + 512 * log_sources;
+}
 
 // Host metrics.
 inline constexpr size_t kCpusMax = 1024;

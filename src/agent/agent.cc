@@ -279,12 +279,12 @@ bool Agent::HostDue(MonoTime now) {
 /// One collection: everything in it carries the same time, read once.
 void Agent::Cycle(const ClockReading& reading, bool host_due, bool self_due) {
   const MonoTime now = reading.mono;
-  if (host_due) host_source_.skipped += host_tick_->Take(now)->missed;
-  if (self_due) self_source_.skipped += self_tick_->Take(now)->missed;
+  if (host_due) host_use_.skipped += host_tick_->Take(now)->missed;
+  if (self_due) self_use_.skipped += self_tick_->Take(now)->missed;
   if (batcher_.Paused()) {
     // overflow = pause_sources: nothing is measured that could not be kept.
-    if (host_due) ++host_source_.skipped;
-    if (self_due) ++self_source_.skipped;
+    if (host_due) ++host_use_.skipped;
+    if (self_due) ++self_use_.skipped;
     return;
   }
 
@@ -299,14 +299,13 @@ void Agent::Cycle(const ClockReading& reading, bool host_due, bool self_due) {
   encoder_.Start({.wall = reading.wall, .mono = now, .trust = trust_}, boot_wall_);
   if (host_due) {
     const CollectResult result = host_.Collect(encoder_, boot_wall_);
-    ++host_source_.cycles;
-    host_source_.failed_in_a_row = result.points > 0 ? 0 : host_source_.failed_in_a_row + 1;
+    ++host_use_.cycles;
+    host_use_.failed_in_a_row = result.points > 0 ? 0 : host_use_.failed_in_a_row + 1;
     host_problem_.Clear();
     host_.DescribeProblems(host_problem_);
-    host_source_.problem = host_problem_.text();
   }
   if (self_due) {
-    ++self_source_.cycles;
+    ++self_use_.cycles;
     encoder_.CountSince(start_wall_);
     ReportSelf();
   }
@@ -420,9 +419,13 @@ void Agent::Fill(Snapshot& snapshot) {
   FillSpool(snapshot);
   FillDestinations(snapshot);
   size_t sources = 0;
-  if (host_tick_) sources_[sources++] = host_source_;
-  if (self_tick_) sources_[sources++] = self_source_;
+  if (host_tick_) sources_[sources++] = {.name = "host", .problem = host_problem_.text(), .collected = &host_use_};
+  if (self_tick_) sources_[sources++] = {.name = "self", .collected = &self_use_};
   if (receiver_) sources_[sources++] = {.name = "receive.otlp", .received = &receiver_->use()};
+  for (size_t n = 0; log_sources_ != nullptr && n < log_sources_->count(); ++n) {
+    log_uses_[n] = log_sources_->View(n);
+    sources_[sources++] = {.name = log_sources_->name(n), .logged = &log_uses_[n]};
+  }
   snapshot.sources = std::span(sources_).first(sources);
   snapshot.clock.state = TrustName(trust_);
   snapshot.clock.steps = steps_.steps();
@@ -494,10 +497,10 @@ void Agent::FillHealth(Snapshot& snapshot) {
   facts.spool_problem = snapshot.spool.problem;
   // The own metrics cannot fail, so they do not count as a source here.
   facts.all_sources_failed =
-      host_tick_.has_value() && host_source_.failed_in_a_row >= kFailedCycles;
+      host_tick_.has_value() && host_use_.failed_in_a_row >= kFailedCycles;
   // Groups that this kernel does not have are no problem, but nothing else is left then.
   facts.source_problem =
-      host_source_.problem.empty() ? "nothing of host.metrics exists on this system" : host_source_.problem;
+      host_problem_.text().empty() ? "nothing of host.metrics exists on this system" : host_problem_.text();
   health_.Judge(facts);
 
   snapshot.health.ok = health_.ok();
@@ -506,7 +509,7 @@ void Agent::FillHealth(Snapshot& snapshot) {
   for (size_t i = 0; i < health_.reason_count(); ++i) {
     snapshot.health.reasons[i] = health_.reason(i);
   }
-  snapshot.health.ready = !host_tick_ || host_source_.cycles > 0;
+  snapshot.health.ready = !host_tick_ || host_use_.cycles > 0;
 }
 
 }  // namespace limpet

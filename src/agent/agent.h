@@ -163,7 +163,8 @@ class Agent final : public SnapshotSource, private OpenBatches {
   MonoTime next_clock_check_;
   UnixTime boot_wall_, start_wall_;  // Fixed when first sent; 0 until then.
 
-  SourceView host_source_{.name = "host"}, self_source_{.name = "self"};
+  CollectedView host_use_, self_use_;
+  std::array<LoggedView, kLogSourcesMax> log_uses_{};      // As of the last snapshot.
   std::array<SourceView, 3 + kLogSourcesMax> sources_{};  // What of them is on, for a snapshot.
   TextBuffer<256> host_problem_;
 

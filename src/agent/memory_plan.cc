@@ -98,7 +98,7 @@ Result<MemoryPlan> MemoryPlan::Make(const Config& config, const ForeignSizes& fo
   set(Holder::kScratch, "scratch", std::max({kProcFileBytes, batch, ReceiverScratch(config), LogSources::BufferBytes(config)}),
       "a file of /proc, a batch taken apart, a request inflated");
   set(Holder::kListener, "listener",
-      RoundUp(HttpServer::BytesNeeded({.page_bytes = PageBytes(destinations)})) + ReceiverBytes(config) + RoundUp(foreign.gate),
+      RoundUp(HttpServer::BytesNeeded({.page_bytes = PageBytes(destinations, config.log_count)})) + ReceiverBytes(config) + RoundUp(foreign.gate),
       "[health], the control socket, [receive.otlp]");
   set(Holder::kLogs, "logs", LogSources::BytesNeeded(config), "[log.*]: what is known of files, records in the making");
   set(Holder::kBodies, "bodies",

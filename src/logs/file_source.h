@@ -85,6 +85,9 @@ class FileSource final : public Source, private NameSink {
   /// A watch has something; kLost: all may have.
   void OnChange(int watch);
 
+  /// Files, now.
+  size_t open() const { return open_; }
+
  private:
   static constexpr size_t kWatchedDirectories = 32;
 

@@ -152,7 +152,6 @@ uint32_t JournalSource::Read(const Stamp& now, LogEncoder& logs) {
       record.uid = JournalUid(position.seqnum_id, entry.seqnum);
       written = pipeline_.Write(record, now, logs) == RecordPipeline::Outcome::kWritten;
     }
-    if (written) ++records_;
     if (track == nullptr) continue;  // There is no place for it: where it is is not kept.
     if (written) {
       tracks_.Advance(*track, position.seqnum);

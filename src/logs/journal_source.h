@@ -31,7 +31,6 @@ class JournalSource final : public Source {
 
   MonoTime OnTime(const Stamp& now, LogEncoder& logs) override;
 
-  uint64_t records() const { return records_; }
   /// Entries that could not be read, and numbers without an entry.
   JournalReader::Counts counts() const;
 
@@ -56,7 +55,7 @@ class JournalSource final : public Source {
   bool started_ = false;
   bool unread_ = false;  // There may be something that was seen.
   std::array<Place, kJournalTracksMax> places_;
-  uint64_t records_ = 0, damaged_ = 0;
+  uint64_t damaged_ = 0;
   Duration wait_;
   MonoTime next_;
 };

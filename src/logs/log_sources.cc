@@ -143,6 +143,7 @@ LogSources::LogSources(const Config& config, std::span<std::byte> memory, std::s
   }
   for (const LogConfig& log : Logs(config)) {
     const size_t n = count_++;
+    names_[n] << "log." << log.name;
     const std::span<std::byte> own = Take(RecordPipeline::AttributeBytes(log));
     const std::span<uint8_t> attributes{reinterpret_cast<uint8_t*>(own.data()), own.size()};
     const std::span<std::byte> resource = Take(ResourceBytes(config, log));
@@ -226,8 +227,13 @@ Status LogSources::StartSource(size_t n, std::span<const uint8_t> resource) {
     case LogType::kJournald:
 #if LIMPET_JOURNALD
       // Its table of files is large: it has a place only where it is wanted.
-      sources_[n] = new (own.data()) JournalSource(log, resource, ports_.files, ports_.log, *tracks_, follower.pipeline,
-                                                   own.subspan(RoundUp(sizeof(JournalSource))));
+      {
+        JournalSource* const source =
+            new (own.data()) JournalSource(log, resource, ports_.files, ports_.log, *tracks_, follower.pipeline,
+                                           own.subspan(RoundUp(sizeof(JournalSource))));
+        sources_[n] = source;
+        follower.journal = source;
+      }
       return {};
 #endif
       break;
@@ -246,6 +252,27 @@ Status LogSources::StartSource(size_t n, std::span<const uint8_t> resource) {
     }
   }
   return {Code::kUnsupported, 0, "type is not available in this build"};
+}
+
+LoggedView LogSources::View(size_t n) const {
+  const Follower& follower = *followers_[n];
+  LoggedView view = follower.pipeline.use();
+  if (follower.files) view.open = follower.files->open();
+  if (follower.syslog) {
+    view.open = follower.syslog->use().connections;
+    view.lost = follower.syslog->use().lost;
+  }
+  if (follower.kmsg) {
+    view.kernel = true;
+    view.lost = follower.kmsg->lost();
+  }
+#if LIMPET_JOURNALD
+  if (follower.journal != nullptr) {
+    const JournalReader::Counts counts = follower.journal->counts();
+    view.lost = counts.damaged + counts.missing;
+  }
+#endif
+  return view;
 }
 
 void LogSources::Finish(const Stamp& now, LogEncoder& logs) {

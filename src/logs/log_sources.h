@@ -25,6 +25,8 @@
 
 namespace limpet {
 
+class JournalSource;
+
 /// What uids are made of.
 struct LogIdentity {
   std::string_view instance;
@@ -63,6 +65,10 @@ class LogSources final : public Source, private PollHandler {
   void Finish(const Stamp& now, LogEncoder& logs);
 
   TrackTable& tracks() { return *tracks_; }
+  /// Of the sections, in their order: what stands in [].
+  size_t count() const { return count_; }
+  std::string_view name(size_t n) const { return names_[n].text(); }
+  LoggedView View(size_t n) const;
   MonoTime OnTime(const Stamp& now, LogEncoder& logs) override;
 
  private:
@@ -79,6 +85,7 @@ class LogSources final : public Source, private PollHandler {
     std::optional<FileSource> files;
     std::optional<SyslogSource> syslog;
     std::optional<KmsgSource> kmsg;
+    const JournalSource* journal = nullptr;
   };
 
   void OnReady(int handle, uint8_t ready) override;
@@ -95,6 +102,7 @@ class LogSources final : public Source, private PollHandler {
   std::span<std::byte> memory_;  // What is left of it.
   std::array<Follower*, kLogSourcesMax> followers_{};
   std::array<Source*, kLogSourcesMax> sources_{};
+  std::array<TextBuffer<40>, kLogSourcesMax> names_;
   std::array<std::span<uint8_t>, kLogSourcesMax> resources_;
   std::string_view failed_;
   std::span<std::byte> scratch_;  // Of one record.

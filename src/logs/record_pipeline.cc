@@ -205,9 +205,13 @@ std::span<const uint8_t> RecordPipeline::Redact(std::span<const uint8_t> attribu
 }
 
 RecordPipeline::Outcome RecordPipeline::Write(const ReadRecord& record, const Stamp& now, LogEncoder& logs) {
-  if (Filtered(record)) return Outcome::kFiltered;
+  if (Filtered(record)) {
+    ++use_.filtered;
+    return Outcome::kFiltered;
+  }
   if (rate_limit_ != 0 && !WithinRate(now.mono)) {
     logs.Drop(DropReason::kRateLimit);
+    ++use_.dropped;
     return Outcome::kLimited;
   }
 
@@ -239,12 +243,14 @@ RecordPipeline::Outcome RecordPipeline::Write(const ReadRecord& record, const St
                                     .body = body,
                                     .encoded_attributes = {record.origin_attributes, attributes,
                                                            attributes_.first(end)}});
-  if (!written) return Outcome::kDropped;
-  if (any) {
-    marks_.truncated += marked_[kTruncated];
-    marks_.invalid_utf8 += marked_[kInvalidUtf8];
-    marks_.undecoded += marked_[kUndecoded];
+  if (!written) {
+    ++use_.dropped;
+    return Outcome::kDropped;
   }
+  ++use_.records;
+  use_.truncated += marked_[kTruncated];
+  use_.invalid_utf8 += marked_[kInvalidUtf8];
+  use_.undecoded += marked_[kUndecoded];
   return Outcome::kWritten;
 }
 

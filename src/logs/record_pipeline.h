@@ -13,6 +13,7 @@
 #include "logs/pattern.h"
 #include "logs/read_record.h"
 #include "otlp/wire_reader.h"
+#include "serve/snapshot.h"
 
 namespace limpet {
 
@@ -28,11 +29,6 @@ class RecordPipeline {
     kFiltered,  ///< Left out: it never enters the ledger.
     kLimited,   ///< More than rate_limit: counted as collected and dropped.
     kDropped,   ///< Larger than a batch: likewise.
-  };
-
-  /// Marked records, as limpet_records_marked_total counts them: those that were written.
-  struct Marks {
-    uint64_t truncated = 0, invalid_utf8 = 0, undecoded = 0;
   };
 
   /// All outlive it. The last two may be other pipelines' as well, and are free between two records.
@@ -57,7 +53,8 @@ class RecordPipeline {
   /// Between logs.Begin and logs.Finish. now: as given to Begin.
   Outcome Write(const ReadRecord& record, const Stamp& now, LogEncoder& logs);
 
-  const Marks& marks() const { return marks_; }
+  /// All of it but what the source itself knows: lost, open.
+  const LoggedView& use() const { return use_; }
 
  private:
   enum Mark : uint8_t { kTruncated, kInvalidUtf8, kUndecoded };
@@ -86,7 +83,7 @@ class RecordPipeline {
   uint64_t bucket_;
   MonoTime filled_;
 
-  Marks marks_;
+  LoggedView use_;
 };
 
 }  // namespace limpet

@@ -39,7 +39,7 @@ class Question {
   LinuxClock clock_;
   LinuxSockets sockets_;
   EpollPollerBuffer<4> poller_;
-  std::array<char, PageBytes(kDestinationsMax) + kConnectionHeadBytes> buffer_{};
+  std::array<char, PageBytes(kDestinationsMax, kLogSourcesMax) + kConnectionHeadBytes> buffer_{};
 };
 
 /// The one of this process.

@@ -350,7 +350,7 @@ int Runtime::StartListeners(Carver& carver) {
     routes_->ServeSpool(
         spool_routes_.emplace(agent_->spooler(), clock_, spool_.file_buffer()));
   }
-  const HttpServerLimits limits{.page_bytes = PageBytes(config_.destination_count)};
+  const HttpServerLimits limits{.page_bytes = PageBytes(config_.destination_count, config_.log_count)};
   server_.emplace(limits, carver.Take(HttpServer::BytesNeeded(limits)), nullptr, clock_, poller_, sockets_, *routes_);
   if (control) {
     TextBuffer<kPathMax> address;

@@ -65,7 +65,7 @@ class HttpHandler {
 struct HttpServerLimits {
   size_t connections = kHealthConnections;
   size_t body_max = 0;                ///< Of one request; 0: no bodies.
-  size_t page_bytes = PageBytes(1);   ///< The largest answer.
+  size_t page_bytes = PageBytes(1, 0);   ///< The largest answer.
   Duration idle_timeout = Seconds(10);
   Duration defer_timeout = Seconds(30);
 };

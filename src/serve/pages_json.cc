@@ -176,18 +176,10 @@ void WriteDestination(const DestinationView& d, Json& json) {
 void WriteSource(const SourceView& source, Json& json) {
   json.Open('{');
   json.Key("name").Text(source.name);
-  if (const ReceivedView* const received = source.received) {
-    json.Key("requests").Number(received->requests);
-    json.Key("items").Number(received->items);
-    json.Key("rejected").Number(received->rejected);
-    json.Key("malformed").Number(received->malformed);
-    json.Key("full").Number(received->full);
-    json.Close('}');
-    return;
+  const SourceCounts counts = CountsOf(source);
+  for (const SourceCount& count : std::span(counts.counts).first(counts.size)) {
+    json.Key(count.key).Number(count.value);
   }
-  json.Key("cycles").Number(source.cycles);
-  json.Key("skipped").Number(source.skipped);
-  json.Key("failed_in_a_row").Number(source.failed_in_a_row);
   if (source.problem.empty()) {
     json.Key("problem").Null();
   } else {

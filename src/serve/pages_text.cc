@@ -38,7 +38,6 @@ class StatusText {
   void Spool();
   void Destinations();
   void Sources();
-  void Received(std::string_view name, const ReceivedView& received);
   void Clock();
   void Pools();
 
@@ -249,14 +248,17 @@ void StatusText::Destinations() {
 void StatusText::Sources() {
   for (const SourceView& source : s_.sources) {
     Label("source");
-    if (source.received != nullptr) {
-      Received(source.name, *source.received);
-      continue;
-    }
-    out_ << source.name << "  " << source.cycles << (source.cycles == 1 ? " cycle" : " cycles");
-    if (source.skipped != 0) out_ << ", " << source.skipped << " skipped";
-    if (source.failed_in_a_row != 0) {
-      out_ << ", " << source.failed_in_a_row << " failed in a row";
+    out_ << source.name;
+    std::string_view separator = "  ";
+    const SourceCounts counts = CountsOf(source);
+    for (const SourceCount& count : std::span(counts.counts).first(counts.size)) {
+      const bool always = count.shown == SourceCount::Shown::kAlways;
+      if (count.value == 0 && !always) continue;
+      out_ << separator;
+      separator = ", ";
+      TextBuffer<64> text;
+      text << count.value << ' ' << (count.value == 1 ? count.one : count.many);
+      Toned(count.shown == SourceCount::Shown::kAsDoubt ? Tone::kDoubt : Tone::kPlain, text.text());
     }
     if (!source.problem.empty()) {
       out_ << ": ";
@@ -264,22 +266,6 @@ void StatusText::Sources() {
     }
     out_ << '\n';
   }
-}
-
-void StatusText::Received(std::string_view name, const ReceivedView& received) {
-  out_ << name << "  " << received.requests << (received.requests == 1 ? " request, " : " requests, ")
-       << received.items << (received.items == 1 ? " item" : " items");
-  const auto also = [&](uint64_t count, std::string_view what) {
-    if (count == 0) return;
-    out_ << ", ";
-    TextBuffer<64> text;
-    text << count << ' ' << what;
-    Toned(Tone::kDoubt, text.text());
-  };
-  also(received.rejected, "items too large");
-  also(received.malformed, "refused");
-  also(received.full, "asked to come again");
-  out_ << '\n';
 }
 
 void StatusText::Clock() {

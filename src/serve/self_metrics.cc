@@ -28,6 +28,7 @@ class Emitter {
   void Transitions(const DestinationView& d);
   void Destinations();
   void Spool();
+  void Sources();
   void Clock();
   void Pools();
   void Process();
@@ -157,6 +158,33 @@ void Emitter::Spool() {
   sink_.Int(Signed(s_.spool.damaged));
 }
 
+void Emitter::Sources() {
+  struct Row {
+    std::string_view mark;
+    uint64_t LoggedView::* count;
+  };
+  constexpr Row rows[] = {{"truncated", &LoggedView::truncated},
+                          {"invalid_utf8", &LoggedView::invalid_utf8},
+                          {"undecoded", &LoggedView::undecoded}};
+  sink_.Begin({"limpet.records.marked", "{record}", kCounter});
+  for (const SourceView& source : s_.sources) {
+    if (source.logged == nullptr) continue;
+    for (const Row& row : rows) {
+      sink_.Int({{"source", source.name}, {"mark", row.mark}}, Signed(source.logged->*row.count));
+    }
+  }
+
+  sink_.Begin({"limpet.kernel.messages.lost", "{message}", kCounter});
+  uint64_t lost = 0;
+  bool any = false;
+  for (const SourceView& source : s_.sources) {
+    if (source.logged == nullptr || !source.logged->kernel) continue;
+    any = true;
+    lost += source.logged->lost;
+  }
+  if (any) sink_.Int(Signed(lost));
+}
+
 void Emitter::Clock() {
   sink_.Begin({"limpet.clock.steps", "{step}", kCounter});
   sink_.Int(Signed(s_.clock.steps));
@@ -194,6 +222,7 @@ void EmitSelfMetrics(const Snapshot& snapshot, MetricSink& sink) {
   emitter.Items();
   emitter.Destinations();
   emitter.Spool();
+  emitter.Sources();
   emitter.Clock();
   emitter.Pools();
   emitter.Process();

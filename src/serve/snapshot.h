@@ -17,6 +17,13 @@
 
 namespace limpet {
 
+/// Of what is collected at an interval.
+struct CollectedView {
+  uint64_t cycles = 0;          ///< Collections done.
+  uint64_t skipped = 0;         ///< Ticks that passed without one (late, paused).
+  uint32_t failed_in_a_row = 0; ///< Collections that produced nothing.
+};
+
 /// What a receiver has had.
 struct ReceivedView {
   uint64_t requests = 0;   ///< Taken.
@@ -27,14 +34,40 @@ struct ReceivedView {
                            ///< come again.
 };
 
-struct SourceView {
-  std::string_view name;        ///< "host", "self", later "log.app", …
-  uint64_t cycles = 0;          ///< Collections done.
-  uint64_t skipped = 0;         ///< Ticks that passed without one (late, paused).
-  uint32_t failed_in_a_row = 0; ///< Collections that produced nothing.
-  std::string_view problem;     ///< Empty = none: "memory: /proc/meminfo: not found".
-  const ReceivedView* received = nullptr;  ///< Of a receiver, in place of all that.
+/// What a source of logs has had since the start.
+struct LoggedView {
+  uint64_t records = 0;     ///< Taken.
+  uint64_t filtered = 0;    ///< Left out by severity_min or a pattern.
+  uint64_t dropped = 0;     ///< More than rate_limit, or larger than a batch.
+  uint64_t truncated = 0;   ///< Records that were taken with this mark,
+  uint64_t invalid_utf8 = 0, undecoded = 0;  ///< and with these.
+  uint64_t lost = 0;        ///< Gone before they could be read: datagrams, entries of a journal, messages of the kernel.
+  uint64_t open = 0;        ///< Files or connections, now.
+  bool kernel = false;      ///< It reads the kernel's log.
 };
+
+/// A source and one of three views.
+struct SourceView {
+  std::string_view name;     ///< "host", "self", "receive.otlp", "log.app".
+  std::string_view problem;  ///< Empty = none: "memory: /proc/meminfo: not found".
+  const CollectedView* collected = nullptr;
+  const ReceivedView* received = nullptr;
+  const LoggedView* logged = nullptr;
+};
+
+/// One count of a source, as /status and the status command name it.
+struct SourceCount {
+  enum class Shown : uint8_t { kAlways, kWhenAny, kAsDoubt };  ///< To people; /status always has it.
+  std::string_view key;
+  std::string_view one, many;  ///< "cycle", "cycles".
+  uint64_t value = 0;
+  Shown shown = Shown::kAlways;
+};
+struct SourceCounts {
+  std::array<SourceCount, 8> counts;
+  size_t size = 0;
+};
+SourceCounts CountsOf(const SourceView& source);
 
 struct Snapshot {
   std::string_view version, instance;

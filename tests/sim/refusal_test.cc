@@ -54,7 +54,7 @@ TEST(Refusal, OneBadPointIsBuriedAndTheRestArrives) {
     world.Start();
     world.RunFor(Seconds(605));
     const Account& account = world.account(Signal::kMetrics);
-    const uint64_t cycles = world.Look().sources[0].cycles;
+    const uint64_t cycles = world.Look().sources[0].collected->cycles;
     EXPECT_EQ(account.dead, cycles);
     EXPECT_EQ(account.dropped_total(), 0u);
     EXPECT_EQ(account.collected, account.delivered + account.dead);
@@ -79,7 +79,7 @@ TEST(Refusal, ABatchRefusedThroughAndThroughIsOneLetterTheThirdIsHeld) {
   const Account& account = world.account(Signal::kMetrics);
   EXPECT_EQ(world.log.Count("a batch was refused: kept as a dead letter"), 2u);
   EXPECT_EQ(world.log.Count("items were refused"), 0u);
-  const uint64_t cycle = account.collected / world.Look().sources[0].cycles;
+  const uint64_t cycle = account.collected / world.Look().sources[0].collected->cycles;
   EXPECT_EQ(account.dead, 2 * cycle);
   EXPECT_EQ(world.held(Signal::kMetrics), account.collected - account.dead);
   EXPECT_EQ(world.Look().destinations[0].breaker, BreakerState::kOpen);
@@ -347,7 +347,7 @@ TEST(Refusal, LiveDataIsTakenApartToo) {
     const Account& account = world.account(Signal::kMetrics);
     EXPECT_EQ(account.dropped_total(), 0u);
     EXPECT_EQ(account.collected, account.delivered + account.dead + world.held(Signal::kMetrics));
-    EXPECT_NEAR(static_cast<double>(account.dead), static_cast<double>(world.Look().sources[0].cycles), 3);
+    EXPECT_NEAR(static_cast<double>(account.dead), static_cast<double>(world.Look().sources[0].collected->cycles), 3);
   }
 }
 
