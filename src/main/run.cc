@@ -549,8 +549,8 @@ std::span<const PoolUse> Runtime::Report() {
   if (gate_ != nullptr) pools_[count++] = gate_->bodies.use();
   if (const PoolUse libc = LibcPoolUse(); libc.bytes > 0) pools_[count++] = libc;
   // The others are handed out whole at start.
-  for (const Holder holder : {Holder::kConfig, Holder::kMounts, Holder::kSlab, Holder::kGzip, Holder::kDelivery, Holder::kScratch, Holder::kListener,
-                              Holder::kProgram}) {
+  for (const Holder holder : {Holder::kConfig, Holder::kMounts, Holder::kSlab, Holder::kGzip, Holder::kDelivery, Holder::kScratch,
+                              Holder::kListener, Holder::kLogs, Holder::kProgram}) {
     const Share& share = plan_.of(holder);
     if (share.bytes > 0) pools_[count++] = {share.name, share.bytes, share.bytes, share.bytes, 0};
   }

@@ -1,0 +1,106 @@
+"""limpet follows files: in order, over rotation and restarts, each record once, shaped as its section says."""
+
+import os
+
+from endpoint import Answer
+from limpet import FAST, call, until
+from otlp import any_value, attributes
+
+QUICK = ("queue.batch_delay=50ms", "log.app.start_at=beginning", "log.app.discover=200ms", *FAST)
+
+
+def records(endpoint, first=0):
+    """All that has arrived since that request, but limpet's own events, in order: [(record, attributes)]."""
+    return [(record, attributes(record.attributes)) for request in endpoint.requests[first:] if request.signal == "logs"
+            for resource in request.message.resource_logs
+            for scope in resource.scope_logs for record in scope.log_records if not record.event_name]
+
+
+def bodies(endpoint, first=0):
+    return [any_value(record.body) for record, _ in records(endpoint, first)]
+
+
+def wait_for(endpoint, expected, timeout=10.0):
+    until(lambda: len(bodies(endpoint)) >= len(expected), timeout, f"{len(expected)} records")
+    assert bodies(endpoint) == expected
+
+
+def append(path, *lines):
+    with open(path, "a") as file:
+        file.write("".join(line + "\n" for line in lines))
+
+
+def test_lines_arrive_once_and_in_order_over_rotation_and_restarts(limpet, endpoint, folder):
+    path = folder / "app.log"
+    follow = (f"log.app.path={folder}/app.log*", *QUICK)
+    append(path, "one", "two")
+    process = limpet(endpoint.url, *follow, host=False)
+    wait_for(endpoint, ["one", "two"])
+    append(path, "three")
+    os.rename(path, folder / "app.log.1")
+    append(folder / "app.log.1", "four")
+    append(path, "five")
+    wait_for(endpoint, ["one", "two", "three", "four", "five"])
+    process.stop()
+    append(path, "six")
+    limpet(endpoint.url, *follow, host=False)
+    append(path, "seven")
+    wait_for(endpoint, ["one", "two", "three", "four", "five", "six", "seven"])
+    uids = [its["log.record.uid"] for _, its in records(endpoint)]
+    assert len(set(uids)) == 7
+    assert {its["log.file.name"] for _, its in records(endpoint)} <= {"app.log", "app.log.1"}
+
+
+def test_patterns(limpet, endpoint, folder):
+    path = folder / "app.log"
+    append(path, "2026 start", "  password=secret1 a", "2026 DEBUG none", "  of it", "2026 user=x password=secret2", "2026 end")
+    limpet(endpoint.url, f"log.app.path={path}", *QUICK, "log.app.flush=100ms", host=False,
+           *["log.app.multiline=^\\d{4} ", "log.app.exclude_records=DEBUG", "log.app.redact=password=\\w+"])
+    wait_for(endpoint, ["2026 start\n  *** a", "2026 user=x ***", "2026 end"])
+
+
+def test_a_pattern_that_is_none(folder):
+    config = folder / "limpet.ini"
+    config.write_text("[destination.a]\nurl = http://127.0.0.1:1\n[log.app]\npath = /var/log/*.log\nredact = a(b\n")
+    done = call("check", "-c", config)
+    assert done.returncode == 78
+    assert f"{config}:5: log.app.redact: " in done.stderr
+
+
+def test_status_says_what_became_of_records(limpet, endpoint, folder):
+    path = folder / "app.log"
+    with open(path, "wb") as file:
+        file.write(b"good\nb\xffd\n" + b"x" * 9000 + b"\nDEBUG\n")
+    process = limpet(endpoint.url, f"log.app.path={path}", *QUICK, "log.app.max_line=4KiB",
+                     "log.app.exclude_records=DEBUG", host=False)
+    wait_for(endpoint, ["good", "b\ufffdd", "x" * 4096])
+    status = process.status()
+    source, = (s for s in status["sources"] if s["name"] == "log.app")
+    assert source == {"name": "log.app", "records": 3, "open": 1, "filtered": 1, "truncated": 1,
+                      "invalid_utf8": 1, "undecoded": 0, "dropped": 0, "lost": 0, "problem": None}
+    assert "logs" in {pool["name"] for pool in status["pools"]}
+    shown = process.ask("status").stdout
+    assert "source       log.app  3 records, 1 open, 1 filtered, 1 truncated, 1 with invalid UTF-8\n" in shown
+    metrics = process.get("/metrics")[1]
+    assert 'limpet_records_marked_total{source="log.app",mark="truncated"} 1\n' in metrics
+    assert 'limpet_records_marked_total{source="log.app",mark="undecoded"} 0\n' in metrics
+
+
+def test_a_kill_in_an_outage_loses_no_line(limpet, endpoint, folder):
+    """What was read again carries the uid it had."""
+    path = folder / "app.log"
+    endpoint.default = Answer(503)
+    lines = [f"line {i}" for i in range(500)]
+    process = limpet(endpoint.url, f"log.app.path={path}", *QUICK, host=False)
+    append(path, *lines[:250])
+    until(lambda: process.status()["held"]["memory"] + process.status()["held"]["spool"] >= 250, what="250 lines held")
+    process.kill()
+    refused = len(endpoint.requests)
+    append(path, *lines[250:])
+    endpoint.default = Answer()
+    limpet(endpoint.url, f"log.app.path={path}", *QUICK, host=False)
+    until(lambda: len(set(bodies(endpoint, refused))) == 500, what="500 lines")
+    assert list(dict.fromkeys(bodies(endpoint, refused))) == lines
+    uids = {}
+    for record, its in records(endpoint):
+        assert uids.setdefault(any_value(record.body), its["log.record.uid"]) == its["log.record.uid"]
