@@ -55,12 +55,6 @@ JournalSource::JournalSource(const LogConfig& config, std::span<const uint8_t> r
               {.units = config.units, .priority = config.priority, .field_bytes_max = config.max_line_bytes}),
       wait_(kWaitMin) {}
 
-JournalReader::Counts JournalSource::counts() const {
-  JournalReader::Counts counts = reader_.counts();
-  counts.damaged += damaged_;
-  return counts;
-}
-
 void JournalSource::Start() {
   started_ = true;
   bool first_time = true;

@@ -31,8 +31,8 @@ class JournalSource final : public Source {
 
   MonoTime OnTime(const Stamp& now, LogEncoder& logs) override;
 
-  /// Entries that could not be read, and numbers without an entry.
-  JournalReader::Counts counts() const;
+  /// Numbers without an entry, and entries of which not one field could be read.
+  uint64_t lost() const { return reader_.counts().missing + damaged_; }
 
  private:
   struct Place {  // The track of a seqnum_id.

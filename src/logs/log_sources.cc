@@ -267,10 +267,7 @@ LoggedView LogSources::View(size_t n) const {
     view.lost = follower.kmsg->lost();
   }
 #if LIMPET_JOURNALD
-  if (follower.journal != nullptr) {
-    const JournalReader::Counts counts = follower.journal->counts();
-    view.lost = counts.damaged + counts.missing;
-  }
+  if (follower.journal != nullptr) view.lost = follower.journal->lost();
 #endif
   return view;
 }
