@@ -155,7 +155,7 @@ TEST(JournalSource, EachEntryIsARecordWithItsUid) {
   ASSERT_EQ(seen.size(), 300u);
   JournalId id;
   id.fill(JournalWriter::Options{}.seqnum_id);
-  for (uint64_t i = 0; i < 300; ++i) {
+  for (size_t i = 0; i < 300; ++i) {
     SCOPED_TRACE(i);
     char uid[kUlidBytes];
     WriteUlid(JournalUid(id, i + 1), uid);
