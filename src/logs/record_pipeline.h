@@ -10,10 +10,10 @@
 
 #include "batch/log_encoder.h"
 #include "config/config.h"
+#include "logs/logged_view.h"
 #include "logs/pattern.h"
 #include "logs/read_record.h"
 #include "otlp/wire_reader.h"
-#include "serve/snapshot.h"
 
 namespace limpet {
 

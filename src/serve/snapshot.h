@@ -14,6 +14,7 @@
 #include "limpet/batch.h"
 #include "limpet/pool.h"
 #include "limpet/time.h"
+#include "logs/logged_view.h"
 
 namespace limpet {
 
@@ -32,18 +33,6 @@ struct ReceivedView {
   uint64_t malformed = 0;  ///< Requests that no repeat makes better, and what is none.
   uint64_t full = 0;       ///< Requests, or connections, that found no room or took too long, and may
                            ///< come again.
-};
-
-/// What a source of logs has had since the start.
-struct LoggedView {
-  uint64_t records = 0;     ///< Taken.
-  uint64_t filtered = 0;    ///< Left out by severity_min or a pattern.
-  uint64_t dropped = 0;     ///< More than rate_limit, or larger than a batch.
-  uint64_t truncated = 0;   ///< Records that were taken with this mark,
-  uint64_t invalid_utf8 = 0, undecoded = 0;  ///< and with these.
-  uint64_t lost = 0;        ///< Gone before they could be read: datagrams, entries of a journal, messages of the kernel.
-  uint64_t open = 0;        ///< Files or connections, now.
-  bool kernel = false;      ///< It reads the kernel's log.
 };
 
 /// A source and one of three views.

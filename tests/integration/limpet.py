@@ -48,6 +48,14 @@ def free_port():
         return listener.getsockname()[1]
 
 
+def may_read_kmsg():
+    try:
+        with open("/dev/kmsg", "rb"):
+            return True
+    except OSError:
+        return False
+
+
 def balances(ledger):
     """Promise 1, of one status document's ledger."""
     return all(a["collected"] == sum(a[k] for k in ("delivered", "rejected", "dropped", "dead", "held"))

@@ -15,7 +15,7 @@ import time
 import pytest
 
 from endpoint import Answer
-from limpet import FAST, call, free_port, until
+from limpet import FAST, call, free_port, may_read_kmsg, until
 from otlp import any_value, attributes
 
 QUICK = ("queue.batch_delay=50ms", *FAST)
@@ -279,14 +279,6 @@ def test_it_sleeps_when_nothing_comes(network, port):
 
 
 # The kernel's log.
-
-def may_read_kmsg():
-    try:
-        with open("/dev/kmsg", "rb"):
-            return True
-    except OSError:
-        return False
-
 
 needs_kmsg = pytest.mark.skipif(not may_read_kmsg(), reason="/dev/kmsg cannot be read here")
 
