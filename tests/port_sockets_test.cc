@@ -272,7 +272,16 @@ TEST(LinuxSockets, UnixDatagrams) {
   EXPECT_EQ(sockets.BindDatagrams("unix:" + folder.path("no/log")).status().code, Code::kNotFound);
 }
 
+/// QEMU's user mode does not pass the option on.
+bool KernelCountsLostDatagrams() {
+  const int handle = socket(AF_INET, SOCK_DGRAM, 0), on = 1;
+  const bool counts = setsockopt(handle, SOL_SOCKET, SO_RXQ_OVFL, &on, sizeof on) == 0;
+  close(handle);
+  return counts;
+}
+
 TEST(LinuxSockets, WhatFindsNoRoomIsCounted) {
+  if (!KernelCountsLostDatagrams()) GTEST_SKIP() << "no SO_RXQ_OVFL here: not tested";
   LinuxSockets sockets;
   const Result<int> bound = sockets.BindDatagrams("127.0.0.1:0");
   ASSERT_TRUE(bound.ok());
