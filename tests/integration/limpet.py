@@ -156,7 +156,7 @@ class Limpet:
         assert code in (200, 503), body
         return code == 200, json.loads(body)
 
-    def wait_for(self, condition, timeout=10.0, what="a status"):
+    def wait_for(self, condition, timeout=20.0, what="a status"):
         """Waits for a status document that meets the condition, and returns it."""
         seen = {}
 
