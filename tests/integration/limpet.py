@@ -156,8 +156,12 @@ class Limpet:
         assert code in (200, 503), body
         return code == 200, json.loads(body)
 
-    def wait_for(self, condition, timeout=20.0, what="a status"):
-        """Waits for a status document that meets the condition, and returns it."""
+    def wait_for(self, condition, timeout=45.0, what="a status"):
+        """Waits for a status document that meets the condition, and returns it.
+
+        timeout: after an outage open batches wait for the spool's commits until it has been quiet for 30 s,
+        so with a cycle every 200 ms there is hardly a moment before that at which nothing is held.
+        """
         seen = {}
 
         def met():
