@@ -79,26 +79,7 @@ struct Reader {
     std::array<TrackChange, 8> changes;
     for (size_t n; (n = tracks.FillChanges(changes)) > 0;) tracks.ChangesWritten(true);
   }
-  std::vector<SeenLog> Take() {
-    bench.batcher.Close(Signal::kLogs);
-    std::vector<SeenLog> taken;
-    while (bench.queue.Head(Signal::kLogs)) {
-      const SeenRequest seen = TakeOne();
-      taken.insert(taken.end(), seen.logs.begin(), seen.logs.end());
-    }
-    return taken;
-  }
-  SeenRequest TakeOne() {
-    const BatchId id = bench.queue.Head(Signal::kLogs);
-    const BatchQueue::Payload payload(bench.queue, id);
-    std::vector<uint8_t> raw;
-    while (raw.size() < payload.size()) {
-      const auto piece = payload.At(raw.size());
-      raw.insert(raw.end(), piece.begin(), piece.end());
-    }
-    bench.queue.Remove(id);
-    return SeenRequest(raw);
-  }
+  std::vector<SeenLog> Take() { return bench.TakeAll(); }
   std::vector<std::string> Bodies() {
     std::vector<std::string> bodies;
     for (const SeenLog& seen : Take()) bodies.push_back(seen.body);

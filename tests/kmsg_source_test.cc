@@ -201,22 +201,7 @@ struct Reader {
     return idle == 2;
   }
   void Pass(Duration time) { now = {now.wall + time, now.mono + time}; }
-  std::vector<SeenLog> Take() {
-    bench.batcher.Close(Signal::kLogs);
-    std::vector<SeenLog> taken;
-    while (const BatchId id = bench.queue.Head(Signal::kLogs)) {
-      const BatchQueue::Payload payload(bench.queue, id);
-      std::vector<uint8_t> raw;
-      while (raw.size() < payload.size()) {
-        const auto piece = payload.At(raw.size());
-        raw.insert(raw.end(), piece.begin(), piece.end());
-      }
-      SeenRequest seen(raw);
-      taken.insert(taken.end(), seen.logs.begin(), seen.logs.end());
-      bench.queue.Remove(id);
-    }
-    return taken;
-  }
+  std::vector<SeenLog> Take() { return bench.TakeAll(); }
   std::vector<std::string> Bodies() {
     std::vector<std::string> bodies;
     for (const SeenLog& seen : Take()) bodies.push_back(seen.body);

@@ -92,15 +92,30 @@ struct LogBench {
   }
   void Begin() { encoder.Begin(resource, {kWall, MonoTime{} + Seconds(5)}); }
   bool Line(std::string_view body) { return encoder.Record({.body = body}); }
-  /// Takes the oldest closed batch, its bytes in at most `bytes_max`.
-  SeenRequest Next(size_t bytes_max = SIZE_MAX) {
-    const BatchId id = queue.Head(Signal::kLogs);
+  std::vector<uint8_t> Bytes(BatchId id) {
     const BatchQueue::Payload payload(queue, id);
     std::vector<uint8_t> raw;
     while (raw.size() < payload.size()) {
       const auto piece = payload.At(raw.size());
       raw.insert(raw.end(), piece.begin(), piece.end());
     }
+    return raw;
+  }
+  /// Closes the open batch and takes the records of all.
+  std::vector<SeenLog> TakeAll() {
+    batcher.Close(Signal::kLogs);
+    std::vector<SeenLog> taken;
+    while (const BatchId id = queue.Head(Signal::kLogs)) {
+      const SeenRequest seen(Bytes(id));
+      taken.insert(taken.end(), seen.logs.begin(), seen.logs.end());
+      queue.Remove(id);
+    }
+    return taken;
+  }
+  /// Takes the oldest closed batch, its bytes in at most `bytes_max`.
+  SeenRequest Next(size_t bytes_max = SIZE_MAX) {
+    const BatchId id = queue.Head(Signal::kLogs);
+    const std::vector<uint8_t> raw = Bytes(id);
     EXPECT_LE(raw.size(), bytes_max);
     SeenRequest seen(raw);
     EXPECT_EQ(seen.logs.size(), queue.header(id).items);

@@ -115,7 +115,7 @@ Status EpollPoller::Arm(MonoTime until) {
 }
 
 Status EpollPoller::Wait(MonoTime until) {
-  // What is due takes no timer: under load that is every second time.
+  // What is due takes no timer.
   const bool due = until.ns <= Now(CLOCK_BOOTTIME);
   if (!due) LIMPET_TRY(Arm(until));
   epoll_event events[kEventsAtOnce];

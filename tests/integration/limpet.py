@@ -18,6 +18,9 @@ LIMPET = os.environ.get("LIMPET", str(SOURCE / "build/host/limpet"))
 # The same program with a source of numbered log lines: env=generating(lines_per_second, first).
 GENERATOR = str(pathlib.Path(LIMPET).with_name("limpet-generator"))
 
+# While the spool drains, open batches wait for its commits, until it has been quiet for 30 s: with a cycle every
+# 200 ms there is hardly a moment before that at which nothing is held.
+CALM_S = 45.0
 # Paces under which a test of retries takes tenths of seconds.
 # Groups whose cost and points do not depend on the processes, sockets and sensors of this machine.
 CHEAP_GROUPS = "cpu, load, memory, paging, disk, filesystem, network, system, pressure, clock"
@@ -156,12 +159,8 @@ class Limpet:
         assert code in (200, 503), body
         return code == 200, json.loads(body)
 
-    def wait_for(self, condition, timeout=45.0, what="a status"):
-        """Waits for a status document that meets the condition, and returns it.
-
-        timeout: after an outage open batches wait for the spool's commits until it has been quiet for 30 s,
-        so with a cycle every 200 ms there is hardly a moment before that at which nothing is held.
-        """
+    def wait_for(self, condition, timeout=10.0, what="a status"):
+        """Waits for a status document that meets the condition, and returns it."""
         seen = {}
 
         def met():

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from endpoint import Answer, Endpoint
-from limpet import FAST, Limpet, call, free_port, until
+from limpet import CALM_S, FAST, Limpet, call, free_port, until
 from proxy import Proxy
 from test_delivery import check_nothing_missing, drained
 
@@ -105,7 +105,7 @@ def test_token_is_read_again(limpet, endpoint, folder):
     status = process.wait_for(lambda s: not s["health"]["ok"])
     assert "401" in status["health"]["reasons"][0]
     replace(token, SECRET)
-    status = process.wait_for(lambda s: drained(s) and s["health"]["ok"])
+    status = process.wait_for(lambda s: drained(s) and s["health"]["ok"], CALM_S)
     assert status["ledger"]["metrics"]["dropped"] == 0
     token.unlink()
     process.wait_for_log("a secret's file has turned bad: what it held before stays in force")
@@ -132,7 +132,7 @@ def test_token_that_is_not_there_yet(limpet, endpoint, folder):
     done = process.ask("check")
     assert done.returncode == 0 and "too long" in done.stderr
     replace(token, SECRET)
-    status = process.wait_for(lambda s: drained(s) and s["health"]["ok"])
+    status = process.wait_for(lambda s: drained(s) and s["health"]["ok"], CALM_S)
     assert status["ledger"]["metrics"]["dropped"] == 0
     assert {r.headers["authorization"] for r in endpoint.requests} == {f"Bearer {SECRET}"}
     check_nothing_missing(endpoint.requests)
@@ -166,7 +166,7 @@ def test_proxy_wants_other_credentials(limpet, authority, scheme, folder):
         assert "407" in status["health"]["reasons"][0] and "proxy" in status["health"]["reasons"][0]
         assert endpoint.connections == 0
         replace(file, proxy.url("edge:right"))
-        status = process.wait_for(lambda s: drained(s) and s["health"]["ok"])
+        status = process.wait_for(lambda s: drained(s) and s["health"]["ok"], CALM_S)
         assert status["ledger"]["metrics"]["dropped"] == 0
         check_nothing_missing(endpoint.requests)
 
@@ -182,7 +182,7 @@ def test_what_a_proxy_says_to_connect_is_not_about_the_data(limpet, authority, c
         account = status["ledger"]["metrics"]
         assert account["dropped"] == account["dead"] == account["rejected"] == 0
         proxy.refuse = None
-        process.wait_for(drained)
+        process.wait_for(drained, CALM_S)
         check_nothing_missing(endpoint.requests)
 
 
