@@ -90,8 +90,10 @@ TEST_F(GzipTest, InflatesMembersInARow) {
   const Bytes second = Pack(ToBytes("pet"));
   both.insert(both.end(), second.begin(), second.end());
   Bytes out(6);
-  ASSERT_TRUE(decompressor_.Decompress(both, out).ok());
+  size_t members = 0;
+  ASSERT_TRUE(decompressor_.Decompress(both, out, &members).ok());
   EXPECT_EQ(out, ToBytes("limpet"));
+  EXPECT_EQ(members, 2u);
 }
 
 TEST_F(GzipTest, DamageIsInvalid) {

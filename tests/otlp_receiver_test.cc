@@ -18,6 +18,9 @@ Bytes Gzip(const Bytes& raw) {
   return packed;
 }
 
+// Of its head; limpet's own have zeros there.
+constexpr size_t kGzipTime = 4;
+
 Bytes Text(std::string_view text) { return Bytes(text.begin(), text.end()); }
 
 constexpr std::string_view kJsonLog =
@@ -77,6 +80,141 @@ TEST(OtlpReceiver, RequestsAreJoinedAsTheyAre) {
   ASSERT_EQ(arrived.bodies.size(), 1u);
   EXPECT_EQ(arrived.bodies[0], joined);
   EXPECT_EQ(world.account(Signal::kLogs).delivered, 30u);
+}
+
+// Deflating anew what came as large as a batch of its own would cost more than a request.
+TEST(OtlpReceiver, ALargePackedRequestIsPassedOnAsItCame) {
+  ReceiveWorld world;
+  std::vector<Bytes> sent;
+  auto before = world.respond;
+  world.respond = [&](const SimRequest& request) {
+    sent.push_back(request.body);
+    return before(request);
+  };
+  world.Start();
+  Bytes packed = Gzip(LogsRequest(11, 100, "large", 200));
+  packed[kGzipTime] = 1;
+  ASSERT_EQ(world.Post(LogsRequest(1, 10))->status, 200);
+  ASSERT_EQ(world.Post(packed, "/v1/logs", 0, "application/x-protobuf", "gzip")->status, 200);
+  ASSERT_EQ(world.Post(LogsRequest(111, 10))->status, 200);
+  EXPECT_EQ(world.account(Signal::kLogs).collected, 120u);
+  EXPECT_EQ(world.Look().sources[0].received->items, 120u);
+  world.RunFor(Seconds(3));
+  ASSERT_EQ(sent.size(), 3u);
+  EXPECT_EQ(Numbers(Inflate(sent[0])), Range(1, 10));  // What was open goes first.
+  EXPECT_EQ(sent[1], packed);
+  EXPECT_EQ(Numbers(Inflate(sent[2])), Range(111, 120));
+  EXPECT_EQ(world.account(Signal::kLogs).delivered, 120u);
+}
+
+TEST(OtlpReceiver, WhatIsBetterJoinedIsNotPassedOn) {
+  struct Case {
+    const char* name;
+    Bytes body;
+    void (*change)(ReceiveWorld&);
+    bool passed_on;
+  };
+  const Bytes large = LogsRequest(1, 100, "large", 200);
+  const auto two_members = [&] {
+    Bytes both = Gzip({}), second = Gzip(large);
+    both.insert(both.end(), second.begin(), second.end());
+    return both;
+  };
+  const auto hardly_packed = [&] {
+    Bytes random(12'000);
+    uint32_t state = 1;
+    for (uint8_t& byte : random) byte = static_cast<uint8_t>('0' + (state = state * 1664525 + 1013904223) / 65536 % 64);
+    Bytes buffer(20'000);
+    WireWriter out(buffer);
+    const size_t logs = out.Open(otlp_ExportLogsServiceRequest_resource_logs_tag);
+    const size_t scope = out.Open(otlp_ResourceLogs_scope_logs_tag);
+    const size_t record = out.Open(otlp_ScopeLogs_log_records_tag);
+    const size_t body = out.Open(otlp_LogRecord_body_tag);
+    out.String(otlp_AnyValue_string_value_tag, {reinterpret_cast<const char*>(random.data()), random.size()});
+    for (const size_t open : {body, record, scope, logs}) out.Close(open);
+    buffer.resize(out.size());
+    return Gzip(buffer);
+  };
+  const auto nothing = [](ReceiveWorld&) {};
+  const Case cases[] = {
+      {"large", Gzip(large), nothing, true},
+      {"small", Gzip(LogsRequest(1, 10)), nothing, false},
+      {"two members", two_members(), nothing, false},
+      {"hardly smaller than it was", hardly_packed(), nothing, false},
+      {"more bytes than a batch", Gzip(large), [](ReceiveWorld& w) { w.config.queue.batch_bytes = 16 * 1024; }, false},
+      {"more items than a batch", Gzip(large), [](ReceiveWorld& w) { w.config.queue.batch_items = 99; }, false},
+      {"merged with the host's resource", Gzip(large),
+       [](ReceiveWorld& w) {
+         static const ResourceAttribute kHost[] = {{"host.name", "edge-7"}};
+         w.config.receive.merge = true;
+         w.host_resource = kHost;
+       },
+       false},
+      {"nobody takes gzip", Gzip(large), [](ReceiveWorld& w) { w.config.destinations[0].gzip = false; }, false},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.name);
+    ReceiveWorld world;
+    c.change(world);
+    world.Start();
+    Bytes body = c.body;
+    body[kGzipTime] = 1;
+    bool passed_on = false;
+    auto before = world.respond;
+    world.respond = [&](const SimRequest& request) {
+      passed_on = passed_on || request.body == body;
+      return before(request);
+    };
+    ASSERT_EQ(world.Post(body, "/v1/logs", 0, "application/x-protobuf", "gzip")->status, 200);
+    world.RunFor(Seconds(3));
+    EXPECT_EQ(passed_on, c.passed_on);
+    EXPECT_EQ(world.account(Signal::kLogs).delivered, world.account(Signal::kLogs).collected);
+    EXPECT_GT(world.account(Signal::kLogs).delivered, 0u);
+  }
+}
+
+// On a slow way many small requests would wait for one another.
+TEST(OtlpReceiver, WhatWouldWaitIsJoined) {
+  ReceiveWorld world;
+  Arrived arrived(world);
+  world.up = false;
+  world.flash.reset();
+  world.config.spool.durability = Durability::kMemoryOnly;
+  world.Start();
+  for (uint64_t n = 0; n < 30; ++n) {
+    ASSERT_EQ(world.Post(Gzip(LogsRequest(n * 60 + 1, 60, "app", 200)), "/v1/logs", 0, "application/x-protobuf",
+                         "gzip")->status, 200);
+    world.RunFor(Milliseconds(50));
+  }
+  world.up = true;
+  world.RunFor(Seconds(60));
+  EXPECT_EQ(arrived.numbers, Range(1, 1800));
+  EXPECT_LT(arrived.bodies.size(), 14u);  // Two or three, then six requests to a batch.
+}
+
+// O1, O2: likewise of what is passed on.
+TEST(OtlpReceiver, WhatCannotBePassedOnIsNotTaken) {
+  ReceiveWorld world;
+  world.flash.reset();
+  world.config.spool.durability = Durability::kMemoryOnly;
+  world.queue_blocks = 70;
+  world.up = false;
+  Arrived arrived(world);
+  world.Start();
+  uint64_t taken = 0;
+  int full = 0;
+  for (int i = 0; i < 200; ++i) {
+    const Bytes request = LogsRequest(taken + 1, 60, "app", 200);
+    const std::optional<Reply> reply = world.Post(Gzip(request), "/v1/logs", 0, "application/x-protobuf", "gzip");
+    ASSERT_TRUE(reply);
+    if (reply->status == 200) taken += 60;
+    full += reply->status == 429;
+    EXPECT_EQ(world.account(Signal::kLogs).collected, taken);
+  }
+  EXPECT_GT(full, 0);
+  world.up = true;
+  world.RunFor(Seconds(120));
+  EXPECT_EQ(arrived.numbers, Range(1, static_cast<int64_t>(taken)));
 }
 
 TEST(OtlpReceiver, EveryAnswer) {

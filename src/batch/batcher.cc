@@ -55,31 +55,36 @@ void Batcher::DropUnwritable(Signal signal, uint32_t items, const Stamp& stamp) 
              {{"signal", SignalName(signal)}, {"items", items}});
 }
 
-/// The open batch as it is to be queued. What deflate cannot make smaller stays as it is: the header
-/// says so.
+/// What deflate cannot make smaller stays as it is: the header says so.
 Batcher::Sealed Batcher::Seal(Signal signal) {
+  const std::span<const uint8_t> raw = open_[Index(signal)].writer.bytes();
+  if (gzip_ != nullptr) {
+    const Result<size_t> size = gzip_->Compress(raw, packed_);
+    if (size.ok() && size.value() < raw.size()) {
+      return SealAs(signal, Encoding::kGzip, packed_.first(size.value()), raw.size());
+    }
+  }
+  return SealAs(signal, Encoding::kIdentity, raw, raw.size());
+}
+
+Batcher::Sealed Batcher::SealAs(Signal signal, Encoding encoding, std::span<const uint8_t> payload,
+                                size_t raw_bytes) {
   const Open& open = open_[Index(signal)];
-  Sealed sealed{.header = {}, .marks = {}, .payload = open.writer.bytes()};
+  Sealed sealed{.header = {}, .marks = {}, .payload = payload};
   BatchHeader& header = sealed.header;
   header.signal = signal;
   header.start = options_.start;
   header.sequence = sequence(signal);
   header.trust = open.trust;
   header.items = open.items;
-  header.raw_bytes = static_cast<uint32_t>(open.writer.size());
+  header.encoding = encoding;
+  header.raw_bytes = static_cast<uint32_t>(raw_bytes);
+  header.stored_bytes = static_cast<uint32_t>(payload.size());
   header.boot = options_.boot;
   header.first_mono = open.first_mono;
   header.last_mono = open.last_mono;
   header.first_wall = open.first_wall;
   header.last_wall = open.last_wall;
-  if (gzip_ != nullptr) {
-    const Result<size_t> size = gzip_->Compress(sealed.payload, packed_);
-    if (size.ok() && size.value() < sealed.payload.size()) {
-      sealed.payload = packed_.first(size.value());
-      header.encoding = Encoding::kGzip;
-    }
-  }
-  header.stored_bytes = static_cast<uint32_t>(sealed.payload.size());
   if (signal == Signal::kLogs && tracks_ != nullptr) {
     const size_t count = tracks_->ListMarks(marks_);
     sealed.marks = {reinterpret_cast<const uint8_t*>(marks_.data()), count * kTrackMarkBytes};
@@ -126,6 +131,20 @@ bool Batcher::TryClose(Signal signal) {
   if (!queue_.MakeRoom(sealed.bytes())) return false;
   Enqueue(sealed);
   return true;
+}
+
+bool Batcher::TryQueue(Signal signal, std::span<const uint8_t> packed, size_t raw_bytes, uint32_t items,
+                       const Stamp& stamp, UnixTime first) {
+  if (!TryClose(signal)) return false;
+  Added(signal, items, stamp, first);
+  const Sealed sealed = SealAs(signal, Encoding::kGzip, packed, raw_bytes);
+  const bool room = queue_.MakeRoom(sealed.bytes());
+  if (room) {
+    Enqueue(sealed);
+  } else {
+    Withdraw(signal, sequence(signal));
+  }
+  return room;
 }
 
 void Batcher::Withdraw(Signal signal, uint64_t sequence) {

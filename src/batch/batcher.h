@@ -87,6 +87,21 @@ class Batcher {
   /// Closes the open batch if the queue has room for it. False: nothing has changed.
   bool TryClose(Signal signal);
 
+  /// Queues a batch of its own that is compressed already, after what is open: `packed`, one gzip member,
+  /// which inflates to raw_bytes. Otherwise as Added. False: the queue has no room, and has it as before.
+  bool TryQueue(Signal signal, std::span<const uint8_t> packed, size_t raw_bytes, uint32_t items,
+                const Stamp& stamp, UnixTime first);
+
+  /// Are batches compressed?
+  bool packs() const { return gzip_ != nullptr; }
+
+  /// Collection time of the oldest item of the signal that is queued in memory and nowhere else, what is on
+  /// its way included; `none` when there is none.
+  MonoTime oldest_queued(Signal signal, MonoTime none) const {
+    const BatchId head = queue_.Head(signal);
+    return head ? queue_.header(head).first_mono : none;
+  }
+
   /// The number that the open batch has, or the next to be opened.
   uint64_t sequence(Signal signal) const { return open_[Index(signal)].sequence + 1; }
 
@@ -130,6 +145,8 @@ class Batcher {
   };
 
   Sealed Seal(Signal signal);
+  /// The open batch, or what is to be one, with the bytes that it is kept as.
+  Sealed SealAs(Signal signal, Encoding encoding, std::span<const uint8_t> payload, size_t raw_bytes);
   void Enqueue(const Sealed& sealed);
   void Empty(Open& open);
   bool MakeRoom(size_t bytes);

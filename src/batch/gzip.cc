@@ -89,8 +89,9 @@ GzipDecompressor::GzipDecompressor(std::span<std::byte> memory)
   LIMPET_CHECK(decompressor_ != nullptr);
 }
 
-Result<size_t> GzipDecompressor::Decompress(std::span<const uint8_t> in, std::span<uint8_t> out) {
-  size_t written = 0;
+Result<size_t> GzipDecompressor::Decompress(std::span<const uint8_t> in, std::span<uint8_t> out,
+                                            size_t* members) {
+  size_t written = 0, count = 0;
   do {  // Each member takes at least its header: the loop ends.
     size_t used = 0;
     size_t made = 0;
@@ -101,7 +102,9 @@ Result<size_t> GzipDecompressor::Decompress(std::span<const uint8_t> in, std::sp
     if (result != LIBDEFLATE_SUCCESS) return {Code::kInvalid, 0, "gzip"};
     in = in.subspan(used);
     written += made;
+    ++count;
   } while (!in.empty());
+  if (members != nullptr) *members = count;
   return written;
 }
 

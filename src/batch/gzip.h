@@ -46,10 +46,10 @@ class GzipDecompressor {
   GzipDecompressor(const GzipDecompressor&) = delete;
   GzipDecompressor& operator=(const GzipDecompressor&) = delete;
 
-  /// Inflates one or more gzip members. Returns the bytes written.
+  /// Inflates one or more gzip members, whose number `members` takes. Returns the bytes written.
   /// kInvalid: damaged, cut, or followed by something else. kFull: they do not fit into `out`.
   /// The contents of `out` are then undefined.
-  Result<size_t> Decompress(std::span<const uint8_t> in, std::span<uint8_t> out);
+  Result<size_t> Decompress(std::span<const uint8_t> in, std::span<uint8_t> out, size_t* members = nullptr);
 
  private:
   libdeflate_decompressor* const decompressor_;

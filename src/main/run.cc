@@ -94,7 +94,7 @@ class Runtime final : private SignalReceiver, private Reloader, private PoolRepo
 
   /// Takes every pool and opens every listener. kExitOk, or an exit code and a line in the log.
   int Start(Carver& carver);
-  int Loop();
+  [[gnu::noinline]] int Loop();  // For profiles, which tell it from the start.
   void Finish();
 
  private:

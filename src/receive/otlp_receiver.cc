@@ -22,11 +22,16 @@ constexpr std::string_view kTooLargeConverted = "larger than max_body once conve
 constexpr std::string_view kDropped = "something was dropped meanwhile: it may be this";
 constexpr std::string_view kSpoolUnusable = "the spool cannot be used: nothing can be kept";
 
+// Of a batch: a request and a row in the spool of its own cost as much as deflating some 10 KiB.
+constexpr size_t kPassedOnShare = 4;
+// Where what came that long ago still waits, round trips are what is short: few large requests help.
+constexpr Duration kPassedOnWait = Milliseconds(100);
+
 Status Inflate(GzipDecompressor& gzip, std::span<const uint8_t> packed, std::span<uint8_t> into,
-               std::span<const uint8_t>& raw) {
+               std::span<const uint8_t>& raw, size_t& members) {
   const uint64_t most = std::max<uint64_t>(kAnyRatioBytes, uint64_t{packed.size()} * kRatioMax);
   const Result<size_t> size =
-      gzip.Decompress(packed, into.first(static_cast<size_t>(std::min<uint64_t>(into.size(), most))));
+      gzip.Decompress(packed, into.first(static_cast<size_t>(std::min<uint64_t>(into.size(), most))), &members);
   if (size.ok()) raw = into.first(size.value());
   return size.status();
 }
@@ -144,7 +149,7 @@ void OtlpReceiver::Defer(const HttpRequest& request, Signal signal, OtlpForm for
                           .signal = signal,
                           .form = form,
                           .rejected = taken.rejected,
-                          .sequence = batcher_.sequence(signal),
+                          .sequence = batcher_.sequence(signal) - (batcher_.open_items(signal) == 0 ? 1 : 0),
                           .dropped = ledger_.account(signal).dropped_total(),
                           .until = until};
   response.Defer();
@@ -178,11 +183,14 @@ MonoTime OtlpReceiver::Due(MonoTime now) const {
 }
 
 OtlpReceiver::Taken OtlpReceiver::Take(Signal signal, OtlpForm form, const HttpRequest& request) {
-  std::span<const uint8_t> body = request.body;
+  std::span<const uint8_t> body = request.body, packed;
   if (IsToken(request.content_encoding, "gzip")) {
-    const Status inflated = Inflate(gzip_, body, scratch_, body);
+    size_t members = 0;
+    const Status inflated = Inflate(gzip_, body, scratch_, body, members);
     if (inflated.code == Code::kFull) return {.status = 413, .why = kTooLarge};
     if (!inflated.ok()) return {.status = 400, .why = "damaged gzip"};
+    // Not all who inflate look for a second member.
+    if (members == 1 && form == OtlpForm::kProtobuf) packed = request.body;
   }
   if (form == OtlpForm::kJson) {
     if (body.data() == scratch_.data()) {  // Out of the way of what it becomes.
@@ -198,16 +206,34 @@ OtlpReceiver::Taken OtlpReceiver::Take(Signal signal, OtlpForm form, const HttpR
   const Result<ItemSummary> facts = ValidateExportRequest(signal, body);
   if (!facts.ok()) return {.status = 400, .why = facts.status().where};
   if (facts.value().items == 0) return {};
-  return Append(signal, body, facts.value());
+  return Append(signal, body, packed, facts.value());
+}
+
+/// Is it better sent as it came than deflated anew together with others?
+bool OtlpReceiver::PassesOn(Signal signal, std::span<const uint8_t> request, std::span<const uint8_t> packed,
+                            const ItemSummary& facts, MonoTime now) const {
+  const Batcher::Room room = batcher_.capacity(signal);
+  return !packed.empty() && batcher_.packs() && !merger_.adds() &&
+         request.size() >= room.bytes / kPassedOnShare && packed.size() <= request.size() / 2 &&
+         request.size() <= room.bytes && facts.items <= room.items &&
+         now - batcher_.oldest_queued(signal, now) < kPassedOnWait &&
+         (options_.commits_first || !spooler_.CommitsFirst());
 }
 
 OtlpReceiver::Taken OtlpReceiver::Append(Signal signal, std::span<const uint8_t> request,
-                                         const ItemSummary& facts) {
+                                         std::span<const uint8_t> packed, const ItemSummary& facts) {
   const ClockReading reading = ReadClocks(clock_);
   const Arrival arrival{.stamp = {.wall = reading.wall, .mono = reading.mono, .trust = trust_},
                         .first = Believed(facts.first, reading.wall)};
   const size_t batch_bytes = batcher_.capacity(signal).bytes;
   if (!HasRoom(signal, std::min(request.size(), batch_bytes))) return {.status = 429, .why = kFull};
+  if (PassesOn(signal, request, packed, facts, reading.mono)) {
+    if (!batcher_.TryQueue(signal, packed, request.size(), facts.items, arrival.stamp, arrival.first)) {
+      return {.status = 429, .why = kFull};
+    }
+    use_.items += facts.items;
+    return {.items = facts.items};
+  }
   RequestSplitter parts(signal, request, facts.items, batch_bytes - merger_.growth());
   const Batcher::Room room = batcher_.room(signal);
   if (request.size() + merger_.growth() > room.bytes || facts.items > room.items) {

@@ -101,7 +101,11 @@ class OtlpReceiver final : public HttpHandler {
     Stamp stamp;
     UnixTime first;
   };
-  Taken Append(Signal signal, std::span<const uint8_t> request, const ItemSummary& facts);
+  /// packed: the request as it came, where that is gzip and a batch may be; else empty.
+  Taken Append(Signal signal, std::span<const uint8_t> request, std::span<const uint8_t> packed,
+               const ItemSummary& facts);
+  bool PassesOn(Signal signal, std::span<const uint8_t> request, std::span<const uint8_t> packed,
+                const ItemSummary& facts, MonoTime now) const;
   Taken AppendParts(Signal signal, RequestSplitter& parts, const Arrival& arrival);
   SplitStep AppendPart(Signal signal, RequestSplitter& parts);
   void Refuse(OtlpForm form, const Taken& taken, HttpResponse& response);
