@@ -18,16 +18,24 @@ inline const uint8_t* ReadVarint(const uint8_t* at, const uint8_t* end, uint64_t
 
 /// The tag of a field: its number, not 0, and its wire type.
 inline const uint8_t* ReadTag(const uint8_t* at, const uint8_t* end, uint32_t& tag) {
+  if (at != end && *at < 0x80) {  // Nearly all: on the short way nothing else is asked.
+    tag = *at;
+    return tag >= 8 ? at + 1 : nullptr;
+  }
   uint64_t value = 0;
-  at = ReadVarint(at, end, value);
+  at = ReadLongVarint(at, end, value);
   tag = static_cast<uint32_t>(value);
   return value <= UINT32_MAX && tag >> 3 != 0 ? at : nullptr;
 }
 
 /// The length of a value that lies before `end` in whole.
 inline const uint8_t* ReadLength(const uint8_t* at, const uint8_t* end, size_t& length) {
+  if (at != end && *at < 0x80) {
+    length = *at++;
+    return length <= static_cast<size_t>(end - at) ? at : nullptr;
+  }
   uint64_t value = 0;
-  at = ReadVarint(at, end, value);
+  at = ReadLongVarint(at, end, value);
   if (at == nullptr || value > static_cast<size_t>(end - at)) return nullptr;
   length = static_cast<size_t>(value);
   return at;
