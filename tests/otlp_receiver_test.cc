@@ -10,14 +10,6 @@
 namespace limpet::sim {
 namespace {
 
-Bytes Gzip(const Bytes& raw) {
-  std::vector<std::byte> memory(GzipCompressor::BytesNeeded());
-  GzipCompressor gzip(memory);
-  Bytes packed(raw.size() + 128);
-  packed.resize(gzip.Compress(raw, packed).value());
-  return packed;
-}
-
 // Of its head; limpet's own have zeros there.
 constexpr size_t kGzipTime = 4;
 

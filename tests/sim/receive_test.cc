@@ -114,7 +114,9 @@ void Weather(uint64_t seed) {
       if (client.count == 0) client.count = static_cast<uint32_t>(1 + below(below(10) == 0 ? 500 : 40));
       client.given = client.taken + client.count;
       const Bytes request = world.Logs(client.taken + 1, client.count, client.name, static_cast<size_t>(20 + below(100)));
-      const std::optional<Reply> reply = world.Post(request, "/v1/logs", slot);
+      const bool packed = below(2) == 0;
+      const std::optional<Reply> reply = world.Post(packed ? Gzip(request) : request, "/v1/logs", slot,
+                                                    "application/x-protobuf", packed ? "gzip" : "");
       client.waits = !reply;
       if (reply) told(client, *reply, false);
     }

@@ -50,6 +50,14 @@ inline Bytes LogsRequest(uint64_t first, uint32_t count, std::string_view client
   return buffer;
 }
 
+inline Bytes Gzip(const Bytes& raw) {
+  std::vector<std::byte> memory(GzipCompressor::BytesNeeded());
+  GzipCompressor gzip(memory);
+  Bytes packed(raw.size() + 128);
+  packed.resize(gzip.Compress(raw, packed).value());
+  return packed;
+}
+
 struct Reply {
   int status = 0;
   std::string content_type, body;

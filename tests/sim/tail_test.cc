@@ -48,6 +48,11 @@ class Writer {
   size_t Below(size_t n) { return std::uniform_int_distribution<size_t>(0, n - 1)(random_); }
   bool OneIn(size_t n) { return Below(n) == 0; }
 
+  void Lines(size_t count) {
+    Finish();
+    for (size_t i = 0; i < count; ++i) file_->contents += Line();
+  }
+
   /// Something that a program or logrotate does.
   void Act() {
     const MonoTime now = world_.clock.mono;
@@ -127,10 +132,6 @@ class Writer {
                   static_cast<unsigned long long>(written), Below(1000), OneIn(9) ? "\r" : "");
     return text;
   }
-  void Lines(size_t count) {
-    Finish();
-    for (size_t i = 0; i < count; ++i) file_->contents += Line();
-  }
   void Begin() {
     for (int i = 0; i < 3; ++i) tree.Unlink("/log/link" + std::to_string(i) + ".log");
     file_ = tree.Create(kPath);
@@ -202,6 +203,21 @@ void RunSeed(uint64_t seed, uint64_t& lines, uint64_t& repeats) {
   }
   lines += writer.written;
   repeats += writer.repeats;
+}
+
+// Promise 6 of spec.md: checkpoints are all that is written while everything arrives.
+TEST(Tail, ACalmHourSparesTheFlash) {
+  AgentWorld world(1);
+  Writer writer(world, 1);
+  world.UseFlash();
+  world.Start();
+  for (int second = 0; second < 60; ++second) writer.Lines(10), world.RunFor(Seconds(1));
+  const uint64_t before = world.flash->counters.written_bytes;
+  for (int second = 0; second < 3600; ++second) writer.Lines(10), world.RunFor(Seconds(1));
+  const uint64_t bytes = world.flash->counters.written_bytes - before;
+  std::printf("%llu bytes an hour\n", static_cast<unsigned long long>(bytes));
+  EXPECT_GT(bytes, 0u);
+  EXPECT_LE(bytes, 1u * kMiB);
 }
 
 TEST(Tail, EveryLineArrives) {
