@@ -1,5 +1,7 @@
 #include "collect/vmstat.h"
 
+#include <iterator>
+
 #include "collect/scan.h"
 
 namespace limpet {
@@ -16,8 +18,13 @@ Result<VmStat> ParseVmStat(std::string_view text) {
   };
   VmStat stat;
   if (text.empty()) return {Code::kInvalid, 0, "vmstat: empty"};
+  if (!text.ends_with('\n')) return {Code::kInvalid, 0, "vmstat: last line is cut"};
+  // Of some 180 lines few begin so, and behind the last that is wanted there is nothing to look at.
+  constexpr char kFirst = 'p';
+  size_t wanted = std::size(kKeys);
   std::string_view line;
-  while (TakeLine(text, line)) {
+  while (wanted > 0 && TakeLine(text, line)) {
+    if (line.empty() || line[0] != kFirst) continue;
     const std::string_view name = TakeUntil(line, ' ');
     for (const Key& key : kKeys) {
       if (name != key.name) continue;
@@ -25,11 +32,11 @@ Result<VmStat> ParseVmStat(std::string_view text) {
       if (!TakeNumber(line, value) || !Trim(line).empty()) {
         return {Code::kInvalid, 0, "vmstat: a number"};
       }
+      if (!(stat.*key.value)) --wanted;
       stat.*key.value = value;
       break;
     }
   }
-  if (!text.empty()) return {Code::kInvalid, 0, "vmstat: last line is cut"};
   return stat;
 }
 
