@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -36,9 +37,25 @@ LogConfig Config(bool from_beginning = true) {
 /// What flash knows of a source when its process ends.
 using Left = std::vector<KeptTrack>;
 
+struct Watches final : FileWatch {
+  Result<int> WatchFile(int file) override {
+    if (unsupported) return Status{Code::kUnsupported, 0, "a network filesystem"};
+    held.insert(file);
+    return file;
+  }
+  Result<int> WatchDirectory(std::string_view) override { return Status{Code::kUnsupported, 0, ""}; }
+  void Forget(int watch) override { EXPECT_EQ(held.erase(watch), 1u); }
+  int Next() override { return kNone; }
+  int handle() const override { return -1; }
+
+  std::set<int> held;
+  bool unsupported = false;
+};
+
 /// A process that reads it.
 struct Reader {
-  explicit Reader(InodeFiles& its_files, const LogConfig& c = Config(), const Left& left = {})
+  explicit Reader(InodeFiles& its_files, const LogConfig& c = Config(), const Left& left = {},
+                  FileWatch* watch = nullptr)
       : config(c),
         files(its_files),
         attributes(RecordPipeline::AttributeBytes(config)),
@@ -47,7 +64,7 @@ struct Reader {
         memory(TrackTable::BytesNeeded(8, 512) / sizeof(std::max_align_t) + 1),
         tracks(std::as_writable_bytes(std::span(memory)), 8, 512, bench.log),
         own(JournalSource::BytesNeeded(config)) {
-    source.emplace(config, std::span<const uint8_t>{}, files, bench.log, tracks, pipeline, own);
+    source.emplace(config, std::span<const uint8_t>{}, files, watch, bench.log, tracks, pipeline, own);
     bench.batcher.UseTracks(tracks, tracks.marks_room());
     Turn();
     EXPECT_EQ(files.opens, opens_before);  // Nobody knows yet what an earlier process left.
@@ -159,6 +176,39 @@ TEST(JournalSource, ATurnIsAShare) {
   reader.Pass(Seconds(1));
   EXPECT_TRUE(reader.Turn());
   EXPECT_EQ(reader.Bodies(), Lines(1, JournalSource::kRecordsPerTurn));
+}
+
+TEST(JournalSource, WhatIsWatchedIsNotAsked) {
+  struct Case {
+    const char* name;
+    bool unsupported;
+    Duration at_rest;
+  };
+  for (const Case& c : {Case{"watched", false, Seconds(10)}, Case{"not to be watched", true, Seconds(1)}}) {
+    SCOPED_TRACE(c.name);
+    InodeFiles files;
+    JournalWriter writer;
+    Fill(writer, 1, 20);
+    files.Write(kLive, writer.bytes);
+    Watches watches;
+    watches.unsupported = c.unsupported;
+    {
+      Reader reader(files, Config(), {}, &watches);
+      reader.Settle();
+      EXPECT_EQ(reader.Bodies(), Lines(1, 20));
+      EXPECT_EQ(watches.held.size(), c.unsupported ? 0u : 1u);
+      reader.Pass(reader.source->OnTime(reader.now, reader.bench.encoder) - reader.now.mono);
+      EXPECT_EQ(reader.source->OnTime(reader.now, reader.bench.encoder), reader.now.mono + c.at_rest);
+      Fill(writer, 21, 25);
+      files.Write(kLive, writer.bytes);
+      reader.Turn();
+      EXPECT_EQ(reader.Bodies(), Lines(1, 0));  // It is not due.
+      reader.source->OnChange(c.unsupported ? FileWatch::kLost : *watches.held.begin());
+      reader.Turn();
+      EXPECT_EQ(reader.Bodies(), Lines(21, 25));
+    }
+    EXPECT_TRUE(watches.held.empty());
+  }
 }
 
 TEST(JournalSource, BeginsAtTheEndOnce) {

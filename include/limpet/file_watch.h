@@ -30,4 +30,13 @@ class FileWatch {
   ~FileWatch() = default;
 };
 
+/// Follows files, and is told what Next said.
+class ChangeHandler {
+ public:
+  virtual void OnChange(int watch) = 0;
+
+ protected:
+  ~ChangeHandler() = default;
+};
+
 }  // namespace limpet

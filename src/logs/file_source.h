@@ -76,14 +76,13 @@ struct FileSourceParts {
   std::string_view instance;
 };
 
-class FileSource final : public Source, private NameSink {
+class FileSource final : public Source, public ChangeHandler, private NameSink {
  public:
   FileSource(const LogConfig& config, const FileSourceParts& parts);
 
   MonoTime OnTime(const Stamp& now, LogEncoder& logs) override;
 
-  /// A watch has something; kLost: all may have.
-  void OnChange(int watch);
+  void OnChange(int watch) override;
 
   /// Files, now.
   size_t open() const { return open_; }

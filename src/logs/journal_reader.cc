@@ -72,6 +72,16 @@ size_t JournalReader::open_files() const {
   return static_cast<size_t>(std::count_if(slots_.begin(), slots_.end(), [](const Slot& s) { return s.used; }));
 }
 
+bool JournalReader::watched() const {
+  return options_.watch != nullptr && std::none_of(slots_.begin(), slots_.end(), [](const Slot& s) {
+           return s.used && !s.closed && s.watch < 0;
+         });
+}
+
+bool JournalReader::watches(int watch) const {
+  return std::any_of(slots_.begin(), slots_.end(), [=](const Slot& s) { return s.used && s.watch == watch; });
+}
+
 // Looking for files.
 
 bool JournalReader::Poll(MonoTime now) {
@@ -243,6 +253,11 @@ void JournalReader::ConsiderOpen(int file, std::string_view path, bool closed) {
   slot->journal = journal;
   slot->track = track;
   slot->closed = closed;
+  if (!closed && options_.watch != nullptr) {
+    // journald writes through a mapping, which inotify does not see, and sets the size anew so that it does.
+    const Result<int> watched = options_.watch->WatchFile(file);
+    if (watched.ok()) slot->watch = watched.value();
+  }
   SetPath(*slot, path);
   slot->journal.SeekAfter(track->position.seqnum);
 }
@@ -312,6 +327,7 @@ void JournalReader::SetPath(Slot& slot, std::string_view path) {
 
 void JournalReader::Release(Slot& slot) {
   if (!slot.used) return;
+  if (slot.watch >= 0) options_.watch->Forget(slot.watch);
   pages_.Forget(slot.journal.file());
   files_.Close(slot.journal.file());
   counts_.damaged += slot.journal.damaged();

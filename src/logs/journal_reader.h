@@ -16,6 +16,7 @@
 #include <span>
 #include <string_view>
 
+#include "limpet/file_watch.h"
 #include "limpet/files.h"
 #include "limpet/log.h"
 #include "limpet/time.h"
@@ -32,6 +33,7 @@ class JournalReader {
     std::string_view directories;  ///< By comma; their folders with the name of a machine-id as well.
     bool from_beginning = false;   ///< At the very first start.
     Duration discover = Seconds(10);
+    FileWatch* watch = nullptr;    ///< nullptr: files are asked.
   };
   /// How far a track has been read.
   struct Position {
@@ -60,6 +62,10 @@ class JournalReader {
   /// which is due at once where busy().
   bool Next(JournalFile*& file, JournalEntry& entry);
   bool busy() const { return busy_; }
+
+  /// Is every file that may grow watched? Then nothing has to be asked before a watch has something.
+  bool watched() const;
+  bool watches(int watch) const;
 
   /// Of the entry that Next gave last.
   const Position& position() const { return last_; }
@@ -91,6 +97,7 @@ class JournalReader {
     bool runtime = false;    // Below /run: journald copies it to /var some time.
     bool seen = false;       // In this scan.
     bool closed = false;     // Nobody writes to it any more.
+    int watch = -1;
     bool has_head = false;
     JournalEntry head;       // Its next entry.
     std::string_view name() const { return {path.data(), path_bytes}; }

@@ -41,7 +41,8 @@ size_t JournalSource::BytesNeeded(const LogConfig& config) {
   return JournalPages::kBytes + JournalRecord::BytesNeeded(config.max_line_bytes);
 }
 
-JournalSource::JournalSource(const LogConfig& config, std::span<const uint8_t> resource, Files& files, Log& log,
+JournalSource::JournalSource(const LogConfig& config, std::span<const uint8_t> resource, Files& files, FileWatch* watch,
+                             Log& log,
                              TrackTable& tracks, RecordPipeline& pipeline, std::span<std::byte> memory)
     : owner_(Hash64(config.name)),
       tracks_(tracks),
@@ -50,9 +51,11 @@ JournalSource::JournalSource(const LogConfig& config, std::span<const uint8_t> r
       reader_(files, log, Pages(memory),
               {.directories = config.directory,
                .from_beginning = config.from_beginning,
-               .discover = config.discover}),
+               .discover = config.discover,
+               .watch = watch}),
       record_(memory.subspan(JournalPages::kBytes),
               {.units = config.units, .priority = config.priority, .field_bytes_max = config.max_line_bytes}),
+      discover_(config.discover),
       wait_(kWaitMin) {}
 
 void JournalSource::Start() {
@@ -125,8 +128,13 @@ MonoTime JournalSource::OnTime(const Stamp& now, LogEncoder& logs) {
     unread_ = more || !logs.room();
   }
   wait_ = read > 0 || unread_ ? kWaitMin : std::min(wait_ * 2, kWaitMax);
-  next_ = more ? now.mono : now.mono + wait_;
+  const bool watched = !unread_ && reader_.watched();
+  next_ = more ? now.mono : now.mono + (watched ? discover_ : wait_);
   return next_;
+}
+
+void JournalSource::OnChange(int watch) {
+  if (watch == FileWatch::kLost || reader_.watches(watch)) next_ = {};
 }
 
 /// Returns how many entries were read, those that are filtered out included.

@@ -19,17 +19,19 @@ namespace limpet {
 /// Of an entry: the beginning of the seqnum_id, a hash of all of it, and the sequence number.
 RecordUid JournalUid(const JournalId& seqnum_id, uint64_t seqnum);
 
-class JournalSource final : public Source {
+class JournalSource final : public Source, public ChangeHandler {
  public:
   static constexpr uint32_t kRecordsPerTurn = 128;
 
   static size_t BytesNeeded(const LogConfig& config);
 
-  /// resource: an encoded Resource message. memory: BytesNeeded() bytes. All outlive it.
-  JournalSource(const LogConfig& config, std::span<const uint8_t> resource, Files& files, Log& log,
+  /// resource: an encoded Resource message. watch: nullptr: files are asked. memory: BytesNeeded() bytes.
+  /// All outlive it.
+  JournalSource(const LogConfig& config, std::span<const uint8_t> resource, Files& files, FileWatch* watch, Log& log,
                 TrackTable& tracks, RecordPipeline& pipeline, std::span<std::byte> memory);
 
   MonoTime OnTime(const Stamp& now, LogEncoder& logs) override;
+  void OnChange(int watch) override;
 
   /// Numbers without an entry, and entries of which not one field could be read.
   uint64_t lost() const { return reader_.counts().missing + damaged_; }
@@ -53,6 +55,7 @@ class JournalSource final : public Source {
   JournalRecord record_;
 
   bool started_ = false;
+  const Duration discover_;
   bool unread_ = false;  // There may be something that was seen.
   std::array<Place, kJournalTracksMax> places_;
   uint64_t damaged_ = 0;

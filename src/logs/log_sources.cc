@@ -213,6 +213,7 @@ Status LogSources::StartSource(size_t n, std::span<const uint8_t> resource) {
                                                                  .places = {first, places},
                                                                  .resource = resource,
                                                                  .instance = identity_.instance});
+      hears_[n] = &*follower.files;
       return {};
     }
     case LogType::kSyslog: {
@@ -229,9 +230,10 @@ Status LogSources::StartSource(size_t n, std::span<const uint8_t> resource) {
       // Its table of files is large: it has a place only where it is wanted.
       {
         JournalSource* const source =
-            new (own.data()) JournalSource(log, resource, ports_.files, ports_.log, *tracks_, follower.pipeline,
-                                           own.subspan(RoundUp(sizeof(JournalSource))));
+            new (own.data()) JournalSource(log, resource, ports_.files, ports_.watch, ports_.log, *tracks_,
+                                           follower.pipeline, own.subspan(RoundUp(sizeof(JournalSource))));
         sources_[n] = source;
+        hears_[n] = source;
         follower.journal = source;
       }
       return {};
@@ -287,8 +289,8 @@ void LogSources::OnReady(int handle, uint8_t) {
 
 void LogSources::HearChanges() {
   for (int watch; (watch = ports_.watch->Next()) != FileWatch::kNone;) {
-    for (size_t n = 0; n < count_; ++n) {
-      if (followers_[n]->files) followers_[n]->files->OnChange(watch);
+    for (ChangeHandler* const handler : std::span(hears_).first(count_)) {
+      if (handler != nullptr) handler->OnChange(watch);
     }
   }
   hear_ = kNever;

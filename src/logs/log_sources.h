@@ -102,6 +102,7 @@ class LogSources final : public Source, private PollHandler {
   std::span<std::byte> memory_;  // What is left of it.
   std::array<Follower*, kLogSourcesMax> followers_{};
   std::array<Source*, kLogSourcesMax> sources_{};
+  std::array<ChangeHandler*, kLogSourcesMax> hears_{};
   std::array<TextBuffer<40>, kLogSourcesMax> names_;
   std::array<std::span<uint8_t>, kLogSourcesMax> resources_;
   std::string_view failed_;
