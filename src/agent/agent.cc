@@ -424,7 +424,7 @@ void Agent::Fill(Snapshot& snapshot) {
   if (receiver_) sources_[sources++] = {.name = "receive.otlp", .received = &receiver_->use()};
   for (size_t n = 0; log_sources_ != nullptr && n < log_sources_->count(); ++n) {
     log_uses_[n] = log_sources_->View(n);
-    sources_[sources++] = {.name = log_sources_->name(n), .logged = &log_uses_[n]};
+    sources_[sources++] = {.name = log_sources_->name(n), .problem = log_sources_->problem(n), .logged = &log_uses_[n]};
   }
   snapshot.sources = std::span(sources_).first(sources);
   snapshot.clock.state = TrustName(trust_);

@@ -90,23 +90,46 @@ void FileSource::Discover(const Stamp& now) {
   next_look_ = now.mono + config_.discover;
   look_ = false;
   for (FollowedFile& f : places_) f.seen = false;
+  tracks_.ForEach(owner_, [](Track& track) {
+    track.named = false;
+    if (track.spent > 0) ++track.spent;
+  });
   directory_count_ = 0;
-  lost_ = false;
-  ListIterator patterns(config_.path);
-  for (std::string_view pattern; patterns.Next(pattern);) Walk(pattern);
+  put_off_ = failed_ = false;
+  Walk(Aim::kFind);
+  if (put_off_) Walk(Aim::kAdopt);
+  if (!failed_ && !problem_.text().empty()) {
+    problem_.Clear();
+    log_.Info("all files of the source can be read again", {{"source", config_.name}});
+  }
   for (FollowedFile& f : places_) {
     if (f.file < 0) continue;
     if (!f.seen && !f.gone) f.gone = true, f.grown = now.mono;
     if (f.seen) f.gone = false;
   }
   LookForLost();
+  ForgetSpent();
   first_time_ = false;
 }
 
-/// Goes down along the pattern, a part of the path at a time.
-void FileSource::Walk(std::string_view pattern) {
-  path_.Clear();
-  WalkInto(pattern);
+/// Goes down along each pattern, a part of the path at a time.
+void FileSource::Walk(Aim aim) {
+  aim_ = aim;
+  ListIterator patterns(config_.path);
+  for (std::string_view pattern; patterns.Next(pattern);) {
+    path_.Clear();
+    WalkInto(pattern);
+  }
+}
+
+/// Said once, until nothing fails any more. What is not there, or goes meanwhile, is no failure.
+void FileSource::Report(std::string_view path, const Status& status) {
+  if (status.ok() || status.code == Code::kNotFound || aim_ == Aim::kLost) return;
+  failed_ = true;
+  if (!problem_.text().empty()) return;
+  problem_ << path << ": " << CodeName(status.code);
+  log_.Warn("a file or a directory cannot be read",
+            {{"source", config_.name}, {"path", path}, {"error", CodeName(status.code)}, {"number", status.detail}});
 }
 
 /// path_ is what is certain so far, pattern the rest.
@@ -121,7 +144,7 @@ void FileSource::WalkInto(std::string_view pattern) {
   }
   if (!HasPattern(pattern)) {
     const std::string_view directory = pattern.substr(0, pattern.rfind('/') + 1);
-    if (lost_) {
+    if (aim_ == Aim::kLost) {
       path_ << directory;
       pattern = "*";
     } else {
@@ -131,7 +154,7 @@ void FileSource::WalkInto(std::string_view pattern) {
       // Watched for what takes its place.
       const std::string_view whole = path_.text();
       const std::string_view parent = whole.substr(0, std::max<size_t>(whole.rfind('/'), 1));
-      if (watch_ != nullptr && directory_count_ < directories_.size()) {
+      if (watch_ != nullptr && aim_ == Aim::kFind && directory_count_ < directories_.size()) {
         const Result<int> watched = watch_->WatchDirectory(parent);
         if (watched.ok()) directories_[directory_count_++] = watched.value();
       }
@@ -146,11 +169,11 @@ void FileSource::WalkInto(std::string_view pattern) {
   const std::string_view before = pattern_;
   pattern_ = pattern;
   const std::string_view directory = path_.size() > 1 ? path_.text().substr(0, path_.size() - 1) : "/";
-  if (watch_ != nullptr && !lost_ && directory_count_ < directories_.size()) {
+  if (watch_ != nullptr && aim_ == Aim::kFind && directory_count_ < directories_.size()) {
     const Result<int> watched = watch_->WatchDirectory(directory);
     if (watched.ok()) directories_[directory_count_++] = watched.value();
   }
-  (void)files_.ListNames(directory, *this);  // One that is not there has nothing that matches.
+  Report(directory, files_.ListNames(directory, *this));
   pattern_ = before;
 }
 
@@ -160,7 +183,7 @@ void FileSource::OnName(std::string_view name) {
   const std::string_view part = pattern.substr(0, slash);
   const bool last = slash == std::string_view::npos;
   if (name.starts_with('.') && !part.starts_with('.')) return;
-  if (!(lost_ && last) && !GlobMatches(part, name)) return;
+  if (!(aim_ == Aim::kLost && last) && !GlobMatches(part, name)) return;
   TextBuffer<512> before;
   before << path_.text();
   path_ << name;
@@ -168,7 +191,7 @@ void FileSource::OnName(std::string_view name) {
     path_ << '/';
     WalkInto(pattern.substr(slash + 1));
   } else if (!path_.overflowed()) {
-    if (lost_) {
+    if (aim_ == Aim::kLost) {
       ConsiderLost(path_.text());
     } else {
       Consider(path_.text());
@@ -182,9 +205,10 @@ void FileSource::OnName(std::string_view name) {
 void FileSource::Consider(std::string_view path) {
   if (AnyGlobMatches(config_.exclude, path) || AnyGlobMatches(config_.exclude, BaseName(path))) return;
   const Result<FileFacts> facts = files_.FactsOf(path);
+  Report(path, facts.status());
   if (!facts.ok() || !facts.value().regular) return;
   if (FollowedFile* const f = FindOpen(facts.value())) {
-    f->seen = true;
+    f->seen = f->track->named = true;
     if (f->size != facts.value().size) f->due = true;
     return;
   }
@@ -193,7 +217,7 @@ void FileSource::Consider(std::string_view path) {
 
 FollowedFile* FileSource::FindOpen(const FileFacts& facts) {
   for (FollowedFile& f : places_) {
-    if (f.file >= 0 && f.identity.device == facts.device && f.identity.inode == facts.inode && f.track != nullptr) {
+    if (f.file >= 0 && f.device == facts.device && f.inode == facts.inode && f.track != nullptr) {
       return &f;
     }
   }
@@ -206,6 +230,11 @@ uint64_t FileSource::HashHead(int file, uint64_t bytes) {
   return Hash64(std::string_view(head.data(), got.ok() ? got.value() : 0));
 }
 
+bool FileSource::IsOpen(const Track& track) const {
+  return std::any_of(places_.begin(), places_.end(),
+                     [&](const FollowedFile& f) { return f.file >= 0 && f.track == &track; });
+}
+
 bool FileSource::HasHead(int file, const FileIdentity& identity) {
   return identity.head_bytes == 0 || HashHead(file, identity.head_bytes) == identity.head;
 }
@@ -216,10 +245,7 @@ Track* FileSource::FindTrack(const FileFacts& facts, int file) {
   tracks_.ForEach(owner_, [&](Track& track) {
     const FileIdentity identity = IdentityOf(track);
     if (identity.first_seen_ms == 0 || identity.inode != facts.inode || identity.device != facts.device) return;
-    for (const FollowedFile& f : places_) {
-      if (f.file >= 0 && f.track == &track) return;
-    }
-    if (!HasHead(file, identity)) return;
+    if (IsOpen(track) || !HasHead(file, identity)) return;
     if (best == nullptr || track.id > best->id) best = &track;
   });
   return best;
@@ -239,6 +265,7 @@ FollowedFile* FileSource::Place() {
 
 void FileSource::Open(std::string_view path, Track* track, bool gone) {
   const Result<int> file = files_.Open(path);
+  Report(path, file.status());
   if (!file.ok()) return;
   if (!Follow(file.value(), path, track, gone)) files_.Close(file.value());
 }
@@ -247,12 +274,19 @@ bool FileSource::Follow(int file, std::string_view path, Track* track, bool gone
   const Result<FileFacts> facts = files_.Facts(file);
   if (!facts.ok() || !facts.value().regular || path.size() > sizeof FollowedFile::path) return false;
   if (track == nullptr && FindOpen(facts.value()) != nullptr) return false;  // It was renamed meanwhile.
-  if (track == nullptr) track = FindTrack(facts.value(), file);
+  if (track == nullptr) {
+    track = FindTrack(facts.value(), file);
+    if (track != nullptr) track->named = true;
+  }
+  if (track == nullptr) {  // W4
+    if (IsCopy(file, facts.value())) return false;
+    track = FindCopied(file, facts.value());
+    if (track != nullptr && !Adopt(*track, facts.value())) return false;
+  }
   const bool known = track != nullptr;
   if (known && !gone && track->read == facts.value().size && open_ == places_.size()) {
     return false;  // At rest, and there is no place for those.
   }
-  if (!known && IsCopy(file, facts.value())) return false;
   FollowedFile* const f = Place();
   if (f == nullptr) {
     if (!told_full_) {
@@ -265,12 +299,19 @@ bool FileSource::Follow(int file, std::string_view path, Track* track, bool gone
   if (!known) {
     uint32_t generation = 0;
     track = Begin(file, facts.value(), StartOf(file, facts.value()), generation);
-    if (track == nullptr) return false;
+    if (track == nullptr) {
+      ForgetLost();
+      return false;
+    }
+    track->named = true;
   }
+  track->spent = 0;
   *f = FollowedFile{};
   f->file = file;
   f->track = track;
   f->identity = IdentityOf(*track);
+  f->device = facts.value().device;
+  f->inode = facts.value().inode;
   f->seen = !gone;
   f->gone = gone;
   f->due = true;
@@ -317,15 +358,84 @@ uint64_t FileSource::StartOf(int file, const FileFacts& facts) {
   return 0;
 }
 
-/// A copy of what is followed already, as copytruncate makes them: its lines are known.
+/// A copy of what is open, as copytruncate makes them: its lines are known.
 bool FileSource::IsCopy(int file, const FileFacts& facts) {
   if (facts.size < kCopyHeadMin) return false;
   for (const FollowedFile& f : places_) {
     if (f.file < 0 || f.identity.head_bytes < kCopyHeadMin) continue;
     if (f.identity.head_bytes > facts.size || !HasHead(file, f.identity)) continue;
-    return true;
+    // What was truncated meanwhile has its own say soon.
+    if (!HasHead(f.file, f.identity) || HasSameEnd(file, facts, f)) return true;
   }
   return false;
+}
+
+/// Logs may begin alike. A copy is equal where the shorter of both ends, too.
+bool FileSource::HasSameEnd(int file, const FileFacts& facts, const FollowedFile& f) {
+  const Result<FileFacts> of_other = files_.Facts(f.file);
+  if (!of_other.ok()) return true;
+  const uint64_t end = std::min(facts.size, of_other.value().size);
+  std::array<char, kCopyHeadMin> one, other;
+  const uint64_t begin = end - std::min<uint64_t>(end, one.size());
+  const Result<size_t> a = files_.ReadAt(file, begin, std::span(one).first(static_cast<size_t>(end - begin)));
+  const Result<size_t> b = files_.ReadAt(f.file, begin, std::span(other).first(static_cast<size_t>(end - begin)));
+  if (!a.ok() || !b.ok() || a.value() != b.value()) return true;
+  return std::memcmp(one.data(), other.data(), a.value()) == 0;
+}
+
+/// The track of what it is a copy of, with all that was read: of the file that has begun anew, is gone, or at rest.
+Track* FileSource::FindCopied(int file, const FileFacts& facts) {
+  Track* best = nullptr;
+  tracks_.ForEach(owner_, [&](Track& track) {
+    const FileIdentity identity = IdentityOf(track);
+    if (identity.first_seen_ms == 0 || identity.head_bytes < kCopyHeadMin) return;
+    if (identity.head_bytes > facts.size || track.read > facts.size) return;
+    if (IsOpen(track) || !HasHead(file, identity)) return;
+    if (best == nullptr || best->named || (!track.named && track.id > best->id)) best = &track;
+  });
+  return best;
+}
+
+/// Whether the file goes on with the track. Only once it is certain that no name leads to its own.
+bool FileSource::Adopt(Track& track, const FileFacts& facts) {
+  put_off_ = put_off_ || aim_ == Aim::kFind;
+  if (aim_ == Aim::kFind || track.named) return false;
+  FileIdentity identity = IdentityOf(track);
+  identity.device = facts.device;
+  identity.inode = facts.inode;
+  const bool described = tracks_.Describe(track, Encode(owner_, identity), true);
+  track.named = described;
+  track.spent = !described && track.spent > 0 ? 1 : 0;  // Then at the next look.
+  look_ = look_ || !described;
+  return described;
+}
+
+/// All of it is read, and its file is gone.
+void FileSource::Spend(Track& track, const FileIdentity& identity) {
+  if (identity.head_bytes < kCopyHeadMin) return tracks_.Release(track);
+  track.spent = 1;
+  look_ = true;
+}
+
+/// All names were looked at: what no copy has gone on with, and what was empty and is no longer there, whose
+/// inode may be given to another file.
+void FileSource::ForgetSpent() {
+  tracks_.ForEach(owner_, [this](Track& track) {
+    if (track.named || IsOpen(track)) return;
+    const FileIdentity identity = IdentityOf(track);
+    const bool empty = identity.first_seen_ms != 0 && identity.head_bytes == 0 && track.read == 0;
+    if (track.spent > 1 || empty) tracks_.Release(track);
+  });
+}
+
+/// Of files that were removed or taken elsewhere while nobody looked: the oldest, for one that needs its place.
+void FileSource::ForgetLost() {
+  Track* oldest = nullptr;
+  tracks_.ForEach(owner_, [&](Track& track) {
+    if (track.named || IsOpen(track) || IdentityOf(track).first_seen_ms == 0) return;
+    if (oldest == nullptr || track.id < oldest->id) oldest = &track;
+  });
+  if (oldest != nullptr) tracks_.Release(*oldest);
 }
 
 /// Files whose tracks no matching name leads to any more: renamed while nobody looked.
@@ -333,15 +443,9 @@ void FileSource::LookForLost() {
   bool any = false;
   tracks_.ForEach(owner_, [&](Track& track) {
     const FileIdentity identity = IdentityOf(track);
-    any = any || (identity.first_seen_ms != 0 &&
-                  std::none_of(places_.begin(), places_.end(),
-                               [&](const FollowedFile& f) { return f.file >= 0 && f.track == &track; }));
+    any = any || (identity.first_seen_ms != 0 && track.spent == 0 && !IsOpen(track));
   });
-  if (!any) return;
-  lost_ = true;
-  ListIterator patterns(config_.path);
-  for (std::string_view pattern; patterns.Next(pattern);) Walk(pattern);
-  lost_ = false;
+  if (any) Walk(Aim::kLost);
 }
 
 void FileSource::ConsiderLost(std::string_view path) {
@@ -355,10 +459,7 @@ void FileSource::ConsiderLost(std::string_view path) {
     // Or a copy of it.
     tracks_.ForEach(owner_, [&](Track& each) {
       const FileIdentity identity = IdentityOf(each);
-      if (identity.head_bytes < kCopyHeadMin || facts.value().size <= each.read) return;
-      for (const FollowedFile& f : places_) {
-        if (f.file >= 0 && f.track == &each) return;
-      }
+      if (identity.head_bytes < kCopyHeadMin || facts.value().size <= each.read || IsOpen(each)) return;
       if (HasHead(file.value(), identity)) track = &each;
     });
   }
@@ -390,17 +491,12 @@ void FileSource::LookForRest(Track& track, const FileIdentity& identity, std::st
   if (identity.head_bytes >= kCopyHeadMin) {
     TextBuffer<512> directory;
     directory << path.substr(0, path.rfind('/') + 1);
-    const bool before = lost_;
-    lost_ = true;
+    aim_ = Aim::kLost;
     path_.Clear();
     path_ << directory.text();
     WalkInto("*");
-    lost_ = before;
   }
-  for (const FollowedFile& f : places_) {
-    if (f.file >= 0 && f.track == &track) return;
-  }
-  tracks_.Release(track);
+  if (!IsOpen(track)) Spend(track, identity);
 }
 
 /// What it is known by grows with the file, as long as that is short.
@@ -418,7 +514,7 @@ void FileSource::Describe(FollowedFile& f, const FileFacts& facts) {
 
 /// finished: nothing more is to be read of it, ever.
 void FileSource::LetGo(FollowedFile& f, bool finished) {
-  if (finished) tracks_.Release(*f.track);
+  if (finished) Spend(*f.track, f.identity);
   if (f.watch >= 0) watch_->Forget(f.watch);
   files_.Close(f.file);
   f.file = -1;
@@ -450,7 +546,9 @@ bool FileSource::Read(FollowedFile& f, const Stamp& now, LogEncoder& logs) {
   const Result<FileFacts> facts = files_.Facts(f.file);
   if (!facts.ok()) return false;
   const bool grown = facts.value().size != f.size;
-  if (facts.value().size < f.track->read || (grown && !HasHead(f.file, f.identity))) {
+  // A watch has something, and yet it ends where it was read to: it may have been written anew as long as before.
+  const bool odd = f.watch >= 0 && facts.value().size == f.track->read;
+  if (facts.value().size < f.track->read || ((grown || odd) && !HasHead(f.file, f.identity))) {
     Renew(f, facts.value());
     return true;
   }

@@ -7,6 +7,8 @@
 //  W2  A file that was renamed or deleted is read to its end before it is let go.
 //  W3  A file that has become shorter, or begins otherwise, is another generation: a track of its own.
 //      What the one before still had unread is looked for in a copy beside it.
+//  W4  A copy is no other file: it is left out while what it is a copy of is there, and goes on with its
+//      track after that.
 #pragma once
 
 #include <array>
@@ -43,7 +45,8 @@ struct FileIdentity {
 struct FollowedFile {
   int file = -1;  ///< -1: a free place.
   Track* track = nullptr;
-  FileIdentity identity;
+  FileIdentity identity;   ///< Of the track: a copy may be open in place of the file,
+  uint64_t device = 0, inode = 0;  ///< which is this.
   int watch = -1;          ///< -1: it has to be asked.
   bool seen = false;       ///< By the last look for files: some name that matches leads to it.
   bool gone = false;       ///< None does: it is read to its end.
@@ -86,13 +89,23 @@ class FileSource final : public Source, public ChangeHandler, private NameSink {
 
   /// Files, now.
   size_t open() const { return open_; }
+  /// What the last look found that cannot be read: "/var/log/app.log: permission"; empty: nothing.
+  std::string_view problem() const { return problem_.text(); }
 
  private:
   static constexpr size_t kWatchedDirectories = 32;
 
+  /// What a walk through the names is for.
+  enum class Aim : uint8_t {
+    kFind,   ///< Files whose name matches. Copies of what is not open are put off, until all names are known.
+    kAdopt,  ///< The same once more, for those.
+    kLost,   ///< Files that no matching name leads to any more.
+  };
+
   void Start(const Stamp& now);
   void Discover(const Stamp& now);
-  void Walk(std::string_view pattern);
+  void Walk(Aim aim);
+  void Report(std::string_view path, const Status& status);
   void WalkInto(std::string_view pattern);
   void OnName(std::string_view name) override;
   void Consider(std::string_view path);
@@ -105,6 +118,12 @@ class FileSource final : public Source, public ChangeHandler, private NameSink {
   void LookForRest(Track& track, const FileIdentity& identity, std::string_view path);
   void LookForLost();
   bool IsCopy(int file, const FileFacts& facts);
+  bool HasSameEnd(int file, const FileFacts& facts, const FollowedFile& f);
+  Track* FindCopied(int file, const FileFacts& facts);
+  bool Adopt(Track& track, const FileFacts& facts);
+  void Spend(Track& track, const FileIdentity& identity);
+  void ForgetSpent();
+  void ForgetLost();
   bool Flushes(const FollowedFile& f, MonoTime now) const;
   bool Read(FollowedFile& f, const Stamp& now, LogEncoder& logs);
   bool LongLine(FollowedFile& f, uint64_t known);
@@ -112,6 +131,7 @@ class FileSource final : public Source, public ChangeHandler, private NameSink {
   FollowedFile* Place();
   FollowedFile* FindOpen(const FileFacts& facts);
   Track* FindTrack(const FileFacts& facts, int file);
+  bool IsOpen(const Track& track) const;
   bool HasHead(int file, const FileIdentity& identity);
   uint64_t HashHead(int file, uint64_t bytes);
   FileIdentity IdentityOf(const Track& track) const;
@@ -139,11 +159,14 @@ class FileSource final : public Source, public ChangeHandler, private NameSink {
   Stamp now_;
   MonoTime next_look_, looked_;
   bool told_full_ = false, told_path_ = false;
+  TextBuffer<200> problem_;
+  bool failed_ = false;  // Something of this look.
 
   // Of the walk that runs.
   TextBuffer<512> path_;
   std::string_view pattern_;  // Of the part that names are compared with now, and what follows it.
-  bool lost_ = false;         // It looks for files that no name leads to any more.
+  Aim aim_ = Aim::kFind;
+  bool put_off_ = false;
   std::array<int, kWatchedDirectories> directories_;
   size_t directory_count_ = 0;
 };

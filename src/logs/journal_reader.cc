@@ -124,8 +124,14 @@ bool JournalReader::RefreshAll() {
   return news;
 }
 
+void JournalReader::Report(const char* what, std::string_view path, std::string_view error) {
+  log_.Warn(what, {{"path", path}, {"error", error}});
+  if (problem_.text().empty()) problem_ << path << ": " << error;
+}
+
 void JournalReader::Scan() {
   scanned_ = true;
+  problem_.Clear();
   // A file that has a name of which another is known as well is found at the second look.
   for (int look = 0; look < 2; ++look) {
     scan_now_ = overflow_ = renamed_ = false;
@@ -140,7 +146,7 @@ void JournalReader::Scan() {
       const Status listed = files_.ListNames(directory, names);
       if (!listed.ok() && listed.code != Code::kNotFound) {
         all = false;
-        log_.Warn("the journal cannot be read", {{"directory", directory}, {"error", CodeName(listed.code)}});
+        Report("the journal cannot be read", directory, CodeName(listed.code));
       }
       for (size_t i = 0; i < names.machines(); ++i) {
         TextBuffer<kPathMax> path;
@@ -149,7 +155,7 @@ void JournalReader::Scan() {
         const Status inner = files_.ListNames(path.text(), files);
         if (!inner.ok() && inner.code != Code::kNotFound) {
           all = false;
-          log_.Warn("the journal cannot be read", {{"directory", path.text()}, {"error", CodeName(inner.code)}});
+          Report("the journal cannot be read", path.text(), CodeName(inner.code));
         }
       }
     }
@@ -187,8 +193,7 @@ void JournalReader::Consider(std::string_view path) {
   const Result<int> opened = files_.Open(path);
   if (!opened.ok()) {
     if (opened.status().code != Code::kNotFound) {
-      log_.Warn("a file of the journal cannot be opened",
-                {{"file", path}, {"error", CodeName(opened.status().code)}});
+      Report("a file of the journal cannot be opened", path, CodeName(opened.status().code));
     }
     return;
   }
@@ -200,7 +205,7 @@ void JournalReader::ConsiderOpen(int file, std::string_view path, bool closed) {
   if (!read.ok()) {
     // A new one may not have its header yet.
     if (closed || read.status().code != Code::kInvalid) {
-      log_.Warn("a file of the journal cannot be read", {{"file", path}, {"error", read.status().where}});
+      Report("a file of the journal cannot be read", path, read.status().where);
       MarkRead(path);
     }
     files_.Close(file);

@@ -16,6 +16,7 @@
 #include <span>
 #include <string_view>
 
+#include "base/text.h"
 #include "limpet/file_watch.h"
 #include "limpet/files.h"
 #include "limpet/log.h"
@@ -74,6 +75,8 @@ class JournalReader {
   const Position& track(size_t index) const { return tracks_[index].position; }
 
   Counts counts() const;
+  /// What the last look for files found that cannot be read; empty: nothing.
+  std::string_view problem() const { return problem_.text(); }
   size_t open_files() const;
 
  private:
@@ -105,6 +108,7 @@ class JournalReader {
   class Names;
 
   void Scan();
+  void Report(const char* what, std::string_view path, std::string_view error);
   void Consider(std::string_view path);
   void ConsiderOpen(int file, std::string_view path, bool closed);
   Slot* SlotFor(const JournalFile::Header& header, Track& track);
@@ -135,6 +139,7 @@ class JournalReader {
   int passed_ = 0;
   Position last_;
   Counts counts_;
+  TextBuffer<200> problem_;
   // Of the last entry below /run: what is copied is not later.
   JournalId runtime_boot_{}, runtime_machine_{};
   uint64_t runtime_monotonic_us_ = 0;

@@ -33,6 +33,7 @@ class JournalSource final : public Source, public ChangeHandler {
   MonoTime OnTime(const Stamp& now, LogEncoder& logs) override;
   void OnChange(int watch) override;
 
+  std::string_view problem() const { return reader_.problem(); }
   /// Numbers without an entry, and entries of which not one field could be read.
   uint64_t lost() const { return reader_.counts().missing + damaged_; }
 

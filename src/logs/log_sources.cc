@@ -274,6 +274,15 @@ LoggedView LogSources::View(size_t n) const {
   return view;
 }
 
+std::string_view LogSources::problem(size_t n) const {
+  const Follower& follower = *followers_[n];
+  if (follower.files) return follower.files->problem();
+#if LIMPET_JOURNALD
+  if (follower.journal != nullptr) return follower.journal->problem();
+#endif
+  return {};
+}
+
 void LogSources::Finish(const Stamp& now, LogEncoder& logs) {
   for (size_t n = 0; n < count_; ++n) {
     if (followers_[n]->syslog) followers_[n]->syslog->Finish(now, logs);

@@ -69,6 +69,8 @@ class LogSources final : public Source, private PollHandler {
   size_t count() const { return count_; }
   std::string_view name(size_t n) const { return names_[n].text(); }
   LoggedView View(size_t n) const;
+  /// What it cannot read: "/var/log/app.log: permission"; empty: nothing.
+  std::string_view problem(size_t n) const;
   MonoTime OnTime(const Stamp& now, LogEncoder& logs) override;
 
  private:

@@ -1,6 +1,8 @@
 """limpet follows files: in order, over rotation and restarts, each record once, shaped as its section says."""
 
 import os
+import shutil
+import time
 
 from endpoint import Answer
 from limpet import FAST, call, until
@@ -104,3 +106,50 @@ def test_a_kill_in_an_outage_loses_no_line(limpet, endpoint, folder):
     uids = {}
     for record, its in records(endpoint):
         assert uids.setdefault(any_value(record.body), its["log.record.uid"]) == its["log.record.uid"]
+
+
+def test_what_cannot_be_read_is_said_once_and_shown(limpet, endpoint, folder):
+    append(folder / "app.log", "one")
+    loop = folder / "loop.log"
+    loop.symlink_to(loop)  # Whoever runs the tests: it cannot be opened.
+    process = limpet(endpoint.url, f"log.app.path={folder}/*.log", *QUICK, host=False)
+    wait_for(endpoint, ["one"])
+
+    def problem():
+        return next(source["problem"] for source in process.status()["sources"] if source["name"] == "log.app")
+    assert problem().startswith(f"{loop}: ")
+    append(folder / "app.log", "two")
+    wait_for(endpoint, ["one", "two"])
+    loop.unlink()
+    until(lambda: problem() is None, 5, "an end of it")
+    assert len(process.lines("a file or a directory cannot be read")) == 1
+    assert len(process.lines("all files of the source can be read again")) == 1
+
+
+def test_copies_with_a_matching_name_are_not_read_again(limpet, endpoint, folder):
+    """copytruncate under a pattern that matches what is rotated, while limpet runs and while it does not."""
+    path = folder / "app.log"
+    follow = (f"log.app.path={folder}/app.log*", *QUICK)
+
+    def turn(number):
+        for old in range(number, 0, -1):
+            os.rename(folder / f"app.log.{old}", folder / f"app.log.{old + 1}")
+        shutil.copy(path, folder / "app.log.1")
+        os.truncate(path, 0)
+
+    expected = []
+    process = limpet(endpoint.url, *follow, host=False)
+    for cycle in range(4):
+        lines = [f"line {cycle} {n} of this log" for n in range(40)]
+        append(path, *lines)
+        expected += lines
+        wait_for(endpoint, expected)
+        time.sleep(0.3)  # Its head is known.
+        if cycle == 2:
+            process.stop()
+        turn(cycle)
+        if cycle == 2:
+            limpet(endpoint.url, *follow, host=False)
+    time.sleep(1.5)
+    append(path, "end")
+    wait_for(endpoint, [*expected, "end"])
