@@ -435,7 +435,7 @@ void FileSource::ForgetLost() {
     if (track.named || IsOpen(track) || IdentityOf(track).first_seen_ms == 0) return;
     if (oldest == nullptr || track.id < oldest->id) oldest = &track;
   });
-  if (oldest != nullptr) tracks_.Release(*oldest);
+  if (oldest != nullptr) tracks_.Release(*oldest, true);
 }
 
 /// Files whose tracks no matching name leads to any more: renamed while nobody looked.

@@ -79,8 +79,9 @@ void TrackTable::Free(Track& track) {
   told_full_ = false;
 }
 
-void TrackTable::Release(Track& track) {
+void TrackTable::Release(Track& track, bool soon) {
   track.removed = true;
+  urgent_ = urgent_ || soon;
   Forget(track);
 }
 

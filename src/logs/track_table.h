@@ -70,8 +70,8 @@ class TrackTable final : public TrackMarks, public TrackKeeper {
   /// now, ask again.
   bool Describe(Track& track, std::span<const uint8_t> identity, bool soon);
   /// It is at its end, and nothing more of it will be read. Forgotten once all of it is settled; the
-  /// pointer is not used again.
-  void Release(Track& track);
+  /// pointer is not used again. soon: its place is wanted, flash is told at once.
+  void Release(Track& track, bool soon = false);
 
   /// May it be read (T3)?
   bool Ready(const Track& track) const { return track.on_flash || !durable_; }

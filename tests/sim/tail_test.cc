@@ -54,6 +54,11 @@ class Writer {
     if (file_->contents.size() >= 256 && large_ == kNever) large_ = world_.clock.mono;
   }
 
+  void Remove() {
+    tree.Unlink(kPath);
+    Begin();
+  }
+
   /// Something that a program or logrotate does.
   void Act() {
     const MonoTime now = world_.clock.mono;
@@ -223,6 +228,24 @@ TEST(Tail, ACalmHourSparesTheFlash) {
   std::printf("%llu bytes an hour\n", static_cast<unsigned long long>(bytes));
   EXPECT_GT(bytes, 0u);
   EXPECT_LE(bytes, 1u * kMiB);
+}
+
+// More files come and go than there are tracks, each removed while nobody looked.
+TEST(Tail, RemovedFilesLeaveTheirPlaces) {
+  AgentWorld world(1);
+  Writer writer(world, 1);
+  world.config.agent.memory_bytes = 64 * kKiB;  // 64 tracks.
+  world.UseFlash();
+  for (int life = 0; life < 150; ++life) {
+    world.Start();
+    writer.Lines(20);
+    world.RunFor(Seconds(30));
+    world.StopAndEnd();
+    writer.OnDeath();
+    writer.Remove();
+  }
+  EXPECT_EQ(writer.arrived.size(), writer.written);
+  EXPECT_EQ(writer.repeats, 0u);
 }
 
 TEST(Tail, EveryLineArrives) {
