@@ -70,6 +70,9 @@ std::string_view Trim(std::string_view text);
 /// Takes what stands before the separator off the front of `rest` (all of it when there is none).
 std::string_view TakeUntil(std::string_view& rest, char separator);
 
+/// The last part of a path.
+inline std::string_view BaseName(std::string_view path) { return path.substr(path.rfind('/') + 1); }
+
 /// Takes the next word (blanks and tabs separate) off the front of `rest`; empty at the end.
 std::string_view TakeWord(std::string_view& rest);
 

@@ -1,11 +1,6 @@
 #include "collect/process_reader.h"
 
 namespace limpet {
-namespace {
-
-std::string_view BaseName(std::string_view path) { return path.substr(path.rfind('/') + 1); }
-
-}  // namespace
 
 std::string_view ReadExecutable(RootFiles& root, uint32_t pid, std::span<char> into) {
   const Result<std::string_view> link = root.ReadLink(PidPath(pid, "exe").text(), into);

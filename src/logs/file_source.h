@@ -94,6 +94,7 @@ class FileSource final : public Source, public ChangeHandler, private NameSink {
 
  private:
   static constexpr size_t kWatchedDirectories = 32;
+  static constexpr Duration kAskFirst = Milliseconds(250);  // Of what is not watched, while it grows.
 
   /// What a walk through the names is for.
   enum class Aim : uint8_t {

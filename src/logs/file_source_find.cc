@@ -1,0 +1,488 @@
+// Which files are followed, each with which track: the half of FileSource that looks at names.
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include "base/hash.h"
+#include "logs/file_source.h"
+
+namespace limpet {
+namespace {
+
+constexpr size_t kHeadMax = 1024;       // Of the head, that it is known by.
+constexpr size_t kCopyHeadMin = 256;    // As much has to be equal for a copy.
+
+constexpr size_t kIdentityBytes = 52;
+using IdentityBytes = std::array<uint8_t, kIdentityBytes>;
+
+IdentityBytes Encode(TrackOwner owner, const FileIdentity& identity) {
+  IdentityBytes bytes;
+  uint8_t* at = bytes.data();
+  const auto put = [&at](const auto& value) {
+    std::memcpy(at, &value, sizeof value);
+    at += sizeof value;
+  };
+  put(owner), put(identity.device), put(identity.inode), put(identity.first_seen_ms), put(identity.head);
+  put(identity.stream), put(identity.generation), put(identity.head_bytes);
+  return bytes;
+}
+
+bool HasPattern(std::string_view text) { return text.find_first_of("*?[") != std::string_view::npos; }
+
+}  // namespace
+
+FileIdentity FileSource::IdentityOf(const Track& track) const {
+  FileIdentity identity;
+  if (track.identity_bytes != kIdentityBytes) return identity;
+  const uint8_t* at = track.identity.data() + sizeof(TrackOwner);
+  const auto get = [&at](auto& value) {
+    std::memcpy(&value, at, sizeof value);
+    at += sizeof value;
+  };
+  get(identity.device), get(identity.inode), get(identity.first_seen_ms), get(identity.head);
+  get(identity.stream), get(identity.generation), get(identity.head_bytes);
+  return identity;
+}
+
+// What earlier processes have read
+
+void FileSource::Start(const Stamp&) {
+  started_ = true;
+  first_time_ = true;
+  tracks_.ForEach(owner_, [this](Track& track) {
+    track.adopted = true;
+    first_time_ = false;
+  });
+  if (first_time_) (void)tracks_.Add(owner_, Encode(owner_, {}), 0);  // From now on it has been there.
+}
+
+// Finding files
+
+void FileSource::Discover(const Stamp& now) {
+  looked_ = now.mono;
+  next_look_ = now.mono + config_.discover;
+  look_ = false;
+  for (FollowedFile& f : places_) f.seen = false;
+  tracks_.ForEach(owner_, [](Track& track) {
+    track.named = false;
+    if (track.spent > 0) ++track.spent;
+  });
+  directory_count_ = 0;
+  put_off_ = failed_ = false;
+  Walk(Aim::kFind);
+  if (put_off_) Walk(Aim::kAdopt);
+  if (!failed_ && !problem_.text().empty()) {
+    problem_.Clear();
+    log_.Info("all files of the source can be read again", {{"source", config_.name}});
+  }
+  for (FollowedFile& f : places_) {
+    if (f.file < 0) continue;
+    if (!f.seen && !f.gone) f.gone = true, f.grown = now.mono;
+    if (f.seen) f.gone = false;
+  }
+  LookForLost();
+  ForgetSpent();
+  first_time_ = false;
+}
+
+/// Goes down along each pattern, a part of the path at a time.
+void FileSource::Walk(Aim aim) {
+  aim_ = aim;
+  ListIterator patterns(config_.path);
+  for (std::string_view pattern; patterns.Next(pattern);) {
+    path_.Clear();
+    WalkInto(pattern);
+  }
+}
+
+/// Said once, until nothing fails any more. What is not there, or goes meanwhile, is no failure.
+void FileSource::Report(std::string_view path, const Status& status) {
+  if (status.ok() || status.code == Code::kNotFound || aim_ == Aim::kLost) return;
+  failed_ = true;
+  if (!problem_.text().empty()) return;
+  problem_ << path << ": " << CodeName(status.code);
+  log_.Warn("a file or a directory cannot be read",
+            {{"source", config_.name}, {"path", path}, {"error", CodeName(status.code)}, {"number", status.detail}});
+}
+
+/// path_ is what is certain so far, pattern the rest.
+void FileSource::WalkInto(std::string_view pattern) {
+  // Parts without a pattern are taken as they are.
+  while (!pattern.empty() && HasPattern(pattern)) {
+    const size_t slash = pattern.find('/');
+    const std::string_view part = pattern.substr(0, slash);
+    if (HasPattern(part) || slash == std::string_view::npos) break;
+    path_ << part << '/';
+    pattern.remove_prefix(slash + 1);
+  }
+  if (!HasPattern(pattern)) {
+    const std::string_view directory = pattern.substr(0, pattern.rfind('/') + 1);
+    if (aim_ == Aim::kLost) {
+      path_ << directory;
+      pattern = "*";
+    } else {
+      path_ << pattern;
+      Consider(path_.text());
+      pattern = {};
+      // Watched for what takes its place.
+      const std::string_view whole = path_.text();
+      const std::string_view parent = whole.substr(0, std::max<size_t>(whole.rfind('/'), 1));
+      if (watch_ != nullptr && aim_ == Aim::kFind && directory_count_ < directories_.size()) {
+        const Result<int> watched = watch_->WatchDirectory(parent);
+        if (watched.ok()) directories_[directory_count_++] = watched.value();
+      }
+      return;
+    }
+  }
+  if (path_.overflowed()) {
+    if (!told_path_) log_.Warn("a path is too long to be followed", {{"source", config_.name}});
+    told_path_ = true;
+    return;
+  }
+  const std::string_view before = pattern_;
+  pattern_ = pattern;
+  const std::string_view directory = path_.size() > 1 ? path_.text().substr(0, path_.size() - 1) : "/";
+  if (watch_ != nullptr && aim_ == Aim::kFind && directory_count_ < directories_.size()) {
+    const Result<int> watched = watch_->WatchDirectory(directory);
+    if (watched.ok()) directories_[directory_count_++] = watched.value();
+  }
+  Report(directory, files_.ListNames(directory, *this));
+  pattern_ = before;
+}
+
+void FileSource::OnName(std::string_view name) {
+  const std::string_view pattern = pattern_;
+  const size_t slash = pattern.find('/');
+  const std::string_view part = pattern.substr(0, slash);
+  const bool last = slash == std::string_view::npos;
+  if (name.starts_with('.') && !part.starts_with('.')) return;
+  if (!(aim_ == Aim::kLost && last) && !GlobMatches(part, name)) return;
+  TextBuffer<512> before;
+  before << path_.text();
+  path_ << name;
+  if (!last) {
+    path_ << '/';
+    WalkInto(pattern.substr(slash + 1));
+  } else if (!path_.overflowed()) {
+    if (aim_ == Aim::kLost) {
+      ConsiderLost(path_.text());
+    } else {
+      Consider(path_.text());
+    }
+  }
+  path_.Clear();
+  path_ << before.text();
+}
+
+/// A name that matches.
+void FileSource::Consider(std::string_view path) {
+  if (AnyGlobMatches(config_.exclude, path) || AnyGlobMatches(config_.exclude, BaseName(path))) return;
+  const Result<FileFacts> facts = files_.FactsOf(path);
+  Report(path, facts.status());
+  if (!facts.ok() || !facts.value().regular) return;
+  if (FollowedFile* const f = FindOpen(facts.value())) {
+    f->seen = f->track->named = true;
+    if (f->size != facts.value().size) f->due = true;
+    return;
+  }
+  Open(path, nullptr, false);
+}
+
+FollowedFile* FileSource::FindOpen(const FileFacts& facts) {
+  for (FollowedFile& f : places_) {
+    if (f.file >= 0 && f.device == facts.device && f.inode == facts.inode && f.track != nullptr) {
+      return &f;
+    }
+  }
+  return nullptr;
+}
+
+uint64_t FileSource::HashHead(int file, uint64_t bytes) {
+  std::array<char, kHeadMax> head;
+  const Result<size_t> got = files_.ReadAt(file, 0, std::span(head).first(static_cast<size_t>(bytes)));
+  return Hash64(std::string_view(head.data(), got.ok() ? got.value() : 0));
+}
+
+bool FileSource::IsOpen(const Track& track) const {
+  return std::any_of(places_.begin(), places_.end(),
+                     [&](const FollowedFile& f) { return f.file >= 0 && f.track == &track; });
+}
+
+bool FileSource::HasHead(int file, const FileIdentity& identity) {
+  return identity.head_bytes == 0 || HashHead(file, identity.head_bytes) == identity.head;
+}
+
+/// The newest of the tracks that know this file, if it still begins as they say.
+Track* FileSource::FindTrack(const FileFacts& facts, int file) {
+  Track* best = nullptr;
+  tracks_.ForEach(owner_, [&](Track& track) {
+    const FileIdentity identity = IdentityOf(track);
+    if (identity.first_seen_ms == 0 || identity.inode != facts.inode || identity.device != facts.device) return;
+    if (IsOpen(track) || !HasHead(file, identity)) return;
+    if (best == nullptr || track.id > best->id) best = &track;
+  });
+  return best;
+}
+
+/// A free place, or that of the file that has been quiet longest and is read to its end.
+FollowedFile* FileSource::Place() {
+  FollowedFile* oldest = nullptr;
+  for (FollowedFile& f : places_) {
+    if (f.file < 0) return &f;
+    const bool idle = !f.due && !f.unfinished && f.track->read >= f.size;
+    if (idle && (oldest == nullptr || f.grown < oldest->grown)) oldest = &f;
+  }
+  if (oldest != nullptr) LetGo(*oldest, oldest->gone);
+  return oldest;
+}
+
+void FileSource::Open(std::string_view path, Track* track, bool gone) {
+  const Result<int> file = files_.Open(path);
+  Report(path, file.status());
+  if (!file.ok()) return;
+  if (!Follow(file.value(), path, track, gone)) files_.Close(file.value());
+}
+
+bool FileSource::Follow(int file, std::string_view path, Track* track, bool gone) {
+  const Result<FileFacts> facts = files_.Facts(file);
+  if (!facts.ok() || !facts.value().regular || path.size() > sizeof FollowedFile::path) return false;
+  if (track == nullptr && FindOpen(facts.value()) != nullptr) return false;  // It was renamed meanwhile.
+  if (track == nullptr) {
+    track = FindTrack(facts.value(), file);
+    if (track != nullptr) track->named = true;
+  }
+  if (track == nullptr) {  // W4
+    if (IsCopy(file, facts.value())) return false;
+    track = FindCopied(file, facts.value());
+    if (track != nullptr && !Adopt(*track, facts.value())) return false;
+  }
+  const bool known = track != nullptr;
+  if (known && !gone && track->read == facts.value().size && open_ == places_.size()) {
+    return false;  // At rest, and there is no place for those.
+  }
+  FollowedFile* const f = Place();
+  if (f == nullptr) {
+    if (!told_full_) {
+      log_.Warn("more files grow at once than there is room for: some wait",
+                {{"source", config_.name}, {"room", places_.size()}});
+    }
+    told_full_ = true;
+    return false;
+  }
+  if (!known) {
+    uint32_t generation = 0;
+    track = Begin(file, facts.value(), StartOf(file, facts.value()), generation);
+    if (track == nullptr) {
+      ForgetLost();
+      return false;
+    }
+    track->named = true;
+  }
+  track->spent = 0;
+  *f = FollowedFile{};
+  f->file = file;
+  f->track = track;
+  f->identity = IdentityOf(*track);
+  f->device = facts.value().device;
+  f->inode = facts.value().inode;
+  f->seen = !gone;
+  f->gone = gone;
+  f->due = true;
+  f->grown = f->ask = now_.mono;
+  f->pause = kAskFirst;
+  path.copy(f->path.data(), path.size());
+  f->path_bytes = static_cast<uint16_t>(path.size());
+  if (watch_ != nullptr) {
+    const Result<int> watched = watch_->WatchFile(file);
+    if (watched.ok()) f->watch = watched.value();
+  }
+  ++open_;
+  return true;
+}
+
+/// A generation that has not been seen before.
+Track* FileSource::Begin(int file, const FileFacts& facts, uint64_t position, uint32_t generation) {
+  FileIdentity identity{.device = facts.device,
+                        .inode = facts.inode,
+                        .first_seen_ms = static_cast<uint64_t>(std::max<int64_t>(now_.wall.ns / 1'000'000, 1)),
+                        .generation = generation};
+  identity.head_bytes = static_cast<uint32_t>(std::min<uint64_t>(facts.size, kHeadMax));
+  identity.head = HashHead(file, identity.head_bytes);
+  uint64_t stream = Hash64(instance_);
+  for (const uint64_t part : {identity.device, identity.inode, uint64_t{generation}, identity.head}) {
+    stream = Hash64(part, stream);
+  }
+  identity.stream = static_cast<uint32_t>(stream ^ stream >> 32);
+  return tracks_.Add(owner_, Encode(owner_, identity), position);
+}
+
+/// Where a new file is read from: with start_at = end, behind the last line that is there at the very
+/// first start.
+uint64_t FileSource::StartOf(int file, const FileFacts& facts) {
+  if (!first_time_ || config_.from_beginning) return 0;
+  for (uint64_t end = facts.size; end > 0;) {
+    const uint64_t begin = end - std::min<uint64_t>(end, buffer_.size());
+    const auto got = files_.ReadAt(file, begin, buffer_.first(static_cast<size_t>(end - begin)));
+    if (!got.ok()) return facts.size;
+    const size_t line_end = std::string_view(buffer_.data(), got.value()).rfind('\n');
+    if (line_end != std::string_view::npos) return begin + line_end + 1;
+    end = begin;
+  }
+  return 0;
+}
+
+/// A copy of what is open, as copytruncate makes them: its lines are known.
+bool FileSource::IsCopy(int file, const FileFacts& facts) {
+  if (facts.size < kCopyHeadMin) return false;
+  for (const FollowedFile& f : places_) {
+    if (f.file < 0 || f.identity.head_bytes < kCopyHeadMin) continue;
+    if (f.identity.head_bytes > facts.size || !HasHead(file, f.identity)) continue;
+    // What was truncated meanwhile has its own say soon.
+    if (!HasHead(f.file, f.identity) || HasSameEnd(file, facts, f)) return true;
+  }
+  return false;
+}
+
+/// Logs may begin alike. A copy is equal where the shorter of both ends, too.
+bool FileSource::HasSameEnd(int file, const FileFacts& facts, const FollowedFile& f) {
+  const Result<FileFacts> of_other = files_.Facts(f.file);
+  if (!of_other.ok()) return true;
+  const uint64_t end = std::min(facts.size, of_other.value().size);
+  std::array<char, kCopyHeadMin> one, other;
+  const uint64_t begin = end - std::min<uint64_t>(end, one.size());
+  const Result<size_t> a = files_.ReadAt(file, begin, std::span(one).first(static_cast<size_t>(end - begin)));
+  const Result<size_t> b = files_.ReadAt(f.file, begin, std::span(other).first(static_cast<size_t>(end - begin)));
+  if (!a.ok() || !b.ok() || a.value() != b.value()) return true;
+  return std::memcmp(one.data(), other.data(), a.value()) == 0;
+}
+
+/// The track of what it is a copy of, with all that was read: of the file that has begun anew, is gone, or at rest.
+Track* FileSource::FindCopied(int file, const FileFacts& facts) {
+  Track* best = nullptr;
+  tracks_.ForEach(owner_, [&](Track& track) {
+    const FileIdentity identity = IdentityOf(track);
+    if (identity.first_seen_ms == 0 || identity.head_bytes < kCopyHeadMin) return;
+    if (identity.head_bytes > facts.size || track.read > facts.size) return;
+    if (IsOpen(track) || !HasHead(file, identity)) return;
+    if (best == nullptr || best->named || (!track.named && track.id > best->id)) best = &track;
+  });
+  return best;
+}
+
+/// Whether the file goes on with the track. Only once it is certain that no name leads to its own.
+bool FileSource::Adopt(Track& track, const FileFacts& facts) {
+  put_off_ = put_off_ || aim_ == Aim::kFind;
+  if (aim_ == Aim::kFind || track.named) return false;
+  FileIdentity identity = IdentityOf(track);
+  identity.device = facts.device;
+  identity.inode = facts.inode;
+  const bool described = tracks_.Describe(track, Encode(owner_, identity), true);
+  track.named = described;
+  track.spent = !described && track.spent > 0 ? 1 : 0;  // Then at the next look.
+  look_ = look_ || !described;
+  return described;
+}
+
+/// All of it is read, and its file is gone.
+void FileSource::Spend(Track& track, const FileIdentity& identity) {
+  if (identity.head_bytes < kCopyHeadMin) return tracks_.Release(track);
+  track.spent = 1;
+  look_ = true;
+}
+
+/// All names were looked at: what no copy has gone on with, and what was empty and is no longer there, whose
+/// inode may be given to another file.
+void FileSource::ForgetSpent() {
+  tracks_.ForEach(owner_, [this](Track& track) {
+    if (track.named || IsOpen(track)) return;
+    const FileIdentity identity = IdentityOf(track);
+    const bool empty = identity.first_seen_ms != 0 && identity.head_bytes == 0 && track.read == 0;
+    if (track.spent > 1 || empty) tracks_.Release(track);
+  });
+}
+
+/// Of files that were removed or taken elsewhere while nobody looked: the oldest, for one that needs its place.
+void FileSource::ForgetLost() {
+  Track* oldest = nullptr;
+  tracks_.ForEach(owner_, [&](Track& track) {
+    if (track.named || IsOpen(track) || IdentityOf(track).first_seen_ms == 0) return;
+    if (oldest == nullptr || track.id < oldest->id) oldest = &track;
+  });
+  if (oldest != nullptr) tracks_.Release(*oldest, true);
+}
+
+/// Files whose tracks no matching name leads to any more: renamed while nobody looked.
+void FileSource::LookForLost() {
+  bool any = false;
+  tracks_.ForEach(owner_, [&](Track& track) {
+    const FileIdentity identity = IdentityOf(track);
+    any = any || (identity.first_seen_ms != 0 && track.spent == 0 && !IsOpen(track));
+  });
+  if (any) Walk(Aim::kLost);
+}
+
+void FileSource::ConsiderLost(std::string_view path) {
+  const Result<FileFacts> facts = files_.FactsOf(path);
+  if (!facts.ok() || !facts.value().regular || FindOpen(facts.value()) != nullptr) return;
+  if (facts.value().size == 0) return;
+  const Result<int> file = files_.Open(path);
+  if (!file.ok()) return;
+  Track* track = FindTrack(facts.value(), file.value());
+  if (track == nullptr) {
+    // Or a copy of it.
+    tracks_.ForEach(owner_, [&](Track& each) {
+      const FileIdentity identity = IdentityOf(each);
+      if (identity.head_bytes < kCopyHeadMin || facts.value().size <= each.read || IsOpen(each)) return;
+      if (HasHead(file.value(), identity)) track = &each;
+    });
+  }
+  if (track == nullptr || track->read >= facts.value().size || !Follow(file.value(), path, track, true)) {
+    files_.Close(file.value());
+  }
+}
+
+// Generations
+
+/// W3: what was there is gone, what is there begins anew.
+void FileSource::Renew(FollowedFile& f, const FileFacts& facts) {
+  Track* const before = f.track;
+  const FileIdentity identity = f.identity;
+  Track* const fresh = Begin(f.file, facts, 0, identity.generation + 1);
+  if (fresh == nullptr) return;
+  f.track = fresh;
+  f.identity = IdentityOf(*fresh);
+  f.scanned = 0;
+  f.unfinished = false;
+  f.size = 0;
+  f.due = true;
+  f.gone = false;
+  LookForRest(*before, identity, f.name());
+}
+
+/// Into a copy beside it, or nowhere.
+void FileSource::LookForRest(Track& track, const FileIdentity& identity, std::string_view path) {
+  if (identity.head_bytes >= kCopyHeadMin) {
+    TextBuffer<512> directory;
+    directory << path.substr(0, path.rfind('/') + 1);
+    aim_ = Aim::kLost;
+    path_.Clear();
+    path_ << directory.text();
+    WalkInto("*");
+  }
+  if (!IsOpen(track)) Spend(track, identity);
+}
+
+/// What it is known by grows with the file, as long as that is short.
+void FileSource::Describe(FollowedFile& f, const FileFacts& facts) {
+  // By what a copy is known it is to be known soon; after that once more.
+  const uint64_t enough = f.identity.head_bytes < kCopyHeadMin ? kCopyHeadMin : kHeadMax;
+  const bool soon = facts.size >= enough;
+  if (f.identity.head_bytes >= kHeadMax || facts.size <= f.identity.head_bytes) return;
+  if (f.identity.head_bytes >= kCopyHeadMin && !soon) return;
+  FileIdentity identity = f.identity;
+  identity.head_bytes = static_cast<uint32_t>(std::min<uint64_t>(facts.size, kHeadMax));
+  identity.head = HashHead(f.file, identity.head_bytes);
+  if (tracks_.Describe(*f.track, Encode(owner_, identity), soon)) f.identity = identity;
+}
+
+}  // namespace limpet
