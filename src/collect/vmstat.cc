@@ -1,7 +1,5 @@
 #include "collect/vmstat.h"
 
-#include <iterator>
-
 #include "collect/scan.h"
 
 namespace limpet {
