@@ -86,7 +86,7 @@ TEST(OtlpReceiver, ALargePackedRequestIsPassedOnAsItCame) {
   world.Start();
   Bytes packed = Gzip(LogsRequest(11, 100, "large", 200));
   packed[kGzipTime] = 1;
-  ASSERT_EQ(world.Post(LogsRequest(1, 10))->status, 200);
+  ASSERT_EQ(world.Post(LogsRequest(1, 10, "app", 2000))->status, 200);
   ASSERT_EQ(world.Post(packed, "/v1/logs", 0, "application/x-protobuf", "gzip")->status, 200);
   ASSERT_EQ(world.Post(LogsRequest(111, 10))->status, 200);
   EXPECT_EQ(world.account(Signal::kLogs).collected, 120u);
@@ -97,6 +97,21 @@ TEST(OtlpReceiver, ALargePackedRequestIsPassedOnAsItCame) {
   EXPECT_EQ(sent[1], packed);
   EXPECT_EQ(Numbers(Inflate(sent[2])), Range(111, 120));
   EXPECT_EQ(world.account(Signal::kLogs).delivered, 120u);
+}
+
+// Each would close what a slow source has just begun.
+TEST(OtlpReceiver, WhatIsOpenAndSmallTakesItIn) {
+  ReceiveWorld world;
+  Arrived arrived(world);
+  world.Start();
+  for (uint64_t n = 0; n < 10; ++n) {
+    ASSERT_EQ(world.Post(LogsRequest(n * 110 + 1, 10))->status, 200);
+    ASSERT_EQ(world.Post(Gzip(LogsRequest(n * 110 + 11, 100, "large", 200)), "/v1/logs", 0, "application/x-protobuf",
+                         "gzip")->status, 200);
+  }
+  world.RunFor(Seconds(3));
+  EXPECT_EQ(arrived.numbers, Range(1, 1100));
+  EXPECT_LE(arrived.bodies.size(), 10u);
 }
 
 TEST(OtlpReceiver, WhatIsBetterJoinedIsNotPassedOn) {

@@ -74,8 +74,11 @@ bool FileSource::Read(FollowedFile& f, const Stamp& now, LogEncoder& logs) {
   // A watch has something, and yet it ends where it was read to: it may have been written anew as long as before.
   const bool odd = f.watch >= 0 && facts.value().size == f.track->read;
   if (facts.value().size < f.track->read || ((grown || odd) && !HasHead(f.file, f.identity))) {
-    Renew(f, facts.value());
-    return true;
+    return Renew(f, facts.value());
+  }
+  if (grown && TurnsOutACopy(f, facts.value())) {
+    LetGo(f, true);
+    return false;
   }
   if (grown) {
     f.grown = now.mono;

@@ -96,16 +96,18 @@ class FileSource final : public Source, public ChangeHandler, private NameSink {
   static constexpr size_t kWatchedDirectories = 32;
   static constexpr Duration kAskFirst = Milliseconds(250);  // Of what is not watched, while it grows.
 
-  /// What a walk through the names is for.
+  /// What a walk through the names is for, in the order of a look.
   enum class Aim : uint8_t {
-    kFind,   ///< Files whose name matches. Copies of what is not open are put off, until all names are known.
-    kAdopt,  ///< The same once more, for those.
-    kLost,   ///< Files that no matching name leads to any more.
+    kFind,   ///< Files whose name matches. What may be a copy of what is not open is put off.
+    kLost,   ///< Files that no matching name leads to any more, by their inode.
+    kAdopt,  ///< As kFind, for what was put off: now it is known whose own file is there.
+    kRest,   ///< Copies, under any name, of files that are gone and were not read to their end.
   };
 
   void Start(const Stamp& now);
   void Discover(const Stamp& now);
   void Walk(Aim aim);
+  bool AnyName() const { return aim_ == Aim::kLost || aim_ == Aim::kRest; }
   void Report(std::string_view path, const Status& status);
   void WalkInto(std::string_view pattern);
   void OnName(std::string_view name) override;
@@ -115,16 +117,21 @@ class FileSource final : public Source, public ChangeHandler, private NameSink {
   bool Follow(int file, std::string_view path, Track* track, bool gone);
   Track* Begin(int file, const FileFacts& facts, uint64_t position, uint32_t generation);
   uint64_t StartOf(int file, const FileFacts& facts);
-  void Renew(FollowedFile& f, const FileFacts& facts);
+  bool Renew(FollowedFile& f, const FileFacts& facts);
   void LookForRest(Track& track, const FileIdentity& identity, std::string_view path);
-  void LookForLost();
+  bool AnyLost();
   bool IsCopy(int file, const FileFacts& facts);
-  bool HasSameEnd(int file, const FileFacts& facts, const FollowedFile& f);
+  bool TurnsOutACopy(const FollowedFile& f, const FileFacts& facts);
+  bool HasSameEnd(int file, uint64_t end, int other);
+  /// Of the file that is looked at, as far as it was hashed last: mostly all tracks ask for the same.
+  struct Head {
+    uint64_t bytes = 0, hash = 0;
+  };
+  bool Continues(int file, const FileFacts& facts, const Track& track, Head& head);
   Track* FindCopied(int file, const FileFacts& facts);
   bool Adopt(Track& track, const FileFacts& facts);
   void Spend(Track& track, const FileIdentity& identity);
-  void ForgetSpent();
-  void ForgetLost();
+  void ForgetTracks();
   bool Flushes(const FollowedFile& f, MonoTime now) const;
   bool Read(FollowedFile& f, const Stamp& now, LogEncoder& logs);
   bool LongLine(FollowedFile& f, uint64_t known);
@@ -161,13 +168,14 @@ class FileSource final : public Source, public ChangeHandler, private NameSink {
   MonoTime next_look_, looked_;
   bool told_full_ = false, told_path_ = false;
   TextBuffer<200> problem_;
-  bool failed_ = false;  // Something of this look.
+  bool failed_ = false, said_ = false;  // Something of this look, or of one before it.
 
   // Of the walk that runs.
   TextBuffer<512> path_;
   std::string_view pattern_;  // Of the part that names are compared with now, and what follows it.
   Aim aim_ = Aim::kFind;
   bool put_off_ = false;
+  size_t wanted_ = 0;         // Tracks for which there was no place, since the last look.
   std::array<int, kWatchedDirectories> directories_;
   size_t directory_count_ = 0;
 };

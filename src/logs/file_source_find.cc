@@ -69,19 +69,19 @@ void FileSource::Discover(const Stamp& now) {
   });
   directory_count_ = 0;
   put_off_ = failed_ = false;
+  problem_.Clear();
   Walk(Aim::kFind);
+  if (AnyLost()) Walk(Aim::kLost);
   if (put_off_) Walk(Aim::kAdopt);
-  if (!failed_ && !problem_.text().empty()) {
-    problem_.Clear();
-    log_.Info("all files of the source can be read again", {{"source", config_.name}});
-  }
+  if (AnyLost()) Walk(Aim::kRest);
+  if (said_ && !failed_) log_.Info("all files of the source can be read again", {{"source", config_.name}});
+  said_ = failed_;
   for (FollowedFile& f : places_) {
     if (f.file < 0) continue;
     if (!f.seen && !f.gone) f.gone = true, f.grown = now.mono;
     if (f.seen) f.gone = false;
   }
-  LookForLost();
-  ForgetSpent();
+  ForgetTracks();
   first_time_ = false;
 }
 
@@ -97,10 +97,11 @@ void FileSource::Walk(Aim aim) {
 
 /// Said once, until nothing fails any more. What is not there, or goes meanwhile, is no failure.
 void FileSource::Report(std::string_view path, const Status& status) {
-  if (status.ok() || status.code == Code::kNotFound || aim_ == Aim::kLost) return;
+  if (status.ok() || status.code == Code::kNotFound || aim_ != Aim::kFind) return;
+  if (!failed_) problem_ << path << ": " << CodeName(status.code);
   failed_ = true;
-  if (!problem_.text().empty()) return;
-  problem_ << path << ": " << CodeName(status.code);
+  if (said_) return;
+  said_ = true;
   log_.Warn("a file or a directory cannot be read",
             {{"source", config_.name}, {"path", path}, {"error", CodeName(status.code)}, {"number", status.detail}});
 }
@@ -117,7 +118,7 @@ void FileSource::WalkInto(std::string_view pattern) {
   }
   if (!HasPattern(pattern)) {
     const std::string_view directory = pattern.substr(0, pattern.rfind('/') + 1);
-    if (aim_ == Aim::kLost) {
+    if (AnyName()) {
       path_ << directory;
       pattern = "*";
     } else {
@@ -156,7 +157,7 @@ void FileSource::OnName(std::string_view name) {
   const std::string_view part = pattern.substr(0, slash);
   const bool last = slash == std::string_view::npos;
   if (name.starts_with('.') && !part.starts_with('.')) return;
-  if (!(aim_ == Aim::kLost && last) && !GlobMatches(part, name)) return;
+  if (!(AnyName() && last) && !GlobMatches(part, name)) return;
   TextBuffer<512> before;
   before << path_.text();
   path_ << name;
@@ -164,7 +165,7 @@ void FileSource::OnName(std::string_view name) {
     path_ << '/';
     WalkInto(pattern.substr(slash + 1));
   } else if (!path_.overflowed()) {
-    if (aim_ == Aim::kLost) {
+    if (AnyName()) {
       ConsiderLost(path_.text());
     } else {
       Consider(path_.text());
@@ -273,7 +274,7 @@ bool FileSource::Follow(int file, std::string_view path, Track* track, bool gone
     uint32_t generation = 0;
     track = Begin(file, facts.value(), StartOf(file, facts.value()), generation);
     if (track == nullptr) {
-      ForgetLost();
+      ++wanted_;
       return false;
     }
     track->named = true;
@@ -335,35 +336,50 @@ uint64_t FileSource::StartOf(int file, const FileFacts& facts) {
 bool FileSource::IsCopy(int file, const FileFacts& facts) {
   if (facts.size < kCopyHeadMin) return false;
   for (const FollowedFile& f : places_) {
-    if (f.file < 0 || f.identity.head_bytes < kCopyHeadMin) continue;
+    if (f.file < 0 || f.file == file || f.identity.head_bytes < kCopyHeadMin) continue;
     if (f.identity.head_bytes > facts.size || !HasHead(file, f.identity)) continue;
+    const Result<FileFacts> other = files_.Facts(f.file);
     // What was truncated meanwhile has its own say soon.
-    if (!HasHead(f.file, f.identity) || HasSameEnd(file, facts, f)) return true;
+    if (!other.ok() || other.value().size < f.track->read || !HasHead(f.file, f.identity)) return true;
+    if (facts.size <= other.value().size && HasSameEnd(file, facts.size, f.file)) return true;
   }
   return false;
 }
 
-/// Logs may begin alike. A copy is equal where the shorter of both ends, too.
-bool FileSource::HasSameEnd(int file, const FileFacts& facts, const FollowedFile& f) {
-  const Result<FileFacts> of_other = files_.Facts(f.file);
-  if (!of_other.ok()) return true;
-  const uint64_t end = std::min(facts.size, of_other.value().size);
-  std::array<char, kCopyHeadMin> one, other;
+/// It was found before it had enough to be known by.
+bool FileSource::TurnsOutACopy(const FollowedFile& f, const FileFacts& facts) {
+  return f.track->read == 0 && f.identity.head_bytes < kCopyHeadMin && facts.size >= kCopyHeadMin &&
+         (IsCopy(f.file, facts) || FindCopied(f.file, facts) != nullptr);
+}
+
+/// Logs may begin alike. A copy is equal at its end, too.
+bool FileSource::HasSameEnd(int file, uint64_t end, int other) {
+  std::array<char, kCopyHeadMin> one, two;
   const uint64_t begin = end - std::min<uint64_t>(end, one.size());
   const Result<size_t> a = files_.ReadAt(file, begin, std::span(one).first(static_cast<size_t>(end - begin)));
-  const Result<size_t> b = files_.ReadAt(f.file, begin, std::span(other).first(static_cast<size_t>(end - begin)));
+  const Result<size_t> b = files_.ReadAt(other, begin, std::span(two).first(static_cast<size_t>(end - begin)));
   if (!a.ok() || !b.ok() || a.value() != b.value()) return true;
-  return std::memcmp(one.data(), other.data(), a.value()) == 0;
+  return std::memcmp(one.data(), two.data(), a.value()) == 0;
+}
+
+/// Does it begin as the file of the track does, and does a line end in it where the track was read to?
+bool FileSource::Continues(int file, const FileFacts& facts, const Track& track, Head& head) {
+  const FileIdentity identity = IdentityOf(track);
+  if (identity.first_seen_ms == 0 || identity.head_bytes < kCopyHeadMin) return false;
+  if (identity.head_bytes > facts.size || track.read > facts.size) return false;
+  if (head.bytes != identity.head_bytes) head = {identity.head_bytes, HashHead(file, identity.head_bytes)};
+  if (head.hash != identity.head) return false;
+  char last = '\n';
+  if (track.read > 0) (void)files_.ReadAt(file, track.read - 1, {&last, 1});
+  return last == '\n';
 }
 
 /// The track of what it is a copy of, with all that was read: of the file that has begun anew, is gone, or at rest.
 Track* FileSource::FindCopied(int file, const FileFacts& facts) {
   Track* best = nullptr;
+  Head head;
   tracks_.ForEach(owner_, [&](Track& track) {
-    const FileIdentity identity = IdentityOf(track);
-    if (identity.first_seen_ms == 0 || identity.head_bytes < kCopyHeadMin) return;
-    if (identity.head_bytes > facts.size || track.read > facts.size) return;
-    if (IsOpen(track) || !HasHead(file, identity)) return;
+    if (IsOpen(track) || !Continues(file, facts, track, head)) return;
     if (best == nullptr || best->named || (!track.named && track.id > best->id)) best = &track;
   });
   return best;
@@ -371,7 +387,7 @@ Track* FileSource::FindCopied(int file, const FileFacts& facts) {
 
 /// Whether the file goes on with the track. Only once it is certain that no name leads to its own.
 bool FileSource::Adopt(Track& track, const FileFacts& facts) {
-  put_off_ = put_off_ || aim_ == Aim::kFind;
+  put_off_ = put_off_ || (aim_ == Aim::kFind && !track.named);
   if (aim_ == Aim::kFind || track.named) return false;
   FileIdentity identity = IdentityOf(track);
   identity.device = facts.device;
@@ -390,35 +406,39 @@ void FileSource::Spend(Track& track, const FileIdentity& identity) {
   look_ = true;
 }
 
-/// All names were looked at: what no copy has gone on with, and what was empty and is no longer there, whose
-/// inode may be given to another file.
-void FileSource::ForgetSpent() {
-  tracks_.ForEach(owner_, [this](Track& track) {
-    if (track.named || IsOpen(track)) return;
-    const FileIdentity identity = IdentityOf(track);
-    const bool empty = identity.first_seen_ms != 0 && identity.head_bytes == 0 && track.read == 0;
-    if (track.spent > 1 || empty) tracks_.Release(track);
+/// After all names were looked at: what no copy has gone on with; what was empty and is no longer there, whose
+/// inode may be given to another file; and for those that need a place the oldest of what is no longer there.
+void FileSource::ForgetTracks() {
+  if (failed_) return;  // Not all were.
+  const auto is_gone = [this](const Track& track) {
+    return !track.named && !IsOpen(track) && IdentityOf(track).first_seen_ms != 0;
+  };
+  // What is open may yet turn out to be a copy.
+  const bool unsure = std::any_of(places_.begin(), places_.end(), [](const FollowedFile& f) {
+    return f.file >= 0 && f.due && f.identity.head_bytes < kCopyHeadMin;
   });
-}
-
-/// Of files that were removed or taken elsewhere while nobody looked: the oldest, for one that needs its place.
-void FileSource::ForgetLost() {
-  Track* oldest = nullptr;
   tracks_.ForEach(owner_, [&](Track& track) {
-    if (track.named || IsOpen(track) || IdentityOf(track).first_seen_ms == 0) return;
-    if (oldest == nullptr || track.id < oldest->id) oldest = &track;
+    const bool empty = IdentityOf(track).head_bytes == 0 && track.read == 0;
+    if (is_gone(track) && ((track.spent > 1 && !unsure) || empty)) tracks_.Release(track);
   });
-  if (oldest != nullptr) tracks_.Release(*oldest, true);
+  for (; wanted_ > 0; --wanted_) {
+    Track* oldest = nullptr;
+    tracks_.ForEach(owner_, [&](Track& track) {
+      if (is_gone(track) && (oldest == nullptr || track.id < oldest->id)) oldest = &track;
+    });
+    if (oldest == nullptr) break;
+    tracks_.Release(*oldest, true);
+  }
+  wanted_ = 0;
 }
 
-/// Files whose tracks no matching name leads to any more: renamed while nobody looked.
-void FileSource::LookForLost() {
+/// Are there files whose tracks no matching name leads to any more? Renamed or removed while nobody looked.
+bool FileSource::AnyLost() {
   bool any = false;
   tracks_.ForEach(owner_, [&](Track& track) {
-    const FileIdentity identity = IdentityOf(track);
-    any = any || (identity.first_seen_ms != 0 && track.spent == 0 && !IsOpen(track));
+    any = any || (!track.named && track.spent == 0 && !IsOpen(track) && IdentityOf(track).first_seen_ms != 0);
   });
-  if (any) Walk(Aim::kLost);
+  return any;
 }
 
 void FileSource::ConsiderLost(std::string_view path) {
@@ -427,13 +447,15 @@ void FileSource::ConsiderLost(std::string_view path) {
   if (facts.value().size == 0) return;
   const Result<int> file = files_.Open(path);
   if (!file.ok()) return;
-  Track* track = FindTrack(facts.value(), file.value());
-  if (track == nullptr) {
-    // Or a copy of it.
+  Track* track = nullptr;
+  if (aim_ == Aim::kLost) {
+    track = FindTrack(facts.value(), file.value());
+    if (track != nullptr && track->named) track = nullptr;  // It waits for a place.
+  } else {
+    Head head;
     tracks_.ForEach(owner_, [&](Track& each) {
-      const FileIdentity identity = IdentityOf(each);
-      if (identity.head_bytes < kCopyHeadMin || facts.value().size <= each.read || IsOpen(each)) return;
-      if (HasHead(file.value(), identity)) track = &each;
+      if (each.named || IsOpen(each) || facts.value().size <= each.read) return;
+      if (Continues(file.value(), facts.value(), each, head)) track = &each;
     });
   }
   if (track == nullptr || track->read >= facts.value().size || !Follow(file.value(), path, track, true)) {
@@ -443,12 +465,17 @@ void FileSource::ConsiderLost(std::string_view path) {
 
 // Generations
 
-/// W3: what was there is gone, what is there begins anew.
-void FileSource::Renew(FollowedFile& f, const FileFacts& facts) {
+/// W3: what was there is gone, what is there begins anew. False: there is no track for it yet.
+bool FileSource::Renew(FollowedFile& f, const FileFacts& facts) {
   Track* const before = f.track;
   const FileIdentity identity = f.identity;
   Track* const fresh = Begin(f.file, facts, 0, identity.generation + 1);
-  if (fresh == nullptr) return;
+  if (fresh == nullptr) {
+    ++wanted_;
+    return false;
+  }
+  fresh->named = before->named;
+  before->named = false;
   f.track = fresh;
   f.identity = IdentityOf(*fresh);
   f.scanned = 0;
@@ -457,6 +484,7 @@ void FileSource::Renew(FollowedFile& f, const FileFacts& facts) {
   f.due = true;
   f.gone = false;
   LookForRest(*before, identity, f.name());
+  return true;
 }
 
 /// Into a copy beside it, or nowhere.
@@ -464,7 +492,7 @@ void FileSource::LookForRest(Track& track, const FileIdentity& identity, std::st
   if (identity.head_bytes >= kCopyHeadMin) {
     TextBuffer<512> directory;
     directory << path.substr(0, path.rfind('/') + 1);
-    aim_ = Aim::kLost;
+    aim_ = Aim::kRest;
     path_.Clear();
     path_ << directory.text();
     WalkInto("*");

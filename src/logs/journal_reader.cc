@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "base/hash.h"
 #include "base/text.h"
@@ -88,7 +89,7 @@ bool JournalReader::Poll(MonoTime now) {
   scanned_ = false;
   busy_ = false;
   passed_ = 0;
-  bool news = false;
+  bool news = std::exchange(late_, false);
   for (;;) {
     if (RefreshAll()) news = true;
     for (size_t i = 0; i < track_count_; ++i) tracks_[i].horizon = 0;
@@ -97,7 +98,7 @@ bool JournalReader::Poll(MonoTime now) {
       slot.track->horizon = std::max(slot.track->horizon, slot.journal.header().tail_seqnum);
     }
     // A second look: what has a number up to the horizon was written before it.
-    if (news) RefreshAll();
+    if (news && RefreshAll()) late_ = true;
     if (!scan_now_ && now < next_scan_) return news;
     next_scan_ = now + options_.discover;
     opened_ = false;

@@ -67,6 +67,8 @@ class JournalReader {
   /// Is every file that may grow watched? Then nothing has to be asked before a watch has something.
   bool watched() const;
   bool watches(int watch) const;
+  /// When it looks for files next.
+  MonoTime next_scan() const { return next_scan_; }
 
   /// Of the entry that Next gave last.
   const Position& position() const { return last_; }
@@ -135,6 +137,7 @@ class JournalReader {
 
   MonoTime next_scan_;
   bool scanned_ = false, scan_now_ = true, first_ = true, resumed_ = false;
+  bool late_ = false;  // Something came while it looked.
   bool opened_ = false, overflow_ = false, renamed_ = false, busy_ = false;
   int passed_ = 0;
   Position last_;

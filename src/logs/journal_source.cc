@@ -128,13 +128,16 @@ MonoTime JournalSource::OnTime(const Stamp& now, LogEncoder& logs) {
     unread_ = more || !logs.room();
   }
   wait_ = read > 0 || unread_ ? kWaitMin : std::min(wait_ * 2, kWaitMax);
-  const bool watched = !unread_ && reader_.watched();
-  next_ = more ? now.mono : now.mono + (watched ? discover_ : wait_);
+  // A while is asked all the same: at a rotation journald marks the old file late, and no watch sees that.
+  const bool rests = !unread_ && wait_ == kWaitMax && reader_.watched();
+  next_ = more ? now.mono : std::min(now.mono + (rests ? discover_ : wait_), std::max(reader_.next_scan(), now.mono));
   return next_;
 }
 
 void JournalSource::OnChange(int watch) {
-  if (watch == FileWatch::kLost || reader_.watches(watch)) next_ = {};
+  if (watch != FileWatch::kLost && !reader_.watches(watch)) return;
+  next_ = {};
+  wait_ = kWaitMin;
 }
 
 /// Returns how many entries were read, those that are filtered out included.

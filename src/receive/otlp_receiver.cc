@@ -212,12 +212,13 @@ OtlpReceiver::Taken OtlpReceiver::Take(Signal signal, OtlpForm form, const HttpR
 /// Is it better sent as it came than deflated anew together with others?
 bool OtlpReceiver::PassesOn(Signal signal, std::span<const uint8_t> request, std::span<const uint8_t> packed,
                             const ItemSummary& facts, MonoTime now) const {
-  const Batcher::Room room = batcher_.capacity(signal);
+  const Batcher::Room all = batcher_.capacity(signal);
+  const size_t least = all.bytes / kPassedOnShare;
+  const size_t open = all.bytes - batcher_.room(signal).bytes;  // What it would close.
   return !packed.empty() && batcher_.packs() && !merger_.adds() &&
-         request.size() >= room.bytes / kPassedOnShare && packed.size() <= request.size() / 2 &&
-         request.size() <= room.bytes && facts.items <= room.items &&
-         now - batcher_.oldest_queued(signal, now) < kPassedOnWait &&
-         (options_.commits_first || !spooler_.CommitsFirst());
+         request.size() >= least && packed.size() <= request.size() / 2 &&
+         request.size() <= all.bytes && facts.items <= all.items && (open == 0 || open >= least) &&
+         now - batcher_.oldest_queued(signal, now) < kPassedOnWait && !spooler_.Spills();
 }
 
 OtlpReceiver::Taken OtlpReceiver::Append(Signal signal, std::span<const uint8_t> request,

@@ -222,6 +222,8 @@ class Spooler final : private LeaveWatcher {
   /// Would batches of so many bytes, some of them of the signal, find a place in memory, and where they
   /// go to flash at once also there, without anything being dropped for them?
   bool HasRoom(Signal signal, size_t bytes);
+  /// There is a backlog on flash, or one is growing.
+  bool Spills() const { return phase_ == SpoolPhase::kSpilling || phase_ == SpoolPhase::kDraining; }
   /// Memory fills faster than it is delivered: a sender that waits a little spares the flash.
   bool Crowded() const { return !CommitsFirst() && MemoryAbove(kCrowdedAbove); }
   /// What is queued now is safe only once it is committed.
@@ -249,9 +251,6 @@ class Spooler final : private LeaveWatcher {
 
   bool HeldBack(MonoTime now) const;
   bool Usable() const { return phase_ != SpoolPhase::kOff && phase_ != SpoolPhase::kUnusable; }
-  bool Spills() const {
-    return phase_ == SpoolPhase::kSpilling || phase_ == SpoolPhase::kDraining;
-  }
   bool TakesOpenBatches() const { return Spills() && options_.durability != Durability::kAlways; }
   bool IsLiveFirst(Signal signal) const { return (options_.live_first >> Index(signal) & 1) != 0; }
   bool LiveFlows() const;

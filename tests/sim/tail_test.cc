@@ -58,6 +58,11 @@ class Writer {
     tree.Unlink(kPath);
     Begin();
   }
+  /// Moves the file aside, without a look.
+  void Next(const std::string& path) {
+    tree.Rename(kPath, path);
+    Begin();
+  }
 
   /// Something that a program or logrotate does.
   void Act() {
@@ -87,7 +92,7 @@ class Writer {
       case 2:  // copytruncate.
         if (!settled || file_->readers == 0 || file_->contents.size() < 2048 || !Large()) break;
         Finish();
-        tree.Create("/log/app.log.copy" + std::to_string(++rotations_))->contents = file_->contents;
+        Copy("/log/app.log.copy" + std::to_string(++rotations_));
         file_->contents.clear();
         held_.clear();
         born_ = now;
@@ -134,6 +139,12 @@ class Writer {
   }
 
  private:
+  /// At times somebody looks while it is still empty.
+  void Copy(const std::string& path) {
+    const FileTree::File copy = tree.Create(path);
+    if (OneIn(3)) world_.RunFor(Seconds(3));
+    copy->contents = file_->contents;
+  }
   std::string Line() {
     char text[200];
     held_.push_back(++written);
@@ -228,6 +239,25 @@ TEST(Tail, ACalmHourSparesTheFlash) {
   std::printf("%llu bytes an hour\n", static_cast<unsigned long long>(bytes));
   EXPECT_GT(bytes, 0u);
   EXPECT_LE(bytes, 1u * kMiB);
+}
+
+// More files than there are tracks, and more than places: some wait, and none is read twice.
+TEST(Tail, MoreFilesThanTracks) {
+  AgentWorld world(1);
+  Writer writer(world, 1);
+  world.config.agent.memory_bytes = 64 * kKiB;  // 64 tracks, one of them says that the source has been there.
+  world.UseFlash();
+  for (int i = 0; i < 70; ++i) {
+    writer.Lines(20);
+    writer.Next("/log/more" + std::to_string(i) + ".log");
+  }
+  for (int life = 0; life < 3; ++life) {
+    world.Start();
+    world.RunFor(Seconds(300));
+    world.StopAndEnd();
+  }
+  EXPECT_EQ(writer.arrived.size(), 62u * 20);  // The empty app.log has one, too.
+  EXPECT_EQ(writer.repeats, 0u);
 }
 
 // More files come and go than there are tracks, each removed while nobody looked.
