@@ -8,7 +8,7 @@ import uuid
 import pytest
 
 from endpoint import Answer, Endpoint, partial_success
-from limpet import ALL_GROUPS, FAST, SOURCE, call, free_port, until
+from limpet import ALL_GROUPS, CALM_S, FAST, SOURCE, call, free_port, until
 from otlp import HOST_METRICS, SELF_METRICS, SOMETIMES, attributes, check_points, points
 
 SCHEMA = "https://opentelemetry.io/schemas/1.44.0"
@@ -222,7 +222,7 @@ def test_connection_closed_by_the_peer(limpet, tls_endpoint, authority):
     requests = tls_endpoint.wait(8)
     assert tls_endpoint.connections >= 4
     check_nothing_missing(requests)
-    status = process.wait_for(drained)
+    status = process.wait_for(drained, CALM_S)
     assert status["ledger"]["metrics"]["dropped"] == 0
 
 
@@ -248,7 +248,7 @@ def test_retry(limpet, endpoint, answer):
     tries = [r for r in requests if r.key == requests[1].key]
     assert len(tries) == 3 and requests[1:4] == tries, "nothing overtakes what is tried again"
     check_nothing_missing(requests)
-    status = process.wait_for(drained)
+    status = process.wait_for(drained, CALM_S)
     account = status["ledger"]["metrics"]
     assert (account["dropped"], account["rejected"]) == (0, 0)
     assert status["destinations"][0]["last_error"], "still says what it was"
@@ -272,7 +272,7 @@ def test_retry_after(limpet, endpoint, form):
     first, second = endpoint.wait(2)[:2]
     assert first.key == second.key
     assert second.arrived - first.arrived > 0.95, "a floor"
-    assert process.wait_for(drained)["ledger"]["metrics"]["dropped"] == 0
+    assert process.wait_for(drained, CALM_S)["ledger"]["metrics"]["dropped"] == 0
 
 
 def test_timeout(limpet, endpoint):
@@ -314,7 +314,7 @@ def test_accepted_by_the_status_line(limpet, endpoint, answer):
     requests = endpoint.wait(5)
     assert len(keys(requests)) == len(requests), "sent once"
     check_nothing_missing(requests)
-    account = process.wait_for(drained)["ledger"]["metrics"]
+    account = process.wait_for(drained, CALM_S)["ledger"]["metrics"]
     assert account["delivered"] == account["collected"]
 
 
@@ -365,7 +365,7 @@ def test_refused_batches(limpet, endpoint):
     assert len(process.lines("a batch was refused and dropped")) == 2
 
     endpoint.default = Answer()
-    status = process.wait_for(lambda s: drained(s) and s["health"]["ok"])
+    status = process.wait_for(lambda s: drained(s) and s["health"]["ok"], CALM_S)
     assert status["ledger"]["metrics"]["dropped"] == refused, "no more were lost"
     check_nothing_missing(endpoint.requests)
 
@@ -376,7 +376,7 @@ def test_one_refused_batch(limpet, endpoint):
     endpoint.default = lambda request: Answer({2: 413, 4: 422}.get(number(request), 200))
     process = limpet(endpoint.url, *FAST, "spool.durability=never")
     until(lambda: any(number(r) == 5 for r in endpoint.requests))
-    account = process.wait_for(drained)["ledger"]["metrics"]
+    account = process.wait_for(drained, CALM_S)["ledger"]["metrics"]
     requests = endpoint.requests
     whole = {number(r): items(r) for r in requests if "." not in r.key}
     assert account["dropped_by"] == {"refused": whole[2] + whole[4]}
@@ -403,7 +403,7 @@ def test_misconfigured(limpet, endpoint, code, word):
 
     assert sequences(endpoint.requests) == [1]
     endpoint.default = Answer()
-    status = process.wait_for(lambda s: drained(s) and s["health"]["ok"])
+    status = process.wait_for(lambda s: drained(s) and s["health"]["ok"], CALM_S)
     account = status["ledger"]["metrics"]
     assert account["dropped"] == 0 and account["delivered"] == account["collected"]
     assert status["destinations"][0]["breaker"] == "closed"
@@ -421,7 +421,7 @@ def test_faulty(limpet, endpoint, code):
     assert healthy and health["delivery"] == "degraded"
     assert sequences(endpoint.requests) == [1]
     endpoint.default = Answer()
-    account = process.wait_for(drained)["ledger"]["metrics"]
+    account = process.wait_for(drained, CALM_S)["ledger"]["metrics"]
     assert account["dropped"] == 0
     check_nothing_missing(endpoint.requests)
 
@@ -436,7 +436,7 @@ def test_redirects_are_not_followed(limpet, endpoint, code):
         assert not process.health()[0]
         assert elsewhere.connections == 0
         endpoint.default = Answer()
-        assert process.wait_for(drained)["ledger"]["metrics"]["dropped"] == 0
+        assert process.wait_for(drained, CALM_S)["ledger"]["metrics"]["dropped"] == 0
 
 
 def test_breaker_paces(limpet, endpoint):
@@ -464,7 +464,7 @@ def test_partial_success(limpet, endpoint):
     process = limpet(endpoint.url, *FAST)
     requests = endpoint.wait(5)
     assert len(keys(requests)) == len(requests), "never sent again"
-    account = process.wait_for(drained)["ledger"]["metrics"]
+    account = process.wait_for(drained, CALM_S)["ledger"]["metrics"]
     # It cannot reject more than it was sent.
     assert account["rejected"] == 3 + items(requests[2])
     assert account["dropped"] == 0
