@@ -267,8 +267,8 @@ OtlpReceiver::Taken OtlpReceiver::AppendParts(Signal signal, RequestSplitter& pa
       continue;
     }
     batcher_.Withdraw(signal, begin);
-    // Nobody else is in the way: coming again would not help.
-    const bool alone = spooler_.empty() && batcher_.open_bytes() == 0;
+    // Nobody else is in the way: coming again would not help. Room on flash may be more when it is measured next.
+    const bool alone = spooler_.empty() && batcher_.open_bytes() == 0 && !spooler_.short_of_room();
     if (alone) return {.status = 413, .why = "larger than the queue"};
     return {.status = 429, .why = kFull};
   }

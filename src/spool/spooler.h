@@ -222,6 +222,8 @@ class Spooler final : private LeaveWatcher {
   /// Would batches of so many bytes, some of them of the signal, find a place in memory, and where they
   /// go to flash at once also there, without anything being dropped for them?
   bool HasRoom(Signal signal, size_t bytes);
+  /// Somebody was sent away for want of room on flash, which has not been measured since.
+  bool short_of_room() const { return short_of_room_; }
   /// There is a backlog on flash, or one is growing.
   bool Spills() const { return phase_ == SpoolPhase::kSpilling || phase_ == SpoolPhase::kDraining; }
   /// Memory fills faster than it is delivered: a sender that waits a little spares the flash.
