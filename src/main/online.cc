@@ -81,7 +81,7 @@ class Block final : private AnswerHandler {
   void Flush();
   void PrintConnection();
   void PrintCertificate();
-  void PrintClock(const Answer& answer);
+  void PrintClock(const Answer& answer, UnixTime came);
 
   const DestinationConfig& config_;
   Clock& clock_;
@@ -156,8 +156,9 @@ bool Block::Try(const CurlDestination::Options& given) {
 
 void Block::OnAnswer(const Answer& answer) {
   answered_ = true;
+  const UnixTime came = clock_.Wall();  // Before anything is printed, which may take a while.
   if (!connected_) PrintConnection();
-  if (!timed_) PrintClock(answer);
+  if (!timed_) PrintClock(answer, came);
   const AnswerClass answer_class = Classify(answer);
   const bool accepted = answer_class == AnswerClass::kAccepted;
   TextWriter& out = Line(SignalName(signal_));
@@ -220,14 +221,14 @@ void Block::PrintCertificate() {
 }
 
 /// The Date header counts whole seconds, and was written at some moment of the round trip.
-void Block::PrintClock(const Answer& answer) {
+void Block::PrintClock(const Answer& answer, UnixTime came) {
   const std::optional<UnixTime> date = ParseHttpDate(answer.date);
   if (!date) return;
   timed_ = true;
   const Duration half = Milliseconds(500);
   const Duration exchange = answer.round_trip - std::max(facts_.connected, facts_.secured);
   const Duration uncertain = half + exchange / 2;
-  const Duration ahead = (*date + half) - (clock_.Wall() - exchange / 2);
+  const Duration ahead = (*date + half) - (came - exchange / 2);
   const Duration distance{std::abs(ahead.ns)};
   Line("clock");
   if (distance <= uncertain) {
