@@ -169,6 +169,7 @@ class FileSource final : public Source, public ChangeHandler, private NameSink {
   bool told_full_ = false, told_path_ = false;
   TextBuffer<200> problem_;
   bool failed_ = false, said_ = false;  // Something of this look, or of one before it.
+  MonoTime failing_since_;
 
   // Of the walk that runs.
   TextBuffer<512> path_;

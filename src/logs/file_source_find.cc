@@ -12,6 +12,8 @@ namespace {
 constexpr size_t kHeadMax = 1024;       // Of the head, that it is known by.
 constexpr size_t kCopyHeadMin = 256;    // As much has to be equal for a copy.
 
+constexpr Duration kFailing = Seconds(60);  // What cannot be read for longer is not waited for.
+
 constexpr size_t kIdentityBytes = 52;
 using IdentityBytes = std::array<uint8_t, kIdentityBytes>;
 
@@ -65,7 +67,7 @@ void FileSource::Discover(const Stamp& now) {
   for (FollowedFile& f : places_) f.seen = false;
   tracks_.ForEach(owner_, [](Track& track) {
     track.named = false;
-    if (track.spent > 0) ++track.spent;
+    if (track.spent == 1) track.spent = 2;
   });
   directory_count_ = 0;
   put_off_ = failed_ = false;
@@ -102,6 +104,7 @@ void FileSource::Report(std::string_view path, const Status& status) {
   failed_ = true;
   if (said_) return;
   said_ = true;
+  failing_since_ = now_.mono;
   log_.Warn("a file or a directory cannot be read",
             {{"source", config_.name}, {"path", path}, {"error", CodeName(status.code)}, {"number", status.detail}});
 }
@@ -409,7 +412,7 @@ void FileSource::Spend(Track& track, const FileIdentity& identity) {
 /// After all names were looked at: what no copy has gone on with; what was empty and is no longer there, whose
 /// inode may be given to another file; and for those that need a place the oldest of what is no longer there.
 void FileSource::ForgetTracks() {
-  if (failed_) return;  // Not all were.
+  if (failed_ && now_.mono - failing_since_ < kFailing) return;  // Not all were.
   const auto is_gone = [this](const Track& track) {
     return !track.named && !IsOpen(track) && IdentityOf(track).first_seen_ms != 0;
   };
