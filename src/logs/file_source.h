@@ -89,7 +89,7 @@ class FileSource final : public Source, public ChangeHandler, private NameSink {
 
   /// Files, now.
   size_t open() const { return open_; }
-  /// What the last look found that cannot be read: "/var/log/app.log: permission"; empty: nothing.
+  /// What the last look found that cannot be read: "/var/log/app.log: permission denied"; empty: nothing.
   std::string_view problem() const { return problem_.text(); }
 
  private:

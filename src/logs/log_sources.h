@@ -69,7 +69,7 @@ class LogSources final : public Source, private PollHandler {
   size_t count() const { return count_; }
   std::string_view name(size_t n) const { return names_[n].text(); }
   LoggedView View(size_t n) const;
-  /// What it cannot read: "/var/log/app.log: permission"; empty: nothing.
+  /// What it cannot read: "/var/log/app.log: permission denied"; empty: nothing.
   std::string_view problem(size_t n) const;
   MonoTime OnTime(const Stamp& now, LogEncoder& logs) override;
 

@@ -52,9 +52,12 @@ class FileTree final : public Files {
     open_.clear();
   }
 
+  std::string secret;  ///< A name that may not be opened.
+
   Result<int> Open(std::string_view path) override {
     const auto at = names.find(std::string(path));
     if (at == names.end()) return Status{Code::kNotFound, 0, "open"};
+    if (path == secret) return Status{Code::kDenied, 0, "open"};
     ++at->second->readers;
     open_[next_] = at->second;
     return next_++;

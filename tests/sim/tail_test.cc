@@ -261,15 +261,16 @@ TEST(Tail, MoreFilesThanTracks) {
 }
 
 // More files come and go than there are tracks, each removed while nobody looked.
-TEST(Tail, RemovedFilesLeaveTheirPlaces) {
+void ComeAndGo(bool with_secret) {
   AgentWorld world(1);
   Writer writer(world, 1);
   world.config.agent.memory_bytes = 64 * kKiB;  // 64 tracks.
   world.UseFlash();
+  if (with_secret) writer.tree.Create(writer.tree.secret = "/log/secret.log");
   for (int life = 0; life < 150; ++life) {
     world.Start();
     writer.Lines(20);
-    world.RunFor(Seconds(30));
+    world.RunFor(Seconds(with_secret ? 120 : 30));
     world.StopAndEnd();
     writer.OnDeath();
     writer.Remove();
@@ -277,6 +278,10 @@ TEST(Tail, RemovedFilesLeaveTheirPlaces) {
   EXPECT_EQ(writer.arrived.size(), writer.written);
   EXPECT_EQ(writer.repeats, 0u);
 }
+
+TEST(Tail, RemovedFilesLeaveTheirPlaces) { ComeAndGo(false); }
+// Beside one that can never be read, too.
+TEST(Tail, RemovedFilesLeaveTheirPlacesBesideASecret) { ComeAndGo(true); }
 
 TEST(Tail, EveryLineArrives) {
   uint64_t lines = 0, repeats = 0;
