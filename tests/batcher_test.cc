@@ -232,6 +232,26 @@ TEST(Batcher, WhatDeflateCannotShrinkStaysAsItIs) {
   EXPECT_EQ(ReadPoints(bench.Raw(id)).size(), 1u);
 }
 
+TEST(Batcher, APackedBatchEntersWholeOrNotAtAll) {
+  Bench bench(Options(512, 64 * 1024), /*queue_blocks=*/4);
+  const Stamp stamp{UnixTime{} + Seconds(1000), MonoTime{} + Seconds(5)};
+  const std::vector<uint8_t> packed(4 * kBlockBytes, 1);
+  EXPECT_FALSE(bench.batcher.TryQueue(Signal::kMetrics, packed, 60'000, 7, stamp, stamp.wall));
+  EXPECT_EQ(bench.ledger.account(Signal::kMetrics).collected, 0u);
+  EXPECT_EQ(bench.batcher.open_items(Signal::kMetrics), 0u);
+  EXPECT_EQ(bench.batcher.sequence(Signal::kMetrics), 1u);
+  EXPECT_TRUE(bench.queue.empty());
+  const std::span<const uint8_t> small = std::span(packed).first(100);
+  ASSERT_TRUE(bench.batcher.TryQueue(Signal::kMetrics, small, 60'000, 7, stamp, stamp.wall));
+  const BatchHeader& header = bench.queue.header(bench.queue.Head(Signal::kMetrics));
+  EXPECT_EQ(header.encoding, Encoding::kGzip);
+  EXPECT_EQ(header.items, 7u);
+  EXPECT_EQ(header.raw_bytes, 60'000u);
+  EXPECT_EQ(header.stored_bytes, 100u);
+  EXPECT_EQ(header.first_mono, stamp.mono);
+  EXPECT_TRUE(bench.Balances());
+}
+
 TEST(Batcher, FullQueueDropsTheOldestAtRest) {
   Bench bench(Options(512, 4096), 8, false);
   for (int i = 1; i <= 3; ++i) bench.Cycle(20, i);  // More than 8 blocks.

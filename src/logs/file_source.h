@@ -138,6 +138,7 @@ class FileSource final : public Source, public ChangeHandler, private NameSink {
   void LetGo(FollowedFile& f, bool finished);
   FollowedFile* Place();
   FollowedFile* FindOpen(const FileFacts& facts);
+  bool HasInode(const FileFacts& facts);
   Track* FindTrack(const FileFacts& facts, int file);
   bool IsOpen(const Track& track) const;
   bool HasHead(int file, const FileIdentity& identity);

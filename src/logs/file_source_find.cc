@@ -216,6 +216,17 @@ bool FileSource::HasHead(int file, const FileIdentity& identity) {
   return identity.head_bytes == 0 || HashHead(file, identity.head_bytes) == identity.head;
 }
 
+/// Does a track that lacks its file know the inode?
+bool FileSource::HasInode(const FileFacts& facts) {
+  bool any = false;
+  tracks_.ForEach(owner_, [&](Track& track) {
+    if (track.named || IsOpen(track)) return;
+    const FileIdentity identity = IdentityOf(track);
+    any = any || (identity.inode == facts.inode && identity.device == facts.device);
+  });
+  return any;
+}
+
 /// The newest of the tracks that know this file, if it still begins as they say.
 Track* FileSource::FindTrack(const FileFacts& facts, int file) {
   Track* best = nullptr;
@@ -448,6 +459,7 @@ void FileSource::ConsiderLost(std::string_view path) {
   const Result<FileFacts> facts = files_.FactsOf(path);
   if (!facts.ok() || !facts.value().regular || FindOpen(facts.value()) != nullptr) return;
   if (facts.value().size == 0) return;
+  if (aim_ == Aim::kLost && !HasInode(facts.value())) return;  // Not worth opening.
   const Result<int> file = files_.Open(path);
   if (!file.ok()) return;
   Track* track = nullptr;
