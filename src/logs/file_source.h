@@ -141,6 +141,7 @@ class FileSource final : public Source, public ChangeHandler, private NameSink {
   bool HasInode(const FileFacts& facts);
   Track* FindTrack(const FileFacts& facts, int file);
   bool IsOpen(const Track& track) const;
+  bool IsGone(const Track& track) const;
   bool HasHead(int file, const FileIdentity& identity);
   uint64_t HashHead(int file, uint64_t bytes);
   FileIdentity IdentityOf(const Track& track) const;

@@ -212,6 +212,11 @@ bool FileSource::IsOpen(const Track& track) const {
                      [&](const FollowedFile& f) { return f.file >= 0 && f.track == &track; });
 }
 
+/// No name has led to its file in this look, so far.
+bool FileSource::IsGone(const Track& track) const {
+  return !track.named && !IsOpen(track) && IdentityOf(track).first_seen_ms != 0;
+}
+
 bool FileSource::HasHead(int file, const FileIdentity& identity) {
   return identity.head_bytes == 0 || HashHead(file, identity.head_bytes) == identity.head;
 }
@@ -220,9 +225,8 @@ bool FileSource::HasHead(int file, const FileIdentity& identity) {
 bool FileSource::HasInode(const FileFacts& facts) {
   bool any = false;
   tracks_.ForEach(owner_, [&](Track& track) {
-    if (track.named || IsOpen(track)) return;
     const FileIdentity identity = IdentityOf(track);
-    any = any || (identity.inode == facts.inode && identity.device == facts.device);
+    any = any || (identity.inode == facts.inode && identity.device == facts.device && IsGone(track));
   });
   return any;
 }
@@ -424,21 +428,18 @@ void FileSource::Spend(Track& track, const FileIdentity& identity) {
 /// inode may be given to another file; and for those that need a place the oldest of what is no longer there.
 void FileSource::ForgetTracks() {
   if (failed_ && now_.mono - failing_since_ < kFailing) return;  // Not all were.
-  const auto is_gone = [this](const Track& track) {
-    return !track.named && !IsOpen(track) && IdentityOf(track).first_seen_ms != 0;
-  };
   // What is open may yet turn out to be a copy.
   const bool unsure = std::any_of(places_.begin(), places_.end(), [](const FollowedFile& f) {
     return f.file >= 0 && f.due && f.identity.head_bytes < kCopyHeadMin;
   });
   tracks_.ForEach(owner_, [&](Track& track) {
     const bool empty = IdentityOf(track).head_bytes == 0 && track.read == 0;
-    if (is_gone(track) && ((track.spent > 1 && !unsure) || empty)) tracks_.Release(track);
+    if (IsGone(track) && ((track.spent > 1 && !unsure) || empty)) tracks_.Release(track);
   });
   for (; wanted_ > 0; --wanted_) {
     Track* oldest = nullptr;
     tracks_.ForEach(owner_, [&](Track& track) {
-      if (is_gone(track) && (oldest == nullptr || track.id < oldest->id)) oldest = &track;
+      if (IsGone(track) && (oldest == nullptr || track.id < oldest->id)) oldest = &track;
     });
     if (oldest == nullptr) break;
     tracks_.Release(*oldest, true);
@@ -450,7 +451,7 @@ void FileSource::ForgetTracks() {
 bool FileSource::AnyLost() {
   bool any = false;
   tracks_.ForEach(owner_, [&](Track& track) {
-    any = any || (!track.named && track.spent == 0 && !IsOpen(track) && IdentityOf(track).first_seen_ms != 0);
+    any = any || (track.spent == 0 && IsGone(track));
   });
   return any;
 }
@@ -469,7 +470,7 @@ void FileSource::ConsiderLost(std::string_view path) {
   } else {
     Head head;
     tracks_.ForEach(owner_, [&](Track& each) {
-      if (each.named || IsOpen(each) || facts.value().size <= each.read) return;
+      if (facts.value().size <= each.read || !IsGone(each)) return;
       if (Continues(file.value(), facts.value(), each, head)) track = &each;
     });
   }
