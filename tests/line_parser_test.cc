@@ -312,6 +312,8 @@ TEST(LineParser, JsonLimits) {
     EXPECT_EQ(Parse(json, line), fits ? "|m|o.k" + key.substr(3) + "=1" : "full |" + line + '|');
     line = R"({"message":"m",")" + key + R"(":{"b":1}})";
     EXPECT_EQ(Parse(json, line), "full |" + line + '|');
+    line = R"({"o":{")" + key + R"(":{"b":1}}})";
+    EXPECT_EQ(Parse(json, line), "full |" + line + '|');
   }
   for (const size_t count : {AttributeWriter::kCountMax, AttributeWriter::kCountMax + 1}) {
     std::string line = R"({"message":"m")", shown = "|m|";

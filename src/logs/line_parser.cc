@@ -131,7 +131,8 @@ Status JsonLine::Read() {
   in_.Enter('{');
   for (depth_ = 1; depth_ > 0 && in_.ok() && !full();) {
     if (in_.More('}')) {
-      Member(Name());
+      const std::string_view name = Name();
+      if (in_.ok() && !full()) Member(name);
     } else if (--depth_ > 0) {
       path_size_ = outer_[depth_];
     }
