@@ -18,7 +18,9 @@ target_compile_options(limpet_options INTERFACE
   # What a function keeps is made by the first thread, before there is another: the guards would bring
   # libc++abi's handlers in, with demangler and unwinder 120 KB.
   $<$<COMPILE_LANGUAGE:CXX>:-fno-exceptions -fno-rtti -fno-threadsafe-statics>
-  -ffunction-sections -fdata-sections -fstack-protector-strong -fno-common)
+  -ffunction-sections -fdata-sections -fstack-protector-strong -fno-common
+  # The same binary wherever the checkout lies.
+  "-ffile-prefix-map=${PROJECT_SOURCE_DIR}=.")
 if(LIMPET_WERROR)
   target_compile_options(limpet_options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Werror>)
 endif()

@@ -21,6 +21,7 @@
 #include "port/linux/region.h"
 #include "port/linux/space_meter.h"
 #include "port/linux/worker_thread.h"
+#include "source_dir.h"
 
 namespace limpet {
 namespace {
@@ -392,7 +393,7 @@ TEST_F(FilesystemTest, ARealThreadThatHangsHoldsUpNobody) {
 TEST(LinuxFiles, MountinfoTellsOfAChangeOnceAndOtherFilesDoNotTell) {
   LinuxFiles files;
   const Result<int> mounts = files.Open("/proc/self/mountinfo");
-  const Result<int> other = files.Open(LIMPET_SOURCE_DIR "/README.md");
+  const Result<int> other = files.Open(std::string(kSourceDir) + "/README.md");
   ASSERT_TRUE(mounts.ok() && other.ok());
   for (int i = 0; i < 3; ++i) EXPECT_TRUE(files.HasChanged(other.value()));
   if (unshare(CLONE_NEWNS) == 0) {  // A mount of our own: not everybody may.

@@ -9,12 +9,13 @@
 #include <vector>
 
 #include "config_fixture.h"
+#include "source_dir.h"
 
 namespace limpet {
 namespace {
 
 std::string ReadSource(const std::string& path) {
-  std::ifstream file(std::string(LIMPET_SOURCE_DIR) + "/" + path);
+  std::ifstream file(std::string(kSourceDir) + "/" + path);
   std::stringstream text;
   text << file.rdbuf();
   EXPECT_FALSE(text.str().empty()) << path;

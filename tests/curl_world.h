@@ -24,12 +24,13 @@
 #include "port/curl/curl_transport.h"
 #include "port/linux/clock.h"
 #include "port/linux/epoll_poller.h"
+#include "source_dir.h"
 
 extern char** environ;
 
 namespace limpet {
 
-inline const std::string kScripts = LIMPET_SOURCE_DIR "/tests/integration/";
+inline const std::string kScripts = std::string(kSourceDir) + "/tests/integration/";
 
 /// A child process whose standard output can be read by lines; it ends with its standard input.
 class Child {

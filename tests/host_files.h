@@ -9,13 +9,14 @@
 #include <system_error>
 
 #include "sim/world.h"
+#include "source_dir.h"
 
 namespace limpet {
 
 /// The files of the host by their path below it.
 inline std::map<std::string, std::string> HostTexts(const std::string& host) {
   namespace fs = std::filesystem;
-  const std::string base = LIMPET_SOURCE_DIR "/tests/data/proc/" + host;
+  const std::string base = std::string(kSourceDir) + "/tests/data/proc/" + host;
   std::map<std::string, std::string> texts;
   std::error_code failed;
   for (fs::recursive_directory_iterator it(base, failed), end; it != end; it.increment(failed)) {

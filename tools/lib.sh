@@ -65,11 +65,19 @@ presets() {  # The names that CMakePresets.json offers.
   (cd "$LIMPET_ROOT" && cmake --list-presets 2>/dev/null) | sed -n 's/^ *"\([^"]*\)".*/\1/p'
 }
 
-# Configures build/PRESET with its libraries; the sources have to be there.
+# Configures build/PRESET with its libraries; the sources have to be there. What has been compiled before,
+# in whatever folder, comes out of a cache where the machine has ccache.
 configure() {  # preset
-  local prefix compiler options=()
+  local prefix compiler launcher options=()
   prefix=$("$LIMPET_ROOT/tools/build-deps" "$1") || return 1
   options=("-DLIMPET_DEPS_PREFIX=$prefix")
+  if launcher=$(command -v ccache); then
+    # By the version, since Zig's compilers are scripts, and their name does not tell that they are clang.
+    launcher="env;CCACHE_DIR=$LIMPET_CACHE/ccache;CCACHE_MAXSIZE=1G;CCACHE_COMPILERCHECK=%compiler% --version;$(
+      )CCACHE_BASEDIR=$LIMPET_ROOT;CCACHE_NOHASHDIR=1;CCACHE_SLOPPINESS=pch_defines,time_macros;$(
+      )$([[ $1 != *-linux-* ]] || echo 'CCACHE_COMPILERTYPE=clang;')$launcher"
+    options+=("-DCMAKE_C_COMPILER_LAUNCHER=$launcher" "-DCMAKE_CXX_COMPILER_LAUNCHER=$launcher")
+  fi
   if [ "$1" = fuzz ]; then
     compiler=$(fuzz_compiler) || return 1
     options+=("-DCMAKE_C_COMPILER=$compiler" "-DCMAKE_CXX_COMPILER=$(sed 's/clang\([^/]*\)$/clang++\1/' <<<"$compiler")")
