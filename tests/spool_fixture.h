@@ -166,9 +166,8 @@ class SpoolRig {
     job.keep_through = loop.keep;
     job.account = {};
     job.account.accounts = loop.accounts;
-    job.account.destinations[0].name = "primary";
-    job.account.destinations[0].rejected[1] = 5;
-    job.account.destination_count = 1;
+    job.account.At("destination.primary")->counts = {0, 0, 0, 5, 0, 7};
+    job.account.At("log.with.dots")->counts = {1, 2, 0, UINT64_MAX >> 1};
     job.next_row = loop.next_row;
     job.instance = "0123456789abcdef";
     job.boot.bytes = {9, 9, 9};

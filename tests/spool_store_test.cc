@@ -60,8 +60,13 @@ TEST(SpoolStore, KeepsWhatItIsGiven) {
     EXPECT_EQ(again.next_row, 19u);
     EXPECT_EQ(again.totals[2].items, rig.job.totals[2].items);
     EXPECT_EQ(again.instance.text(), "0123456789abcdef");
-    EXPECT_EQ(again.account.destination_count, 1u);
-    EXPECT_EQ(again.account.destinations[0].name.text(), "primary");
+    EXPECT_EQ(again.account.section_count, 2u);
+    for (size_t i = 0; i < rig.job.account.section_count; ++i) {
+      const KeptAccount::Section& section = rig.job.account.sections[i];
+      const KeptAccount::Section* const kept = again.account.Find(section.name.text());
+      ASSERT_NE(kept, nullptr) << section.name.text();
+      EXPECT_EQ(kept->counts, section.counts);
+    }
     EXPECT_EQ(again.last_commit, rig.job.wall);
     EXPECT_EQ(rig.Drain(), 18u);
   }

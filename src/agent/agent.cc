@@ -149,6 +149,12 @@ void Agent::StartTracks() {
 
 void Agent::TakeOver(const SpoolOpened& opened) {
   delivery_.Resume(opened.account);
+  for (size_t n = 0; log_sources_ != nullptr && n < log_sources_->count(); ++n) {
+    const KeptAccount::Section* const kept = opened.account.Find(log_sources_->name(n));
+    LoggedView before;
+    for (size_t i = 0; kept != nullptr && i < std::size(kKeptOfLogs); ++i) before.*kKeptOfLogs[i] = kept->counts[i];
+    log_sources_->Resume(n, before);
+  }
   unclean_ = opened.loss_unknown || (!opened.fresh && !opened.clean);
   last_commit_before_ = opened.last_commit;
 }
@@ -187,7 +193,7 @@ MonoTime Agent::OnTime(MonoTime now) {
   if (!spooler_.ClosesOpenBatches()) next = std::min(next, batcher_.OnTime(now));
   MonoTime changes;
   const SignalSet reachable = delivery_.Reachable(now, config_.spool.commit_interval, changes);
-  next = std::min({next, changes, spooler_.OnTime(now, reachable, *this, delivery_)});
+  next = std::min({next, changes, spooler_.OnTime(now, reachable, *this, *this)});
   if (log_sources_ != nullptr && log_sources_->tracks().TakeNews()) next = now;
   if (const SpoolOpened* const late = spooler_.TakeLateOpening()) {
     TakeOver(*late);
@@ -355,6 +361,15 @@ void Agent::Stop(MonoTime now) {
   CloseAll(now);
   flushing_ = WorthFlushing();
   delivery_.HurryUp(flush_deadline_);
+}
+
+void Agent::WriteCounts(KeptAccount& account) const {
+  delivery_.WriteCounts(account);
+  for (size_t n = 0; log_sources_ != nullptr && n < log_sources_->count(); ++n) {
+    const LoggedView view = log_sources_->View(n);
+    KeptAccount::Section& kept = *account.At(log_sources_->name(n));
+    for (size_t i = 0; i < std::size(kKeptOfLogs); ++i) kept.counts[i] = view.*kKeptOfLogs[i];
+  }
 }
 
 void Agent::CloseAll(MonoTime) {

@@ -77,7 +77,7 @@ class PoolReporter {
   ~PoolReporter() = default;
 };
 
-class Agent final : public SnapshotSource, private OpenBatches {
+class Agent final : public SnapshotSource, private OpenBatches, private CountKeeper {
  public:
   Agent(const Config& config, const AgentIdentity& identity, const AgentMemory& memory,
         const AgentPorts& ports, PoolReporter& pools);
@@ -133,6 +133,7 @@ class Agent final : public SnapshotSource, private OpenBatches {
   Duration OldestAge(MonoTime now);
   void CloseAll(MonoTime now) override;
   bool AnyOpen() const override;
+  void WriteCounts(KeptAccount& account) const override;
 
   const Config& config_;
   const AgentIdentity identity_;

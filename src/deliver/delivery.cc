@@ -521,25 +521,32 @@ void Delivery::HurryUp(MonoTime deadline) {
   }
 }
 
+/// As the spool names it: "destination.primary".
+static std::string_view SectionName(const Destination& d, TextBuffer<44>& name) {
+  name.Clear();
+  name << "destination." << d.name();
+  return name.text();
+}
+
 void Delivery::Resume(const KeptAccount& account) {
-  for (size_t i = 0; i < account.destination_count; ++i) {
-    const KeptAccount::Destination& kept = account.destinations[i];
-    for (Destination& d : destinations_) {
-      if (kept.name.text() != d.name()) continue;
-      for (const Signal signal : kSignals) {
-        d.CountDelivered(signal, kept.delivered[Index(signal)], kept.rejected[Index(signal)]);
-      }
+  TextBuffer<44> name;
+  for (Destination& d : destinations_) {
+    const KeptAccount::Section* const kept = account.Find(SectionName(d, name));
+    if (kept == nullptr) continue;
+    for (const Signal signal : kSignals) {
+      d.CountDelivered(signal, kept->counts[2 * Index(signal)], kept->counts[2 * Index(signal) + 1]);
     }
   }
 }
 
 void Delivery::WriteCounts(KeptAccount& account) const {
+  TextBuffer<44> name;
   for (const Destination& d : destinations_) {
-    if (account.destination_count == account.destinations.size()) return;
-    KeptAccount::Destination& kept = account.destinations[account.destination_count++];
-    kept.name = d.name();
-    kept.delivered = d.delivered();
-    kept.rejected = d.rejected();
+    KeptAccount::Section* const kept = account.At(SectionName(d, name));
+    for (const Signal signal : kSignals) {
+      kept->counts[2 * Index(signal)] = d.delivered()[Index(signal)];
+      kept->counts[2 * Index(signal) + 1] = d.rejected()[Index(signal)];
+    }
   }
 }
 

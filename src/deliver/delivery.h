@@ -39,7 +39,7 @@ struct DeliveryMemory {
   GzipCompressor* gzip = nullptr;  ///< nullptr: batches are made without.
 };
 
-class Delivery final : public CountKeeper, private OutcomeHandler {
+class Delivery final : private OutcomeHandler {
  public:
   static size_t BytesNeeded(const Config& config);
 
@@ -71,7 +71,7 @@ class Delivery final : public CountKeeper, private OutcomeHandler {
 
   /// The counts of an earlier process, and what they have become.
   void Resume(const KeptAccount& account);
-  void WriteCounts(KeptAccount& account) const override;
+  void WriteCounts(KeptAccount& account) const;
 
   std::span<const Destination> destinations() const { return destinations_; }
   const Router& router() const { return router_; }

@@ -271,6 +271,7 @@ LoggedView LogSources::View(size_t n) const {
 #if LIMPET_JOURNALD
   if (follower.journal != nullptr) view.lost = follower.journal->lost();
 #endif
+  for (const auto count : kKeptOfLogs) view.*count += before_[n].*count;
   return view;
 }
 

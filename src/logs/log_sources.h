@@ -68,7 +68,9 @@ class LogSources final : public Source, private PollHandler {
   /// Of the sections, in their order: what stands in [].
   size_t count() const { return count_; }
   std::string_view name(size_t n) const { return names_[n].text(); }
+  /// Since the start, and what earlier processes had of what is kept.
   LoggedView View(size_t n) const;
+  void Resume(size_t n, const LoggedView& before) { before_[n] = before; }
   /// What it cannot read: "/var/log/app.log: permission denied"; empty: nothing.
   std::string_view problem(size_t n) const;
   MonoTime OnTime(const Stamp& now, LogEncoder& logs) override;
@@ -106,6 +108,7 @@ class LogSources final : public Source, private PollHandler {
   std::array<Source*, kLogSourcesMax> sources_{};
   std::array<ChangeHandler*, kLogSourcesMax> hears_{};
   std::array<TextBuffer<40>, kLogSourcesMax> names_;
+  std::array<LoggedView, kLogSourcesMax> before_{};
   std::array<std::span<uint8_t>, kLogSourcesMax> resources_;
   std::string_view failed_;
   std::span<std::byte> scratch_;  // Of one record.

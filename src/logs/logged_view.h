@@ -17,4 +17,8 @@ struct LoggedView {
   bool kernel = false;      ///< It reads the kernel's log.
 };
 
+/// Those that go on over restarts, as the spool has them.
+inline constexpr uint64_t LoggedView::* kKeptOfLogs[] = {&LoggedView::truncated, &LoggedView::invalid_utf8,
+                                                         &LoggedView::undecoded, &LoggedView::lost};
+
 }  // namespace limpet

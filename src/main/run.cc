@@ -295,7 +295,7 @@ void Runtime::DetectHost() {
   const auto attributes = resource.attributes();
   const auto host_id = std::find_if(attributes.begin(), attributes.end(),
                                     [](const ResourceAttribute& a) { return a.key == "host.id"; });
-  const std::string_view kept = spool_.opened().instance.text();
+  const std::string_view kept = spool_.instance();
   if (!kept.empty()) {
     instance_ << kept;
   } else if (host_id != attributes.end()) {

@@ -34,11 +34,10 @@ class SpoolRuntime {
   }
   /// For pieces of the file on their way to a command; empty with durability = never.
   std::span<uint8_t> file_buffer() { return file_buffer_; }
-  /// Of the database, as it was found.
-  const SpoolOpened& opened() const {
-    static const SpoolOpened kNothing;
-    return job_ != nullptr ? job_->opened : kNothing;
-  }
+  /// Of the database, as it was found: where there is a store.
+  const SpoolOpened& opened() const { return job_->opened; }
+  /// What it keeps of its process; empty: nothing.
+  std::string_view instance() const { return job_ != nullptr ? job_->opened.instance.text() : std::string_view(); }
   const Status& status() const { return status_; }
 
  private:

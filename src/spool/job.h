@@ -3,6 +3,7 @@
 // between.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -71,13 +72,32 @@ using SignalTotals = std::array<SpoolTotals, kSignalCount>;
 /// The part of the account that is kept over a restart. `collected` is not: it is what the others and
 /// what is held come to, since what was never committed never entered.
 struct KeptAccount {
-  struct Destination {
-    ShortText<32> name;
-    std::array<uint64_t, kSignalCount> delivered{}, rejected{};
+  /// What a section of the configuration has had. It only informs: no item depends on it.
+  struct Section {
+    static constexpr size_t kCountsMax = 2 * kSignalCount;
+    ShortText<44> name;  ///< "destination.primary", "log.app".
+    /// Of a destination for each signal what was delivered and rejected; of logs kKeptOfLogs.
+    std::array<uint64_t, kCountsMax> counts{};
   };
   std::array<Account, kSignalCount> accounts{};
-  std::array<Destination, kDestinationsMax> destinations;
-  size_t destination_count = 0;
+  std::array<Section, kDestinationsMax + kLogSourcesMax> sections;
+  size_t section_count = 0;
+
+  /// nullptr: it has none.
+  const Section* Find(std::string_view name) const {
+    const auto end = sections.begin() + section_count;
+    const auto found = std::find_if(sections.begin(), end, [&](const Section& s) { return s.name.text() == name; });
+    return found != end ? &*found : nullptr;
+  }
+  /// Made where it has none. nullptr: there are too many.
+  Section* At(std::string_view name) {
+    if (const Section* const known = Find(name)) return &sections[static_cast<size_t>(known - sections.data())];
+    if (section_count == sections.size()) return nullptr;
+    Section& made = sections[section_count++];
+    made = {};
+    made.name = name;
+    return &made;
+  }
 };
 
 struct SpoolAdd {

@@ -92,7 +92,7 @@ struct SpoolView {
   std::string_view problem;  ///< Why it is unusable.
 };
 
-/// Counts that the destinations keep, to lie in the spool with the accounts.
+/// Counts of sections of the configuration, to lie in the spool with the accounts.
 class CountKeeper {
  public:
   virtual void WriteCounts(KeptAccount& account) const = 0;

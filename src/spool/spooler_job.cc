@@ -91,7 +91,7 @@ bool Spooler::FillWrite(MonoTime now, const CountKeeper& counts) {
   }
   job_->next_row = next_row_;
   for (const Signal signal : kSignals) job_->account.accounts[Index(signal)] = ledger_.account(signal);
-  job_->account.destination_count = 0;
+  job_->account.section_count = 0;
   counts.WriteCounts(job_->account);
   bool more = false;  // Than one job takes.
   for (const Signal signal : kSignals) {

@@ -1,5 +1,6 @@
 #include "spool/state.h"
 
+#include <algorithm>
 #include <array>
 #include <string_view>
 
@@ -10,7 +11,16 @@ namespace limpet {
 namespace {
 
 constexpr std::string_view kInstance = "instance";
-constexpr std::string_view kDestination = "destination.";
+
+struct SectionKind {
+  std::string_view prefix;
+  std::array<std::string_view, KeptAccount::Section::kCountsMax> names;
+};
+constexpr SectionKind kSectionKinds[] = {
+    {"destination.", {"metrics.delivered", "metrics.rejected", "logs.delivered", "logs.rejected", "traces.delivered",
+                      "traces.rejected"}},
+    {"log.", {"truncated", "invalid_utf8", "undecoded", "lost"}},
+};
 
 std::span<const uint8_t> BytesOf(std::string_view text) {
   return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
@@ -79,7 +89,7 @@ Status ForEachText(State& state, const SpoolState& other, Visit visit) {
   return {};
 }
 
-/// Of everything but the destinations' counts, which only inform: a sum over the entries in any order.
+/// Of everything but the counts of sections, which only inform: a sum over the entries in any order.
 uint32_t ChecksumOf(const SpoolState& state) {
   uint32_t sum = 0;
   const auto add = [&sum](std::string_view name, uint64_t value, uint64_t) {
@@ -99,31 +109,26 @@ uint32_t ChecksumOf(const SpoolState& state) {
   return sum + Crc32(0, BytesOf(state.instance.text()));
 }
 
-using Destination = KeptAccount::Destination;
-
-/// The destination's slot, made when it is new; nullptr: there are too many.
-Destination* SlotOf(KeptAccount& account, std::string_view name) {
-  for (size_t i = 0; i < account.destination_count; ++i) {
-    if (account.destinations[i].name.text() == name) return &account.destinations[i];
+/// Empty: of such a section no counts are kept.
+std::span<const std::string_view> CountNames(std::string_view section) {
+  for (const SectionKind& kind : kSectionKinds) {
+    if (!section.starts_with(kind.prefix)) continue;
+    const auto end = std::find(kind.names.begin(), kind.names.end(), std::string_view());
+    return {kind.names.begin(), end};
   }
-  if (account.destination_count == account.destinations.size()) return nullptr;
-  Destination& made = account.destinations[account.destination_count++];
-  made = {};
-  made.name = name;
-  return &made;
+  return {};
 }
 
-/// "destination.NAME.SIGNAL.delivered", where NAME has no dot.
-void LoadDestination(std::string_view name, uint64_t value, KeptAccount& account) {
-  name.remove_prefix(kDestination.size());
-  Destination* const slot = SlotOf(account, TakeUntil(name, '.'));
-  const std::string_view signal_name = TakeUntil(name, '.');
-  if (slot == nullptr) return;
-  for (const Signal signal : kSignals) {
-    if (SignalName(signal) != signal_name) continue;
-    if (name == "delivered") slot->delivered[Index(signal)] = value;
-    if (name == "rejected") slot->rejected[Index(signal)] = value;
+/// "destination.primary.logs.delivered", "log.app.lost". Returns whether it is one of those.
+bool LoadCount(std::string_view name, uint64_t value, KeptAccount& account) {
+  const std::span<const std::string_view> names = CountNames(name);
+  for (size_t i = 0; i < names.size(); ++i) {
+    if (!name.ends_with(names[i])) continue;
+    name.remove_suffix(names[i].size() + 1);
+    if (KeptAccount::Section* const section = account.At(name)) section->counts[i] = value;
+    break;
   }
+  return !names.empty();
 }
 
 }  // namespace
@@ -158,10 +163,7 @@ Status LoadState(Database& db, SpoolState& state, bool* sound) {
       continue;
     }
     if (value < 0) return {Code::kInvalid, 0, "a damaged state"};
-    if (name.starts_with(kDestination)) {
-      LoadDestination(name, static_cast<uint64_t>(value), state.account);
-      continue;
-    }
+    if (LoadCount(name, static_cast<uint64_t>(value), state.account)) continue;
     LIMPET_TRY(ForEachNumber(state, state, [&](std::string_view known, uint64_t& into, uint64_t) {
       if (known == name) into = static_cast<uint64_t>(value);
       return Status{};
@@ -194,22 +196,14 @@ Status SaveState(Database& db, const SpoolState& state, const SpoolState& saved)
   };
   LIMPET_TRY(ForEachNumber(state, saved, save));
   TextBuffer<96> name;
-  for (size_t i = 0; i < state.account.destination_count; ++i) {
-    const Destination& now = state.account.destinations[i];
-    const bool known = i < saved.account.destination_count &&
-                       saved.account.destinations[i].name.text() == now.name.text();
-    const Destination before = known ? saved.account.destinations[i] : Destination{};
-    for (const Signal signal : kSignals) {
-      const size_t s = Index(signal);
+  for (size_t i = 0; i < state.account.section_count; ++i) {
+    const KeptAccount::Section& now = state.account.sections[i];
+    const KeptAccount::Section* const before = saved.account.Find(now.name.text());
+    const std::span<const std::string_view> names = CountNames(now.name.text());
+    for (size_t n = 0; n < names.size(); ++n) {
       name.Clear();
-      name << kDestination << now.name.text() << '.' << SignalName(signal);
-      const size_t stem = name.size();
-      name << ".delivered";
-      LIMPET_TRY(save(name.text(), now.delivered[s], before.delivered[s]));
-      const std::string_view signal_part = name.text().substr(0, stem);
-      TextBuffer<96> rejected;
-      rejected << signal_part << ".rejected";
-      LIMPET_TRY(save(rejected.text(), now.rejected[s], before.rejected[s]));
+      name << now.name.text() << '.' << names[n];
+      LIMPET_TRY(save(name.text(), now.counts[n], before != nullptr ? before->counts[n] : 0));
     }
   }
   LIMPET_TRY(ForEachText(state, saved, [&](std::string_view known, const auto& text, const auto& before) {

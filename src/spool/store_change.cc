@@ -64,8 +64,8 @@ Status SpoolStore::Change(SpoolJob& job) {
     account.dropped[At(DropReason::kDeadOverflow)] += job.dead_overflow_items[i];
     account.dropped[At(DropReason::kDeadPurged)] += job.purged_items[i];
   }
-  state_.account.destinations = job.account.destinations;
-  state_.account.destination_count = job.account.destination_count;
+  state_.account.sections = job.account.sections;
+  state_.account.section_count = job.account.section_count;
   state_.instance = job.instance;
   state_.last_commit = job.wall.ns;
   state_.clean = job.last ? 1 : 0;

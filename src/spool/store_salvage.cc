@@ -122,8 +122,8 @@ Status SpoolStore::SalvageInto(Database& from, bool* known, SpoolState& found) {
       account = found.account.accounts[i];
       account.dead = dead;
     }
-    state_.account.destinations = found.account.destinations;
-    state_.account.destination_count = found.account.destination_count;
+    state_.account.sections = found.account.sections;
+    state_.account.section_count = found.account.section_count;
     state_.done = found.done;
     state_.tried = found.tried;
     state_.instance = found.instance;

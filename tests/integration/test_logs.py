@@ -88,6 +88,19 @@ def test_status_says_what_became_of_records(limpet, endpoint, folder):
     assert 'limpet_records_marked_total{source="log.app",mark="undecoded"} 0\n' in metrics
 
 
+def test_totals_of_marks_go_on_over_restarts(limpet, endpoint, folder):
+    path = folder / "app.log"
+    follow = (f"log.app.path={path}", *QUICK)
+    for total in (1, 2, 3):
+        with open(path, "ab") as file:
+            file.write(b"b\xffd %d\n" % total)
+        process = limpet(endpoint.url, *follow, host=False)
+        until(lambda: len(bodies(endpoint)) == total, what=f"{total} records")
+        marked = 'limpet_records_marked_total{source="log.app",mark="invalid_utf8"} %d\n'
+        assert marked % total in process.get("/metrics")[1]
+        process.stop()
+
+
 def test_a_kill_in_an_outage_loses_no_line(limpet, endpoint, folder):
     """What was read again carries the uid it had."""
     path = folder / "app.log"

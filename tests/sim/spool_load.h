@@ -106,10 +106,8 @@ class SpoolLoad {
       for (const Signal signal : {Signal::kMetrics, Signal::kLogs}) {
         job_.done_through[Index(signal)] = done_;
         job_.account.accounts[Index(signal)].delivered += 300;
-        job_.account.destinations[0].delivered[Index(signal)] += 300;
+        job_.account.At("destination.primary")->counts[2 * Index(signal)] += 300;
       }
-      job_.account.destinations[0].name = "primary";
-      job_.account.destination_count = 1;
     } else {
       done_ = std::max(done_, next_row_ > kKeep ? next_row_ - kKeep : 0);
     }
