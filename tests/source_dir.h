@@ -1,3 +1,4 @@
+// Where the checkout lies.
 #pragma once
 
 namespace limpet {

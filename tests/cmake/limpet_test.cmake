@@ -71,14 +71,16 @@ function(limpet_test name)
   target_link_libraries(${name} PRIVATE ${arg_LIBS} limpet_test_headers)
   target_precompile_headers(${name} REUSE_FROM limpet_test_headers)
   add_test(NAME ${name} COMMAND ${name} --gtest_brief=1)
-  set_tests_properties(${name} PROPERTIES LABELS ${arg_LABEL} TIMEOUT ${arg_TIMEOUT}
+  # COST: where several run at a time, the longest begin first.
+  set_tests_properties(${name} PROPERTIES LABELS ${arg_LABEL} TIMEOUT ${arg_TIMEOUT} COST ${arg_TIMEOUT}
     ENVIRONMENT "GTEST_OUTPUT=xml:${PROJECT_BINARY_DIR}/reports/${name}.xml")
 endfunction()
 
-# limpet_pytest(FILE [LABEL integration] [TIMEOUT 300]): a file for pytest, run with the Python of
+# limpet_pytest(FILE [LABEL integration] [TIMEOUT 300] [ALONE]): a file for pytest, run with the Python of
 # tools/setup. It finds the program in the environment as LIMPET, the checkout as LIMPET_SOURCE_DIR.
+# ALONE: no other test runs meanwhile, as for all of the label budget.
 function(limpet_pytest file)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "LABEL;TIMEOUT" "")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "ALONE" "LABEL;TIMEOUT" "")
   if(NOT arg_LABEL)
     set(arg_LABEL integration)
   endif()
@@ -94,9 +96,9 @@ function(limpet_pytest file)
     "--junitxml=${PROJECT_BINARY_DIR}/reports/${name}.xml" "${CMAKE_CURRENT_SOURCE_DIR}/${file}")
   set_tests_properties(${name} PROPERTIES
     LABELS ${arg_LABEL}
-    TIMEOUT ${arg_TIMEOUT}
+    TIMEOUT ${arg_TIMEOUT} COST ${arg_TIMEOUT}
     ENVIRONMENT "LIMPET=$<TARGET_FILE:limpet>;LIMPET_SOURCE_DIR=${PROJECT_SOURCE_DIR};LIMPET_BINARY_DIR=${PROJECT_BINARY_DIR}")
-  if(arg_LABEL STREQUAL "budget")
+  if(arg_ALONE OR arg_LABEL STREQUAL "budget")
     set_tests_properties(${name} PROPERTIES RUN_SERIAL ON)  # What it measures is not to be shared.
   endif()
 endfunction()

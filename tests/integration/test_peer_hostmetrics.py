@@ -71,7 +71,8 @@ ONLY_LIMPET = {
 OTHER_VALUES = {"system.processes.count", "process.disk.io", "process.context_switches",
                 "system.paging.faults", "system.paging.operations"}
 # Here today, gone tomorrow: so many may be seen by one of them only.
-FLEETING = {"system.network.connections": 5, "process.open_file_descriptors": 3}
+FLEETING = {"system.network.connections": 5, "process.open_file_descriptors": 3,
+            "system.disk.pending_operations": 100}
 # Not of the receiver at all, or metrics of limpet alone.
 STRANGERS = ("hw.", "system.linux.pressure.", "system.linux.clock.", "system.disk.limit",
              "system.filesystem.limit", "system.process.limit")

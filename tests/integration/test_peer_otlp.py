@@ -269,5 +269,8 @@ def test_the_collector_is_client_and_destination(encoding, compression, folder, 
             with Sdk(folder, "python", first.url, number=300, seconds=1) as sdk:
                 well, badly = sdk.end()
             assert not any(badly.values())
+            # Each Collector answers before it hands on.
+            until(lambda: sum(map(Counter.total, arrived(endpoint).values())) >= sum(map(Counter.total, well.values())),
+                  30, "all that was sent", every=0.2)
             settled(process)
     assert arrived(endpoint) == well
