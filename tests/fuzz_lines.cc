@@ -87,7 +87,7 @@ Outcome ParseLine(const LineParserOptions& options, std::string_view line, std::
   const ReadRecord& record = got.record;
   LIMPET_CHECK(Inside(record.body, line) || Inside(record.body, scratch));
   LIMPET_CHECK(Inside(record.attributes, scratch) && !record.undecoded && record.time.ns >= 0);
-  LIMPET_CHECK(IsUtf8(record.severity_text) || options.format == LineFormat::kLogfmt);
+  LIMPET_CHECK(IsUtf8(record.severity_text));
   CheckAttributes(record.attributes);
   if (got.code != Code::kOk) {
     LIMPET_CHECK(got.code == Code::kInvalid || got.code == Code::kFull);

@@ -55,12 +55,13 @@ TEST(LogEncoder, TheBytesAreThoseOfNestedMessages) {
     std::array<uint8_t, 256> room;
     WireWriter encoded(room);
     WriteAttributes(encoded, otlp_LogRecord_attributes_tag, some);
+    const std::span<const uint8_t> twice[] = {encoded.bytes(), {}, encoded.bytes()};
     bench.encoder.Begin({}, {});
     ASSERT_TRUE(bench.encoder.Record({.severity = Severity::kInfo,
                                       .severity_text = "x",
                                       .body = body,
                                       .attributes = some,
-                                      .encoded_attributes = {encoded.bytes(), {}, encoded.bytes()}}));
+                                      .encoded_attributes = twice}));
     const std::span<const uint8_t> got = bench.batcher.writer(Signal::kLogs).bytes();
 
     std::vector<uint8_t> memory(size + 1000);

@@ -3,7 +3,6 @@
 // batch is handed on, and the record is written again into the next one under the same resource.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <span>
 #include <string_view>
@@ -34,8 +33,8 @@ struct LogRecord {
   std::string_view severity_text;  ///< The level as its origin names it.
   std::string_view body;           ///< UTF-8. Written when empty, too, unless it is an event.
   std::span<const Attribute> attributes;
-  /// More of them, as WriteAttributes writes them under LogRecord's field, in up to three parts.
-  std::array<std::span<const uint8_t>, 3> encoded_attributes;
+  /// More of them, as WriteAttributes writes them under LogRecord's field, in some parts.
+  std::span<const std::span<const uint8_t>> encoded_attributes;
   std::string_view event_name;     ///< Of a record that is an event.
 };
 

@@ -90,9 +90,13 @@ bool FileSource::Read(FollowedFile& f, const Stamp& now, LogEncoder& logs) {
   const bool flush = Flushes(f, now.mono);
   const bool end = f.gone && now.mono - f.grown >= kLinger;
 
-  std::array<uint8_t, 640> encoded;
+  // A name is bytes, of which each may become three.
+  std::array<char, 3 * sizeof FollowedFile::path> path;
+  size_t used = 0;
+  const std::string_view name(path.data(), RepairUtf8(f.name(), path, used));
+  std::array<uint8_t, 2 * sizeof path + 128> encoded;
   WireWriter origin(encoded);
-  const Attribute names[] = {{"log.file.name", BaseName(f.name())}, {"log.file.path", f.name()}};
+  const Attribute names[] = {{"log.file.name", BaseName(name)}, {"log.file.path", name}};
   WriteAttributes(origin, otlp_LogRecord_attributes_tag, names);
   const size_t names_bytes = origin.size();
   std::string_view stream;
@@ -120,12 +124,13 @@ bool FileSource::Read(FollowedFile& f, const Stamp& now, LogEncoder& logs) {
     (void)parser_.Parse(split.text, now.wall, record);  // A line of another format is sent as it is.
     if (record.time == UnixTime{}) record.time = split.time;
     record.truncated = split.truncated;
+    record.invalid_utf8 = record.invalid_utf8 || name != f.name();
     record.uid = {.origin_ms = f.identity.first_seen_ms, .stream = f.identity.stream, .position = begin + at};
     if (split.stream != stream) {
       origin.Rewind(names_bytes);
-      stream = split.stream == "stdout" ? "stdout" : "stderr";
+      stream = split.stream;
       const Attribute of_stream{"log.iostream", stream};
-      WriteAttributes(origin, otlp_LogRecord_attributes_tag, {&of_stream, 1});
+      if (!stream.empty()) WriteAttributes(origin, otlp_LogRecord_attributes_tag, {&of_stream, 1});
     }
     record.origin_attributes = origin.bytes();
     at += split.consumed;

@@ -39,6 +39,7 @@ struct FileIdentity {
   uint32_t stream = 0;         ///< The part of the uid that is a hash.
   uint32_t generation = 0;
   uint32_t head_bytes = 0;
+  uint32_t name = 0;           ///< Hash of the path that it was found under.
 };
 
 /// A file that is open.
@@ -115,12 +116,13 @@ class FileSource final : public Source, public ChangeHandler, private NameSink {
   void ConsiderLost(std::string_view path);
   void Open(std::string_view path, Track* track, bool gone);
   bool Follow(int file, std::string_view path, Track* track, bool gone);
-  Track* Begin(int file, const FileFacts& facts, uint64_t position, uint32_t generation);
+  Track* Begin(int file, const FileFacts& facts, std::string_view path, uint64_t position,
+               uint32_t generation);
   uint64_t StartOf(int file, const FileFacts& facts);
   bool Renew(FollowedFile& f, const FileFacts& facts);
   void LookForRest(Track& track, const FileIdentity& identity, std::string_view path);
   bool AnyLost();
-  bool IsCopy(int file, const FileFacts& facts);
+  bool IsCopy(int file, std::string_view path, const FileFacts& facts);
   bool TurnsOutACopy(const FollowedFile& f, const FileFacts& facts);
   bool HasSameEnd(int file, uint64_t end, int other);
   /// Of the file that is looked at, as far as it was hashed last: mostly all tracks ask for the same.
@@ -128,7 +130,7 @@ class FileSource final : public Source, public ChangeHandler, private NameSink {
     uint64_t bytes = 0, hash = 0;
   };
   bool Continues(int file, const FileFacts& facts, const Track& track, Head& head);
-  Track* FindCopied(int file, const FileFacts& facts);
+  Track* FindCopied(int file, std::string_view path, const FileFacts& facts);
   bool Adopt(Track& track, const FileFacts& facts);
   void Spend(Track& track, const FileIdentity& identity);
   void ForgetTracks();

@@ -14,7 +14,7 @@ constexpr size_t kCopyHeadMin = 256;    // As much has to be equal for a copy.
 
 constexpr Duration kFailing = Seconds(60);  // What cannot be read for longer is not waited for.
 
-constexpr size_t kIdentityBytes = 52;
+constexpr size_t kIdentityBytes = 56;
 using IdentityBytes = std::array<uint8_t, kIdentityBytes>;
 
 IdentityBytes Encode(TrackOwner owner, const FileIdentity& identity) {
@@ -25,8 +25,33 @@ IdentityBytes Encode(TrackOwner owner, const FileIdentity& identity) {
     at += sizeof value;
   };
   put(owner), put(identity.device), put(identity.inode), put(identity.first_seen_ms), put(identity.head);
-  put(identity.stream), put(identity.generation), put(identity.head_bytes);
+  put(identity.stream), put(identity.generation), put(identity.head_bytes), put(identity.name);
   return bytes;
+}
+
+uint32_t NameHash(std::string_view directory, std::string_view begin, std::string_view end = {}) {
+  const uint64_t hash = Hash64(end, Hash64(begin, Hash64(directory)));
+  return static_cast<uint32_t>(hash ^ hash >> 32);
+}
+
+uint32_t NameHash(std::string_view path) {
+  const std::string_view name = BaseName(path);
+  return NameHash(path.substr(0, path.size() - name.size()), name);
+}
+
+/// Is the path named as a copy of what has that hash: "app.log.1" of "app.log", or "app-2026.log"? What
+/// merely has the same lines is a file of its own.
+bool IsNamedAsCopy(std::string_view path, uint32_t original) {
+  const std::string_view name = BaseName(path), directory = path.substr(0, path.size() - name.size());
+  const size_t dot = std::min(name.rfind('.'), name.size());
+  for (size_t n = 1; n < name.size(); ++n) {
+    if (NameHash(directory, name.substr(0, n)) == original) return true;
+    if (n >= dot) continue;
+    TextBuffer<256> shorter;
+    shorter << name.substr(0, n) << name.substr(dot);
+    if (NameHash(directory, shorter.text()) == original) return true;
+  }
+  return false;
 }
 
 bool HasPattern(std::string_view text) { return text.find_first_of("*?[") != std::string_view::npos; }
@@ -42,7 +67,7 @@ FileIdentity FileSource::IdentityOf(const Track& track) const {
     at += sizeof value;
   };
   get(identity.device), get(identity.inode), get(identity.first_seen_ms), get(identity.head);
-  get(identity.stream), get(identity.generation), get(identity.head_bytes);
+  get(identity.stream), get(identity.generation), get(identity.head_bytes), get(identity.name);
   return identity;
 }
 
@@ -271,8 +296,8 @@ bool FileSource::Follow(int file, std::string_view path, Track* track, bool gone
     if (track != nullptr) track->named = true;
   }
   if (track == nullptr) {  // W4
-    if (IsCopy(file, facts.value())) return false;
-    track = FindCopied(file, facts.value());
+    if (IsCopy(file, path, facts.value())) return false;
+    track = FindCopied(file, path, facts.value());
     if (track != nullptr && !Adopt(*track, facts.value())) return false;
   }
   const bool known = track != nullptr;
@@ -290,7 +315,7 @@ bool FileSource::Follow(int file, std::string_view path, Track* track, bool gone
   }
   if (!known) {
     uint32_t generation = 0;
-    track = Begin(file, facts.value(), StartOf(file, facts.value()), generation);
+    track = Begin(file, facts.value(), path, StartOf(file, facts.value()), generation);
     if (track == nullptr) {
       ++wanted_;
       return false;
@@ -320,13 +345,15 @@ bool FileSource::Follow(int file, std::string_view path, Track* track, bool gone
 }
 
 /// A generation that has not been seen before.
-Track* FileSource::Begin(int file, const FileFacts& facts, uint64_t position, uint32_t generation) {
+Track* FileSource::Begin(int file, const FileFacts& facts, std::string_view path, uint64_t position,
+                         uint32_t generation) {
   FileIdentity identity{.device = facts.device,
                         .inode = facts.inode,
                         .first_seen_ms = static_cast<uint64_t>(std::max<int64_t>(now_.wall.ns / 1'000'000, 1)),
                         .generation = generation};
   identity.head_bytes = static_cast<uint32_t>(std::min<uint64_t>(facts.size, kHeadMax));
   identity.head = HashHead(file, identity.head_bytes);
+  identity.name = NameHash(path);
   uint64_t stream = Hash64(instance_);
   for (const uint64_t part : {identity.device, identity.inode, uint64_t{generation}, identity.head}) {
     stream = Hash64(part, stream);
@@ -351,11 +378,12 @@ uint64_t FileSource::StartOf(int file, const FileFacts& facts) {
 }
 
 /// A copy of what is open, as copytruncate makes them: its lines are known.
-bool FileSource::IsCopy(int file, const FileFacts& facts) {
+bool FileSource::IsCopy(int file, std::string_view path, const FileFacts& facts) {
   if (facts.size < kCopyHeadMin) return false;
   for (const FollowedFile& f : places_) {
     if (f.file < 0 || f.file == file || f.identity.head_bytes < kCopyHeadMin) continue;
-    if (f.identity.head_bytes > facts.size || !HasHead(file, f.identity)) continue;
+    if (f.identity.head_bytes > facts.size || !IsNamedAsCopy(path, f.identity.name)) continue;
+    if (!HasHead(file, f.identity)) continue;
     const Result<FileFacts> other = files_.Facts(f.file);
     // What was truncated meanwhile has its own say soon.
     if (!other.ok() || other.value().size < f.track->read || !HasHead(f.file, f.identity)) return true;
@@ -367,7 +395,7 @@ bool FileSource::IsCopy(int file, const FileFacts& facts) {
 /// It was found before it had enough to be known by.
 bool FileSource::TurnsOutACopy(const FollowedFile& f, const FileFacts& facts) {
   return f.track->read == 0 && f.identity.head_bytes < kCopyHeadMin && facts.size >= kCopyHeadMin &&
-         (IsCopy(f.file, facts) || FindCopied(f.file, facts) != nullptr);
+         (IsCopy(f.file, f.name(), facts) || FindCopied(f.file, f.name(), facts) != nullptr);
 }
 
 /// Logs may begin alike. A copy is equal at its end, too.
@@ -393,11 +421,12 @@ bool FileSource::Continues(int file, const FileFacts& facts, const Track& track,
 }
 
 /// The track of what it is a copy of, with all that was read: of the file that has begun anew, is gone, or at rest.
-Track* FileSource::FindCopied(int file, const FileFacts& facts) {
+Track* FileSource::FindCopied(int file, std::string_view path, const FileFacts& facts) {
   Track* best = nullptr;
   Head head;
   tracks_.ForEach(owner_, [&](Track& track) {
-    if (IsOpen(track) || !Continues(file, facts, track, head)) return;
+    if (IsOpen(track) || !IsNamedAsCopy(path, IdentityOf(track).name)) return;
+    if (!Continues(file, facts, track, head)) return;
     if (best == nullptr || best->named || (!track.named && track.id > best->id)) best = &track;
   });
   return best;
@@ -485,7 +514,7 @@ void FileSource::ConsiderLost(std::string_view path) {
 bool FileSource::Renew(FollowedFile& f, const FileFacts& facts) {
   Track* const before = f.track;
   const FileIdentity identity = f.identity;
-  Track* const fresh = Begin(f.file, facts, 0, identity.generation + 1);
+  Track* const fresh = Begin(f.file, facts, f.name(), 0, identity.generation + 1);
   if (fresh == nullptr) {
     ++wanted_;
     return false;

@@ -64,6 +64,7 @@ class KeyedLine {
         return time.ok();
       }
       case Role::kLevel:
+        if (!IsUtf8(text)) return false;  // Repaired as an attribute; it would be no severity anyway.
         record_.severity_text = text;
         record_.severity = SeverityOf(text);
         return true;

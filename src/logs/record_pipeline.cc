@@ -52,6 +52,14 @@ size_t Encode(const Attribute& attribute, std::span<uint8_t> out) {
   return writer.size();
 }
 
+bool Has(std::span<const uint8_t> attributes, std::string_view key) {
+  for (WireReader in(attributes); in.Next();) {
+    WireReader pair = in.Message();
+    if (pair.Next() && pair.String() == key) return true;
+  }
+  return false;
+}
+
 size_t EncodedSize(const Attribute& attribute) { return AttributesSize({&attribute, 1}); }
 
 }  // namespace
@@ -204,6 +212,12 @@ std::span<const uint8_t> RecordPipeline::Redact(std::span<const uint8_t> attribu
   return {};
 }
 
+/// Is that a key of what stands beside the line's own?
+bool RecordPipeline::IsOurs(std::string_view key, std::span<const uint8_t> origin, std::span<const uint8_t> ours) const {
+  if (section_bytes_ == 0 && !key.starts_with("l")) return false;  // All others begin so.
+  return key.starts_with("limpet.") || Has(ours, key) || Has(origin, key);
+}
+
 RecordPipeline::Outcome RecordPipeline::Write(const ReadRecord& record, const Stamp& now, LogEncoder& logs) {
   if (Filtered(record)) {
     ++use_.filtered;
@@ -232,17 +246,36 @@ RecordPipeline::Outcome RecordPipeline::Write(const ReadRecord& record, const St
     end = uid_end_;
     WriteUlid(uid, reinterpret_cast<char*>(attributes_.data()) + end - kUlidBytes);
   }
+  // What limpet or the section says of a record no line says otherwise: of a key twice OTLP leaves open which
+  // one counts.
+  std::array<std::span<const uint8_t>, 16> parts{record.origin_attributes};
+  size_t count = 1;
+  for (WireReader in(attributes); in.Next();) {
+    WireReader pair = in.Message();
+    if (!pair.Next() || !IsOurs(pair.String(), record.origin_attributes, attributes_.first(end))) continue;
+    const std::span<const uint8_t> theirs = in.raw();
+    const size_t before = static_cast<size_t>(theirs.data() - attributes.data());
+    parts[count++] = attributes.first(before);
+    attributes = attributes.subspan(before + theirs.size());
+    in = WireReader(attributes);
+    if (count + 3 <= parts.size()) continue;
+    marked_[kTruncated] = true;  // More than a section and limpet have: somebody tries.
+    attributes = {};
+    break;
+  }
+  parts[count++] = attributes;
+
   const bool any = marked_[kTruncated] || marked_[kInvalidUtf8] || marked_[kUndecoded];
   for (size_t i = 0; any && i < kMarkCount; ++i) {
     if (marked_[i]) end += Encode({kMarkKeys[i], true}, attributes_.subspan(end));
   }
 
+  parts[count++] = attributes_.first(end);
   const bool written = logs.Record({.time = record.time,
                                     .severity = record.severity,
                                     .severity_text = record.severity_text,
                                     .body = body,
-                                    .encoded_attributes = {record.origin_attributes, attributes,
-                                                           attributes_.first(end)}});
+                                    .encoded_attributes = std::span(parts).first(count)});
   if (!written) {
     ++use_.dropped;
     return Outcome::kDropped;

@@ -61,6 +61,7 @@ class RecordPipeline {
   static constexpr size_t kMarkCount = 3;
 
   bool Filtered(const ReadRecord& record);
+  bool IsOurs(std::string_view key, std::span<const uint8_t> origin, std::span<const uint8_t> ours) const;
   bool WithinRate(MonoTime now);
   bool Redact(std::string_view text, std::string_view& redacted);
   bool Repair(std::string_view text, size_t& size);

@@ -139,6 +139,60 @@ def test_what_cannot_be_read_is_said_once_and_shown(limpet, endpoint, folder):
     assert len(process.lines("all files of the source can be read again")) == 1
 
 
+def test_files_with_the_same_lines_are_no_copies(limpet, endpoint, folder):
+    """Of one job in three folders, and of a log that is rotated by rename and begins with the same lines."""
+    lines = [f"the same line {n} of each run of this job" for n in range(12)]
+    jobs = [folder / f"run{n}/job.log" for n in range(3)]
+    follow = (f"log.app.path={folder}/*/job.log,{folder}/app.log*", *QUICK)
+    process = limpet(endpoint.url, *follow, host=False)
+    for number, job in enumerate(jobs, 1):
+        job.parent.mkdir()
+        append(job, *lines)
+        wait_for(endpoint, number * lines)
+    for turn in range(1, 4):
+        append(folder / "app.log", *lines)
+        wait_for(endpoint, (3 + turn) * lines)
+        if turn == 2:
+            process.stop()
+        os.rename(folder / "app.log", folder / f"app.log.{turn}")
+        if turn == 2:
+            process = limpet(endpoint.url, *follow, host=False)
+    uids = [its["log.record.uid"] for _, its in records(endpoint)]
+    assert len(set(uids)) == 6 * len(lines)
+
+
+def test_bytes_that_are_no_text_stop_nothing(limpet, endpoint, folder):
+    """In a level, and in the name of a file: a destination could not decode them."""
+    os.mkdir(folder / "logs")
+    with open(os.fsencode(folder) + b"/logs/\xfe.log", "wb") as file:
+        file.write(b"message=one level=w\xe4rn\nmessage=two level=warn\n")
+    process = limpet(endpoint.url, f"log.app.path={folder}/logs/*.log", "log.app.format=logfmt", *QUICK, host=False)
+    wait_for(endpoint, ["one", "two"])
+    (one, its), (two, _) = records(endpoint)
+    assert its["log.file.name"] == "\ufffd.log"
+    assert (one.severity_text, its["level"]) == ("", "w\ufffdrn")
+    assert two.severity_text == "warn"
+    assert its["limpet.invalid_utf8"] is True
+    assert process.status()["ledger"]["logs"]["delivered"] == 2
+
+
+def test_no_line_says_what_limpet_says(limpet, endpoint, folder):
+    append(folder / "app.log", '{"log.record.uid":"evil","a":1,"log.file.name":"evil","x":"evil","limpet.truncated":true,'
+                               '"log.level":"kept","message":"m"}')
+    limpet(endpoint.url, f"log.app.path={folder}/app.log", "log.app.format=json", "log.app.attribute.x=ours", *QUICK,
+           host=False)
+    wait_for(endpoint, ["m"])
+    (record, its), = records(endpoint)
+    keys = [attribute.key for attribute in record.attributes]
+    assert sorted(keys) == ["a", "log.file.name", "log.file.path", "log.level", "log.record.uid", "x"]
+    assert (its["x"], its["log.file.name"], its["a"], its["log.level"]) == ("ours", "app.log", 1, "kept")
+    assert its["log.record.uid"] != "evil"
+    # Somebody tries: a record it is all the same.
+    append(folder / "app.log", "{" + ",".join(f'"limpet.{n}":{n}' for n in range(40)) + ',"b":2,"message":"n"}')
+    wait_for(endpoint, ["m", "n"])
+    assert records(endpoint)[1][1].keys() == {"log.file.name", "log.file.path", "log.record.uid", "x", "limpet.truncated"}
+
+
 def test_copies_with_a_matching_name_are_not_read_again(limpet, endpoint, folder):
     """copytruncate under a pattern that matches what is rotated, while limpet runs and while it does not."""
     path = folder / "app.log"
