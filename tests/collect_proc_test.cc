@@ -356,6 +356,8 @@ TEST(ParseNetDev, Cases) {
       {"cut in the last number", heading + "eth0: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 1",
        Code::kInvalid, 0, 0},
       {"cut in a name", heading + "a:" + counters + "  et", Code::kInvalid, 0, 0},
+      {"one of two went below nothing", heading + "bond0: 18446744073709551615" + counters + "a:" + counters,
+       Code::kOk, 1, 1},
   };
   for (const Case& c : cases) {
     SCOPED_TRACE(c.name);
@@ -572,6 +574,10 @@ TEST(ParseDiskStats, Cases) {
       {"letters in the fifth", "8 0 sda 1 2 3 4 x 6 7 8 9 10 11\n", Code::kInvalid, 0, 0},
       {"too large", "8 0 sda 9223372036854775808 2 3 4 5 6 7 8 9 10 11\n", Code::kInvalid, 0, 0},
       {"cut in the last number", "8 0 sda 1 2 3 4 5 6 7 8 9 10 1", Code::kInvalid, 0, 0},
+      {"one of two went below nothing", "8 0 a 18446744073709551615 2 3 4 5 6 7 8 9 10 11\n8 1 b" + counters,
+       Code::kOk, 1, 1},
+      {"one of two is too large in bytes", "8 0 a 1 2 3 4 5 6 18014398509481984 8 9 10 11\n8 1 b" + counters,
+       Code::kOk, 1, 1},
   };
   for (const Case& c : cases) {
     SCOPED_TRACE(c.name);

@@ -429,6 +429,40 @@ TEST_F(SysTest, MeasurementsComeBeforeLimitsInAFullTable) {
   EXPECT_EQ(log_.Count("left_out=284 at_most=256"), 1u);
 }
 
+TEST_F(SysTest, TripPointsTakeAPlaceEach) {
+  for (int zone = 0; zone < 30; ++zone) {
+    const std::string base = "/sys/class/thermal/thermal_zone" + std::to_string(zone) + "/";
+    files_.contents[base + "type"] = "z\n";
+    files_.contents[base + "temp"] = "50000\n";
+    int point = 0;
+    for (const char* type : {"critical", "passive", "active"}) {
+      const std::string trip = base + "trip_point_" + std::to_string(point++);
+      files_.contents[trip + "_type"] = std::string(type) + "\n";
+      files_.contents[trip + "_temp"] = "90000\n";
+    }
+  }
+  HostCollector collector = Make(Bit(HostGroup::kThermal));
+  const SeenPoints sink = Cycle(collector);
+  EXPECT_EQ(sink.Count("hw.temperature"), 30u);
+  EXPECT_EQ(sink.Count("hw.temperature.limit"), 60u);
+  EXPECT_EQ(log_.Count("left out"), 0u);
+}
+
+TEST_F(SysTest, MoreTextThanThereIsRoomForIsSaid) {
+  for (int chip = 0; chip < 32; ++chip) {
+    const std::string base = "/sys/class/hwmon/hwmon" + std::to_string(chip) + "/";
+    files_.contents[base + "name"] = "chip" + std::to_string(chip) + "\n";
+    for (int i = 1; i <= 8; ++i) {
+      const std::string channel = base + "temp" + std::to_string(i);
+      files_.contents[channel + "_input"] = "50000\n";
+      files_.contents[channel + "_label"] = "a label of this sensor " + std::to_string(chip * 8 + i) + "\n";
+    }
+  }
+  HostCollector collector = Make(Bit(HostGroup::kHwmon));
+  for (int i = 0; i < 2; ++i, Later()) EXPECT_EQ(Cycle(collector).Count("hw.temperature"), 256u);
+  EXPECT_EQ(log_.Count("warn names and labels of sensors are left out"), 1u);
+}
+
 TEST(SysfsValue, Numbered) {
   struct Case {
     const char* pattern;

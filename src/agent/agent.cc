@@ -304,7 +304,7 @@ void Agent::Cycle(const ClockReading& reading, bool host_due, bool self_due) {
   }
   encoder_.Start({.wall = reading.wall, .mono = now, .trust = trust_}, boot_wall_);
   if (host_due) {
-    const CollectResult result = host_.Collect(encoder_, boot_wall_);
+    const CollectResult result = host_.Collect(encoder_, boot_wall_, now, reading.wall);
     ++host_use_.cycles;
     host_use_.failed_in_a_row = result.points > 0 ? 0 : host_use_.failed_in_a_row + 1;
     host_problem_.Clear();

@@ -19,6 +19,14 @@ struct Mode {
   uint64_t ticks;
 };
 
+uint64_t Busy(const CpuTicks& ticks) {
+  using enum CpuColumn;
+  return ticks[kUser] + ticks[kNice] + ticks[kSystem] + ticks[kIrq] + ticks[kSoftirq] + ticks[kSteal];
+}
+
+/// Have they begun anew, as in another container? Then they are what they are.
+bool BeganAnew(uint64_t busy, uint64_t before) { return busy < before / 2; }
+
 }  // namespace
 
 Status CpuGroup::Collect(const GroupContext& context, Points& out) {
@@ -54,6 +62,9 @@ void CpuGroup::EmitTime(const CpuTicks& ticks, uint32_t user_hz, Points& out) {
       {"interrupt", ticks[kIrq] + ticks[kSoftirq]},
       {"steal", ticks[kSteal]},
   };
+  const uint64_t busy = Busy(ticks);
+  if (BeganAnew(busy, busy_)) mode_ticks_ = {};
+  busy_ = busy;
   out.Begin(kCpuTime);
   for (size_t i = 0; i < kModes; ++i) {
     // iowait and idle may go back a little (proc_stat(5)); backends would take that for a restart
@@ -76,6 +87,9 @@ void CpuGroup::EmitTimeOfEach(std::string_view stat, uint32_t user_hz, Points& o
     if (cpu.all || cpu.number >= kCpusMax) continue;
     GoesBack beyond;
     GoesBack& last = cpu.number < cpu_ticks_.size() ? cpu_ticks_[static_cast<size_t>(cpu.number)] : beyond;
+    const uint64_t busy = Busy(cpu.ticks);
+    if (BeganAnew(busy, last.busy)) last = {};
+    last.busy = busy;
     last.idle = std::max(last.idle, cpu.ticks[kIdle]);
     last.iowait = std::max(last.iowait, cpu.ticks[kIowait]);
     const Mode modes[] = {

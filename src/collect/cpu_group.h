@@ -35,8 +35,9 @@ class CpuGroup final : public Group {
 
   KeptFile stat_;
   std::array<uint64_t, kModes> mode_ticks_{};  // As last emitted.
+  uint64_t busy_ = 0;                          // All of them but idle and iowait.
   struct GoesBack {
-    uint64_t idle = 0, iowait = 0;
+    uint64_t idle = 0, iowait = 0, busy = 0;
   };
   // The same of each CPU, for the Collector's names; of CPUs beyond they are as the kernel says.
   std::array<GoesBack, kFrequencyCpus> cpu_ticks_{};

@@ -37,15 +37,20 @@ void EmitTime(const Metric& metric, std::span<const Disk> disks, uint64_t Disk::
 }  // namespace
 
 Status DiskGroup::Collect(const GroupContext& context, Points& out) {
+  bool cut = false;
   const Result<std::string_view> text =
-      diskstats_.ReadWhole(context.root, {"/proc/diskstats"}, context.buffer);
+      diskstats_.ReadWhole(context.root, {"/proc/diskstats"}, context.buffer, &cut);
+  // A kernel without block devices, of a router whose flash is MTD.
+  if (text.status().code == Code::kNotFound) return {Code::kUnsupported, text.status().detail, "/proc/diskstats"};
   if (!text.ok()) return text.status();
   const Result<DiskStats> parsed = ParseDiskStats(text.value(), context.options.exclude_devices, disks_);
   if (!parsed.ok()) return parsed.status();
-  if (parsed.value().left_out != 0 && !said_disks_) {
+  if ((cut || parsed.value().left_out != 0) && !said_disks_) {
     said_disks_ = true;
-    context.log.Warn("block devices are left out: too many, or a name that is not UTF-8",
-                     {{"left_out", parsed.value().left_out}, {"at_most", kDisksMax}});
+    context.log.Warn("block devices are left out: too many, or a name or counters that are none",
+                     {{"left_out", parsed.value().left_out},
+                      {"at_most", kDisksMax},
+                      {"longer_than", cut ? context.buffer.size() : 0}});
   }
   const std::span<const Disk> disks = std::span(disks_).first(parsed.value().count);
   NoteSizes(context, disks);
@@ -78,6 +83,9 @@ void DiskGroup::NoteSizes(const GroupContext& context, std::span<const Disk> dis
     size_at_ = now + kSizeTurn;
     size_turn_ = size_turn_ + 1 < disks.size() ? size_turn_ + 1 : 0;
   }
+  // Nothing is left of those that have gone: another may come to their place under their number.
+  for (size_t i = disks.size(); i < sizes_known_; ++i) sizes_[i] = {};
+  sizes_known_ = disks.size();
   for (size_t i = 0; i < disks.size(); ++i) {
     if (sizes_[i].number == disks[i].number && !(turn && i == size_turn_)) continue;
     sizes_[i] = {disks[i].number, ReadSize(context.root, disks[i].name)};

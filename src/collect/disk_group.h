@@ -33,7 +33,7 @@ class DiskGroup final : public Group {
   KeptFile diskstats_;
   std::array<Disk, kDisksMax> disks_{};
   std::array<Size, kDisksMax> sizes_{};
-  size_t size_turn_ = 0;
+  size_t size_turn_ = 0, sizes_known_ = 0;
   MonoTime size_at_;  // When the next is read again.
   bool said_disks_ = false;
 };

@@ -35,6 +35,7 @@ bool SetTraffic(std::span<const uint64_t, 4> n, DiskTraffic& traffic) {
 Result<DiskStats> ParseDiskStats(std::string_view text, std::string_view exclude,
                                  std::span<Disk> table) {
   DiskStats found;
+  bool any_bad = false;
   std::string_view line;
   while (TakeLine(text, line)) {
     uint64_t major = 0, minor = 0;
@@ -48,7 +49,11 @@ Result<DiskStats> ParseDiskStats(std::string_view text, std::string_view exclude
     std::array<uint64_t, kColumns> n{};
     const size_t columns = TakeColumns(line, n);
     if (columns == kOldPartitionColumns) continue;
-    if (columns != kColumns) return {Code::kInvalid, 0, "diskstats: columns"};
+    if (columns != kColumns) {
+      any_bad = true;
+      ++found.left_out;
+      continue;
+    }
     if (found.count == table.size() || !IsPlainText(name)) {
       ++found.left_out;
       continue;
@@ -57,7 +62,9 @@ Result<DiskStats> ParseDiskStats(std::string_view text, std::string_view exclude
     Disk& disk = table[found.count];
     if (!SetTraffic(numbers.first<4>(), disk.read) ||
         !SetTraffic(numbers.subspan<4, 4>(), disk.write)) {
-      return {Code::kInvalid, 0, "diskstats: sectors"};
+      any_bad = true;
+      ++found.left_out;
+      continue;
     }
     disk.name = name;
     disk.number = major << 32 | (minor & 0xffffffff);
@@ -66,6 +73,7 @@ Result<DiskStats> ParseDiskStats(std::string_view text, std::string_view exclude
     disk.weighted_busy_ms = n[10];
     ++found.count;
   }
+  if (any_bad && found.count == 0) return {Code::kInvalid, 0, "diskstats: counters"};
   if (!text.empty()) return {Code::kInvalid, 0, "diskstats: last line is cut"};
   return found;
 }

@@ -32,6 +32,8 @@ struct GroupContext {
   Clock& clock;
   Log& log;
   UnixTime boot;           ///< When the host began to count; always the same.
+  MonoTime mono;           ///< Of the cycle: all its points have
+  UnixTime wall;           ///< this time, and none begins later.
   std::span<char> buffer;  ///< One file at a time, kProcFileBytes.
 };
 

@@ -34,15 +34,15 @@ HostCollector::~HostCollector() {
 }
 
 void HostCollector::Begin() {
-  if ((options_.groups & Bit(HostGroup::kFilesystem)) != 0) filesystem_.Begin(Context({}));
+  if ((options_.groups & Bit(HostGroup::kFilesystem)) != 0) filesystem_.Begin(Context({}, clock_.Monotonic(), clock_.Wall()));
 }
 
-CollectResult HostCollector::Collect(MetricSink& sink, UnixTime boot) {
+CollectResult HostCollector::Collect(MetricSink& sink, UnixTime boot, MonoTime mono, UnixTime wall) {
   CollectResult result;
   CollectorNames renaming(sink);
   const bool rename = options_.names == HostNames::kCollector;
   Points out(rename ? static_cast<MetricSink&>(renaming) : sink);
-  const GroupContext context = Context(boot);
+  const GroupContext context = Context(boot, mono, wall);
   for (size_t i = 0; i < kHostGroupCount; ++i) {
     const auto group = static_cast<HostGroup>(i);
     if ((options_.groups & Bit(group)) == 0) continue;

@@ -60,8 +60,11 @@ class HostCollector {
   /// Emits the points of one cycle. A group that cannot be read emits nothing, never stops the
   /// others, and is logged once on entering and once on leaving that state. One that this kernel
   /// does not have (kUnsupported) is logged once and has not failed.
-  /// boot: when this boot began; the same in every cycle.
-  CollectResult Collect(MetricSink& sink, UnixTime boot = {});
+  /// boot: when this boot began; the same in every cycle. mono, wall: of the cycle, of now without them.
+  CollectResult Collect(MetricSink& sink, UnixTime boot, MonoTime mono, UnixTime wall);
+  CollectResult Collect(MetricSink& sink, UnixTime boot = {}) {
+    return Collect(sink, boot, clock_.Monotonic(), clock_.Wall());
+  }
 
   /// What keeps the group from being read; ok when nothing does.
   const Status& problem(HostGroup group) const {
@@ -78,8 +81,8 @@ class HostCollector {
   };
 
   void Report(HostGroup group, const Status& status);
-  GroupContext Context(UnixTime boot) {
-    return {options_, root_, clock_, log_, boot, buffer_};
+  GroupContext Context(UnixTime boot, MonoTime mono, UnixTime wall) {
+    return {options_, root_, clock_, log_, boot, mono, wall, buffer_};
   }
 
   const HostOptions options_;

@@ -33,6 +33,7 @@ Result<NetDev> ParseNetDev(std::string_view text, std::string_view exclude,
     }
   }
   NetDev found;
+  bool any_bad = false;
   while (TakeLine(text, line)) {
     // The last colon: old kernels allowed one in names (eth0:1), and write no blank behind it.
     const size_t colon = line.rfind(':');
@@ -49,10 +50,14 @@ Result<NetDev> ParseNetDev(std::string_view text, std::string_view exclude,
     Interface& interface = table[found.count];
     interface.name = name;
     if (!ParseTraffic(line.substr(colon + 1), interface)) {
-      return {Code::kInvalid, 0, "net/dev: counters"};
+      // A driver's mistake, beyond what a signed number holds, is no reason to drop the others.
+      ++found.left_out;
+      any_bad = true;
+      continue;
     }
     ++found.count;
   }
+  if (any_bad && found.count == 0) return {Code::kInvalid, 0, "net/dev: counters"};
   if (!text.empty()) return {Code::kInvalid, 0, "net/dev: last line is cut"};
   return found;
 }

@@ -22,13 +22,13 @@ struct Interface {
 
 struct NetDev {
   size_t count = 0;     ///< Interfaces in the table.
-  size_t left_out = 0;  ///< Not excluded, but the table is full or the name is not UTF-8.
+  size_t left_out = 0;  ///< Not excluded, but the table is full, the name is not UTF-8, or a counter is none.
 };
 
 /// Parses the text of /proc/net/dev into the table.
 /// exclude: comma separated patterns of names to pass over.
-/// kInvalid: the heading is missing, a line is cut, a name is longer than the kernel allows, fewer
-/// than 16 columns, or a malformed number. The numbers of excluded interfaces are not looked at.
+/// kInvalid: the heading is missing, a line is cut, a name is longer than the kernel allows, or of no
+/// interface there are 16 columns of numbers. Those of excluded interfaces are not looked at.
 /// Source: proc_pid_net(5); net/core/net-procfs.c in the Linux tree.
 Result<NetDev> ParseNetDev(std::string_view text, std::string_view exclude,
                            std::span<Interface> table);

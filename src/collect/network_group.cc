@@ -17,17 +17,20 @@ constexpr Metric kNetworkErrors{"system.network.errors", "{error}", Instrument::
 Status NetworkGroup::Collect(const GroupContext& context, Points& out) {
   // /proc/net leads to the reader's own network namespace: below another root it is that of the
   // host's first process that is wanted.
+  bool cut = false;
   const Result<std::string_view> text =
       context.root.is_own()
-          ? net_dev_.ReadWhole(context.root, {"/proc/net/dev"}, context.buffer)
-          : net_dev_.ReadWhole(context.root, {"/proc/1/net/dev", "/proc/net/dev"}, context.buffer);
+          ? net_dev_.ReadWhole(context.root, {"/proc/net/dev"}, context.buffer, &cut)
+          : net_dev_.ReadWhole(context.root, {"/proc/1/net/dev", "/proc/net/dev"}, context.buffer, &cut);
   if (!text.ok()) return text.status();
   const Result<NetDev> parsed = ParseNetDev(text.value(), context.options.exclude_interfaces, interfaces_);
   if (!parsed.ok()) return parsed.status();
-  if (parsed.value().left_out != 0 && !said_interfaces_) {
+  if ((cut || parsed.value().left_out != 0) && !said_interfaces_) {
     said_interfaces_ = true;
-    context.log.Warn("network interfaces are left out: too many, or a name that is not UTF-8",
-              {{"left_out", parsed.value().left_out}, {"at_most", kInterfacesMax}});
+    context.log.Warn("network interfaces are left out: too many, or a name or counters that are none",
+                     {{"left_out", parsed.value().left_out},
+                      {"at_most", kInterfacesMax},
+                      {"longer_than", cut ? context.buffer.size() : 0}});
   }
 
   struct Column {

@@ -18,16 +18,22 @@ constexpr std::string_view kDirection = "system.paging.direction";
 }  // namespace
 
 Status PagingGroup::Collect(const GroupContext& context, Points& out) {
+  // A kernel may be without event counters, or without swapping.
   const Result<std::string_view> events =
       vmstat_.ReadWhole(context.root, {"/proc/vmstat"}, context.buffer);
-  if (!events.ok()) return events.status();
-  const Result<VmStat> stat = ParseVmStat(events.value());
-  if (!stat.ok()) return stat.status();
+  if (!events.ok() && events.status().code != Code::kNotFound) return events.status();
+  VmStat stat;
+  if (events.ok()) {
+    const Result<VmStat> parsed = ParseVmStat(events.value());
+    if (!parsed.ok()) return parsed.status();
+    stat = parsed.value();
+  }
 
   Swaps found;
   const Result<std::string_view> text =
       swaps_.ReadWhole(context.root, {"/proc/swaps"}, context.buffer);
   if (!text.ok() && text.status().code != Code::kNotFound) return text.status();
+  if (!text.ok() && !events.ok()) return {Code::kUnsupported, events.status().detail, "/proc/vmstat"};
   if (text.ok()) {
     const Result<Swaps> parsed = ParseSwaps(text.value(), table_);
     if (!parsed.ok()) return parsed.status();
@@ -39,7 +45,7 @@ Status PagingGroup::Collect(const GroupContext& context, Points& out) {
                      {{"left_out", found.left_out}, {"at_most", kSwapsMax}});
   }
   EmitSwaps(std::span(table_).first(found.count), out);
-  EmitEvents(stat.value(), out);
+  EmitEvents(stat, out);
   return {};
 }
 

@@ -35,6 +35,7 @@ Result<Pressure> ParsePressure(std::string_view text) {
     if (kind != "some" && kind != "full") continue;
     const bool some = kind == "some";
     has_some |= some;
+    pressure.has_full |= !some;
     if (!ParseStall(line, some ? pressure.some : pressure.full)) {
       return {Code::kInvalid, 0, "pressure: a line"};
     }

@@ -20,7 +20,8 @@ struct Stall {
 
 struct Pressure {
   Stall some;  ///< One task waited at least.
-  Stall full;  ///< All that had work waited; zeros when the line is missing, as it may for the CPU.
+  Stall full;  ///< All that had work waited.
+  bool has_full = false;  ///< The line may be missing, as for the CPU of older kernels.
 };
 
 /// Parses the text of /proc/pressure/cpu, memory or io: lines of

@@ -115,8 +115,9 @@ class Reporter {
     if (!process_.Matches(context_.root, context_.options.process)) return;
     const PidStat& stat = process_.stat();
     const PidStatus status = Parse(ParsePidStatus, pid, "status");
-    const MonoTime now = context_.clock.Monotonic();
-    const Duration started = SinceBoot(stat.start_ticks, context_.options.user_hz, now);
+    // One that began while they were read counts from the cycle on.
+    const Duration started = SinceBoot(stat.start_ticks, context_.options.user_hz, context_.mono);
+    const UnixTime begin = std::min(context_.boot + started, context_.wall);
 
     Identity identity;
     identity.Add({"process.pid", pid});
@@ -125,14 +126,14 @@ class Reporter {
     identity.Keep("process.executable.path", ReadExecutable(context_.root, pid, context_.buffer));
     if (status.user) identity.Keep("process.owner", users_.Find(context_, *status.user));
     TextBuffer<32> time;
-    WriteRfc3339(time, context_.boot + started);
+    WriteRfc3339(time, begin);
     identity.Keep("process.creation.time", time.text());
     if (const Result<std::string_view> text = Read(pid, "cgroup"); text.ok()) {
       identity.Keep("process.linux.cgroup", ParsePidCgroup(text.value()));
     }
 
-    out_.BeginEntity(identity.attributes(), context_.boot + started);
-    EmitStat(stat, ToSeconds(now - (MonoTime{} + started)));
+    out_.BeginEntity(identity.attributes(), begin);
+    EmitStat(stat, ToSeconds(context_.mono - (MonoTime{} + started)));
     EmitStatus(status);
     EmitIo(pid);
     EmitFileDescriptors(pid);

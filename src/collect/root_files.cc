@@ -68,11 +68,16 @@ Result<int> KeptFile::Open(RootFiles& root, std::initializer_list<const char*> c
 
 Result<std::string_view> KeptFile::ReadWhole(RootFiles& root,
                                              std::initializer_list<const char*> candidates,
-                                             std::span<char> into) {
+                                             std::span<char> into, bool* cut) {
   const Result<int> file = Open(root, candidates);
   if (!file.ok()) return file.status();
   const Result<std::string_view> text = limpet::ReadWhole(root.files(), file.value(), into);
   if (text.ok()) return text;
+  if (cut != nullptr && text.status().code == Code::kFull) {
+    *cut = true;
+    const std::string_view read(into.data(), into.size());
+    return read.substr(0, read.rfind('\n') + 1);
+  }
   Close(root.files());
   return {text.status().code, text.status().detail, *candidates.begin()};
 }

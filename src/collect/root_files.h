@@ -42,9 +42,9 @@ class KeptFile {
   /// Returns its handle, open already or anew. As ReadWhole; Close it when reading fails.
   Result<int> Open(RootFiles& root, std::initializer_list<const char*> candidates);
   /// Reads all of it. candidates: paths, literals; the first that can be opened is kept.
-  /// A failure names the first of them in Status::where.
+  /// A failure names the first of them in Status::where. cut: of a longer one the lines that fit, and true.
   Result<std::string_view> ReadWhole(RootFiles& root, std::initializer_list<const char*> candidates,
-                                     std::span<char> into);
+                                     std::span<char> into, bool* cut = nullptr);
   void Close(Files& files);
 
  private:

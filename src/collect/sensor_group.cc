@@ -67,7 +67,7 @@ class SensorGroup::Entries final : public NameSink {
 /// The files of a device: each is held against the rules.
 class SensorGroup::FilesOfDevice final : public NameSink {
  public:
-  FilesOfDevice(SensorGroup& group, uint8_t device) : group_(group), device_(device) {}
+  FilesOfDevice(SensorGroup& group, RootFiles& root, uint8_t device) : group_(group), root_(root), device_(device) {}
   void OnName(std::string_view name) override {
     for (size_t i = 0; i < group_.rules_.size(); ++i) {
       const SensorRule& rule = group_.rules_[i];
@@ -75,13 +75,15 @@ class SensorGroup::FilesOfDevice final : public NameSink {
       const auto channel = MatchNumbered(rule.file, name);
       if (!channel) continue;
       any = true;
-      group_.AddSensor({.channel = *channel, .rule = static_cast<uint8_t>(i), .device = device_});
+      const Sensor sensor{.channel = *channel, .rule = static_cast<uint8_t>(i), .device = device_};
+      if (group_.IsFor(root_, sensor)) group_.AddSensor(sensor);
     }
   }
   bool any = false;
 
  private:
   SensorGroup& group_;
+  RootFiles& root_;
   const uint8_t device_;
 };
 
@@ -109,7 +111,10 @@ Status SensorGroup::Collect(const GroupContext& context, Points& out) {
                                        ? Result<int64_t>(1)
                                        : Read(context.root.files(), sensor.times, rule);
     // kUnsupported: the device answers, and does not know.
-    const Status status = number.ok() ? factor.status() : number.status();
+    Status status = number.ok() ? factor.status() : number.status();
+    if (status.ok() && rule.metric->instrument == Instrument::kCounter && number.value() < 0) {
+      status = {Code::kUnsupported, 0, "less than nothing"};
+    }
     any |= status.ok() || status.code == Code::kUnsupported;
     if (rule.keeps_state) {
       device.state = status.ok() ? static_cast<int8_t>(number.value()) : SensorRule::kAnyState;
@@ -166,8 +171,7 @@ void SensorGroup::Build(const GroupContext& context) {
   }
   device_count_ = kept;
 
-  const auto has_place = [&](Sensor& sensor) { return Settle(root, sensor); };
-  sensor_count_ = KeepIf(sensors_.first(sensor_count_), has_place);
+  for (Sensor& sensor : sensors_.first(sensor_count_)) Settle(root, sensor);
   InsertionSort(sensors_.first(sensor_count_), [](const Sensor& a, const Sensor& b) {
     if (a.rule != b.rule) return a.rule < b.rule;
     return a.device != b.device ? a.device < b.device : a.channel < b.channel;
@@ -190,7 +194,13 @@ void SensorGroup::Build(const GroupContext& context) {
     context.log.Warn("sensors are left out: too many, or a name that is not UTF-8",
                      {{"folder", classes_.front().folder},
                       {"left_out", left_out_},
-                      {"at_most", sensors_.size()}});
+                      {"at_most", sensors_.size()},
+                      {"devices_at_most", devices_.size()}});
+  }
+  if (texts_full_ && !said_texts_full_) {
+    said_texts_full_ = true;
+    context.log.Warn("names and labels of sensors are left out: too much text",
+                     {{"folder", classes_.front().folder}, {"bytes_at_most", texts_.size()}});
   }
 }
 
@@ -235,7 +245,7 @@ bool SensorGroup::Describe(RootFiles& root, uint8_t index) {
     const Result<std::string_view> target = root.ReadLink(link.text(), buffer);
     if (target.ok()) parent = target.value().substr(target.value().rfind('/') + 1);
   }
-  FilesOfDevice files(*this, index);
+  FilesOfDevice files(*this, root, index);
   TextBuffer<kPathMax> folder;
   AppendFolder(folder, device);
   (void)root.ListNames(folder.text(), files);
@@ -284,27 +294,30 @@ uint16_t SensorGroup::AddDescription(RootFiles& root, const Device& device,
   return AddText(text.text());
 }
 
-/// The label of a sensor. False: the rule is not for this one.
-bool SensorGroup::Settle(RootFiles& root, Sensor& sensor) {
+/// Does the rule want this one? Before it takes a place.
+bool SensorGroup::IsFor(RootFiles& root, const Sensor& sensor) {
   const SensorRule& rule = rules_[sensor.rule];
-  const Device& device = devices_[sensor.device];
+  if (rule.where_file.empty()) return true;
   char buffer[kTextMax];
   TextBuffer<kTextMax> file;
-  if (!rule.where_file.empty()) {
-    Numbered(file, rule.where_file, sensor.channel);
-    if (ReadText(root, device, file.text(), buffer) != rule.where_text) return false;
-  }
-  if (!rule.channel_id) return true;
+  Numbered(file, rule.where_file, sensor.channel);
+  return ReadText(root, devices_[sensor.device], file.text(), buffer) == rule.where_text;
+}
+
+/// The label of a sensor.
+void SensorGroup::Settle(RootFiles& root, Sensor& sensor) {
+  const SensorRule& rule = rules_[sensor.rule];
+  if (!rule.channel_id) return;
+  const Device& device = devices_[sensor.device];
+  TextBuffer<kTextMax> file;
   if (!rule.label.empty()) {
-    file.Clear();
     Numbered(file, rule.label, sensor.channel);
     sensor.location = AddTextOf(root, device, file.text());
   }
-  if (sensor.location != 0) return true;
+  if (sensor.location != 0) return;
   file.Clear();
   ChannelName(file, rule, sensor.channel);
   sensor.location = AddText(file.text());
-  return true;
 }
 
 /// Would both give the same point?
@@ -415,7 +428,10 @@ uint16_t SensorGroup::AddText(std::string_view text) {
   for (size_t at = 1; at < text_bytes_; at += Text(static_cast<uint16_t>(at)).size() + 1) {
     if (Text(static_cast<uint16_t>(at)) == text) return static_cast<uint16_t>(at);
   }
-  if (text_bytes_ + text.size() + 1 > texts_.size()) return 0;
+  if (text_bytes_ + text.size() + 1 > texts_.size()) {
+    texts_full_ = true;
+    return 0;
+  }
   const size_t at = text_bytes_;
   std::copy(text.begin(), text.end(), texts_.begin() + static_cast<ptrdiff_t>(at));
   text_bytes_ += text.size();

@@ -108,7 +108,8 @@ class SensorGroup : public Group {
   bool Describe(RootFiles& root, uint8_t index);
   void AddDevice(uint8_t in, std::string_view entry);
   void AddSensor(const Sensor& sensor);
-  bool Settle(RootFiles& root, Sensor& sensor);
+  bool IsFor(RootFiles& root, const Sensor& sensor);
+  void Settle(RootFiles& root, Sensor& sensor);
   bool Repeats(const Sensor& a, const Sensor& b) const;
   int Open(RootFiles& root, const Sensor& sensor, std::string_view file);
   static Result<int64_t> Read(Files& files, int file, const SensorRule& rule);
@@ -131,7 +132,7 @@ class SensorGroup : public Group {
   const std::span<char> texts_;  // Each ends with a NUL.
   size_t device_count_ = 0, sensor_count_ = 0, text_bytes_ = 0;
   size_t left_out_ = 0;
-  bool said_left_out_ = false;
+  bool said_left_out_ = false, texts_full_ = false, said_texts_full_ = false;
 
   MonoTime look_at_{};     // When the folders are listed again.
   uint64_t names_ = 0;     // Sum of the hashes of what was listed: their order does not matter.

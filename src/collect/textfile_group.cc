@@ -44,7 +44,7 @@ class Checker final : public PrometheusHandler {
 
 struct Text {
   std::string_view text;
-  UnixTime written;  ///< From 1970 until now.
+  UnixTime written;  ///< From 1970 until the cycle.
 };
 
 /// kUnavailable: too old.
@@ -52,11 +52,10 @@ Result<Text> Read(const GroupContext& context, int file) {
   Files& files = context.root.files();
   const Result<UnixTime> written = files.ModifiedAt(file);
   if (!written.ok()) return written.status();
-  const UnixTime now = context.clock.Wall();
-  if (now - written.value() > context.options.textfile_max_age) return {Code::kUnavailable, 0, kStaleFile};
+  if (context.wall - written.value() > context.options.textfile_max_age) return {Code::kUnavailable, 0, kStaleFile};
   const Result<std::string_view> text = ReadWhole(files, file, context.buffer);
   if (!text.ok()) return text.status();
-  return Text{text.value(), std::max(UnixTime{}, std::min(written.value(), now))};
+  return Text{text.value(), std::max(UnixTime{}, std::min(written.value(), context.wall))};
 }
 
 Result<Text> Read(const GroupContext& context, std::string_view path) {

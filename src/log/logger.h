@@ -23,7 +23,7 @@ class LogOutput {
 
 class Logger final : public Log {
  public:
-  static constexpr uint32_t kBurst = 10;            ///< Lines of one message …
+  static constexpr uint32_t kBurst = 64;            ///< Lines of one message …
   static constexpr Duration kWindow = Seconds(60);  ///< … in this time; then they are counted.
   static constexpr size_t kMessages = 64;           ///< Messages remembered at once.
   static constexpr size_t kLineBytes = 2048;        ///< Longer lines are cut.
