@@ -553,15 +553,16 @@ TEST(OtlpReceiver, WhatDoesNotFitWholeIsNotTaken) {
   Arrived arrived(world);
   world.Start();
   ASSERT_EQ(world.Post(world.Logs(1, 10))->status, 200);
-  const std::optional<Reply> reply = world.Post(world.Logs(11, 400));
+  const std::optional<Reply> reply = world.Post(world.Logs(11, 330));
   ASSERT_TRUE(reply);
-  EXPECT_EQ(reply->status, 429);
+  EXPECT_EQ(reply->status, 429) << "it would fit into an empty queue";
   EXPECT_EQ(world.account(Signal::kLogs).collected, 10u);
   ASSERT_EQ(world.Post(world.Logs(11, 10))->status, 200);
+  EXPECT_EQ(world.Post(world.Logs(21, 400))->status, 413) << "it would never fit";
+  EXPECT_EQ(world.account(Signal::kLogs).collected, 20u);
   world.up = true;
   world.RunFor(Seconds(120));
   EXPECT_EQ(arrived.numbers, Range(1, 20));
-  EXPECT_EQ(world.Post(world.Logs(21, 400))->status, 413) << "it would never fit";
   ExpectNothingBroken(world);
 }
 

@@ -147,6 +147,14 @@ bool Batcher::TryQueue(Signal signal, std::span<const uint8_t> packed, size_t ra
   return room;
 }
 
+size_t Batcher::Discard(Signal signal) {
+  Open& open = open_[Index(signal)];
+  LIMPET_CHECK(open.items == 0 && open.writer.ok());
+  const size_t bytes = BatchQueue::BytesFor(Seal(signal).bytes());
+  Empty(open);
+  return bytes;
+}
+
 void Batcher::Withdraw(Signal signal, uint64_t sequence) {
   Open& open = open_[Index(signal)];
   uint64_t items = open.items;

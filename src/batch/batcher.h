@@ -92,6 +92,9 @@ class Batcher {
   bool TryQueue(Signal signal, std::span<const uint8_t> packed, size_t raw_bytes, uint32_t items,
                 const Stamp& stamp, UnixTime first);
 
+  /// Empties what was written, of which nothing was added. Returns the bytes that the queue would have needed.
+  size_t Discard(Signal signal);
+
   /// Are batches compressed?
   bool packs() const { return gzip_ != nullptr; }
 

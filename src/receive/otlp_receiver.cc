@@ -206,7 +206,27 @@ OtlpReceiver::Taken OtlpReceiver::Take(Signal signal, OtlpForm form, const HttpR
   const Result<ItemSummary> facts = ValidateExportRequest(signal, body);
   if (!facts.ok()) return {.status = 400, .why = facts.status().where};
   if (facts.value().items == 0) return {};
-  return Append(signal, body, packed, facts.value());
+  const Taken taken = Append(signal, body, packed, facts.value());
+  // Coming again would not help.
+  if (taken.status == 429 && !CanEverHold(signal, body, facts.value())) {
+    return {.status = 413, .why = "larger than the queue"};
+  }
+  return taken;
+}
+
+/// Would an empty queue hold all of it? Where that is not certain it is made into batches, to be sure.
+bool OtlpReceiver::CanEverHold(Signal signal, std::span<const uint8_t> request, const ItemSummary& facts) {
+  const size_t most = spooler_.most_bytes();
+  if (request.size() <= most / 2 || !batcher_.TryClose(signal)) return true;
+  RequestSplitter parts(signal, request, facts.items, batcher_.capacity(signal).bytes - merger_.growth());
+  size_t bytes = 0;
+  for (bool done = false; !done && bytes <= most;) {
+    done = AppendPart(signal, parts).done;
+    const size_t open = batcher_.writer(signal).size();  // What the last part stays.
+    const size_t closed = batcher_.Discard(signal);
+    bytes += done ? open : closed;
+  }
+  return bytes <= most;
 }
 
 /// Is it better sent as it came than deflated anew together with others?
@@ -267,9 +287,6 @@ OtlpReceiver::Taken OtlpReceiver::AppendParts(Signal signal, RequestSplitter& pa
       continue;
     }
     batcher_.Withdraw(signal, begin);
-    // Nobody else is in the way: coming again would not help. Room on flash may be more when it is measured next.
-    const bool alone = spooler_.empty() && batcher_.open_bytes() == 0 && !spooler_.short_of_room();
-    if (alone) return {.status = 413, .why = "larger than the queue"};
     return {.status = 429, .why = kFull};
   }
   use_.items += items;

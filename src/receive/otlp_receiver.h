@@ -102,6 +102,7 @@ class OtlpReceiver final : public HttpHandler {
     UnixTime first;
   };
   /// packed: the request as it came, where that is gzip and a batch may be; else empty.
+  bool CanEverHold(Signal signal, std::span<const uint8_t> request, const ItemSummary& facts);
   Taken Append(Signal signal, std::span<const uint8_t> request, std::span<const uint8_t> packed,
                const ItemSummary& facts);
   bool PassesOn(Signal signal, std::span<const uint8_t> request, std::span<const uint8_t> packed,

@@ -286,9 +286,7 @@ bool Spooler::TakeFileAnswer(FileAnswer& answer) {
 // For receivers
 
 bool Spooler::HasRoom(Signal signal, size_t bytes) {
-  // The next batch of others has its place besides.
-  const size_t others = options_.batch_bytes + kSignalCount * kBlockBytes;
-  if (!queue_.CouldHold(bytes + others)) return false;
+  if (!queue_.CouldHold(bytes + OthersBytes())) return false;
   if (!CommitsFirst()) return true;
   // On flash a batch takes up to two pages more than its bytes.
   size_t batches = kSignalCount;

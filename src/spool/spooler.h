@@ -222,8 +222,8 @@ class Spooler final : private LeaveWatcher {
   /// Would batches of so many bytes, some of them of the signal, find a place in memory, and where they
   /// go to flash at once also there, without anything being dropped for them?
   bool HasRoom(Signal signal, size_t bytes);
-  /// Somebody was sent away for want of room on flash, which has not been measured since.
-  bool short_of_room() const { return short_of_room_; }
+  /// For how much there is room when nothing is held.
+  size_t most_bytes() const { return queue_.use().bytes - std::min(queue_.use().bytes, OthersBytes()); }
   /// There is a backlog on flash, or one is growing.
   bool Spills() const { return phase_ == SpoolPhase::kSpilling || phase_ == SpoolPhase::kDraining; }
   /// Memory fills faster than it is delivered: a sender that waits a little spares the flash.
@@ -253,6 +253,8 @@ class Spooler final : private LeaveWatcher {
 
   bool HeldBack(MonoTime now) const;
   bool Usable() const { return phase_ != SpoolPhase::kOff && phase_ != SpoolPhase::kUnusable; }
+  /// The next batch of others than receivers has its place besides.
+  size_t OthersBytes() const { return options_.batch_bytes + kSignalCount * kBlockBytes; }
   bool TakesOpenBatches() const { return Spills() && options_.durability != Durability::kAlways; }
   bool IsLiveFirst(Signal signal) const { return (options_.live_first >> Index(signal) & 1) != 0; }
   bool LiveFlows() const;
