@@ -51,6 +51,20 @@ TEST(MemoryPlan, SharesAddUpToTheBudget) {
   }
 }
 
+TEST(MemoryPlan, SaysWhenAQueueIsSmallerThanARequestMayBe) {
+  for (const uint64_t memory : {3 * kMiB, 6 * kMiB}) {
+    Config config = Configured(memory, 64 * kKiB);
+    config.receive.present = true;
+    TextBuffer<256> error;
+    const Result<MemoryPlan> plan = MemoryPlan::Make(config, kForeign, error);
+    ASSERT_TRUE(plan.ok()) << error.text();
+    TextBuffer<4096> out;
+    plan.value().Write(out);
+    const bool smaller = plan.value().of(Holder::kQueue).bytes < Config().receive.max_body_bytes;
+    EXPECT_EQ(out.text().find("413") != std::string_view::npos, smaller);
+  }
+}
+
 TEST(MemoryPlan, TooLittleNamesTheKeysToChange) {
   TextBuffer<256> error;
   const Result<MemoryPlan> plan = MemoryPlan::Make(Configured(kMemoryMin, 256 * kKiB), kForeign, error);

@@ -138,6 +138,7 @@ Result<MemoryPlan> MemoryPlan::Make(const Config& config, const ForeignSizes& fo
   Share& queue = plan.shares_[static_cast<size_t>(Holder::kQueue)];
   queue.bytes = (memory - fixed) / kBlockBytes * kBlockBytes;
   plan.total_ = fixed + queue.bytes;
+  plan.max_body_ = config.receive.present ? config.receive.max_body_bytes : 0;
   return plan;
 }
 
@@ -162,6 +163,11 @@ void MemoryPlan::Write(TextWriter& out) const {
   out << ";   total     ";
   for (size_t i = total.size(); i < 10; ++i) out << ' ';
   out << total.text() << "  bytes\n";
+  const size_t queue = of(Holder::kQueue).bytes;
+  if (max_body_ > queue) {
+    out << "; The queue is smaller than receive.otlp.max_body (" << max_body_ << "): a request that it would not hold\n"
+        << "; even when empty, compressed as it is in batches, is refused by 413. Raise agent.memory for such.\n";
+  }
 }
 
 std::span<std::byte> Carver::Take(size_t bytes) {

@@ -78,6 +78,7 @@ class MemoryPlan {
   std::array<Share, kHolderCount> shares_{};
   std::array<size_t, kSignalCount> slabs_{};
   size_t total_ = 0;
+  size_t max_body_ = 0;  ///< Of [receive.otlp], if there is one.
 };
 
 /// Cuts pools off the front of the region, each aligned to 64 bytes.
