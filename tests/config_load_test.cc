@@ -862,7 +862,7 @@ TEST(LoadConfig, LogSources) {
        "limpet.ini:7: log.a.directory: only with type = journald\n"},
       {"keys of a file", "[log.a]\nstart_at = end\nformat = json\nmultiline = indent\ndiscover = 1s\n"
        "path = /a\ntype = kmsg\n",
-       "limpet.ini:3: log.a.format: only with type = file\n"
+       "limpet.ini:3: log.a.format: only with type = file or syslog\n"
        "limpet.ini:4: log.a.multiline: only with type = file\n"
        "limpet.ini:5: log.a.discover: only with type = file or journald\n"
        "limpet.ini:6: log.a.path: only with type = file\n"},
@@ -877,13 +877,18 @@ TEST(LoadConfig, LogSources) {
        "limpet.ini:4: log.a.time_key: only with format = json or logfmt\n"
        "limpet.ini:5: log.a.level_key: only with format = json or logfmt\n"
        "limpet.ini:6: log.a.message_key: only with format = json or logfmt\n"
-       "limpet.ini:7: log.a.time_format: only with format = plain, json or logfmt: the others have times of "
-       "one form\n"},
-      {"a time that nobody knows", "[log.a]\npath = /a\ntime_format = %Y-%Q\n[log.b]\npath = /b\ntime_format = abc\n",
-       "limpet.ini:3: log.a.time_format: expected auto, or a strptime format: the conversion at character 4 is not "
+       "limpet.ini:7: log.a.time_format: only with format = json or logfmt\n"},
+      {"a time that nobody knows", "[log.a]\npath = /a\nformat = json\ntime_format = %Y-%Q\n[log.b]\npath = /b\nformat = json\n"
+       "time_format = abc\n",
+       "limpet.ini:4: log.a.time_format: expected auto, or a strptime format: the conversion at character 4 is not "
        "known\n"
-       "limpet.ini:6: log.b.time_format: expected auto, or a strptime format\n"},
-      {"a time in a plain line", "[log.a]\npath = /a\ntime_format = %s\ntime_key = time\n", ""},
+       "limpet.ini:8: log.b.time_format: expected auto, or a strptime format\n"},
+      {"a time in a plain line", "[log.a]\npath = /a\ntime_format = %s\ntime_key = time\n",
+       "limpet.ini:3: log.a.time_format: only with format = json or logfmt\n"},
+      {"the text of a message", "[log.a]\ntype = syslog\nlisten = unix:/dev/log\nformat = json\ntime_key = t\n"
+       "time_format = %s\n", ""},
+      {"no text of a message", "[log.a]\ntype = syslog\nlisten = unix:/dev/log\nformat = cri\n",
+       "limpet.ini:4: log.a.format: with type = syslog only plain, json or logfmt, of the text of a message\n"},
       {"nowhere to listen", "[log.a]\ntype = syslog\n",
        "limpet.ini:1: log.a.listen: missing: where to listen, e.g. 127.0.0.1:5514 or unix:/dev/log\n"},
       {"for everybody", "[log.a]\ntype = syslog\nlisten = 0.0.0.0:514\n",

@@ -235,7 +235,8 @@ TEST(PrintConfig, EverySourceWithTheKeysOfItsType) {
             "flush = 5s|max_line = 16KiB|" + common},
       {"j", "type = journald|start_at = end|discover = 10s|max_line = 16KiB|" + common +
             "units =|priority = debug|directory = /var/log/journal, /run/log/journal|"},
-      {"s", "type = syslog|max_line = 16KiB|" + common + "listen = unix:/dev/log|insecure = false|"},
+      {"s", "type = syslog|format = plain|time_key = time|time_format = auto|level_key = level|message_key = message|"
+       "max_line = 16KiB|" + common + "listen = unix:/dev/log|insecure = false|"},
       {"k", "type = kmsg|start_at = end|max_line = 16KiB|" + common + "priority = debug|"},
   };
   for (const Case& c : cases) {

@@ -26,11 +26,14 @@ constexpr FormatKey kFormatKeys[] = {
     {"time_key", &LogConfig::time_key, kWithKeys, "only with format = json or logfmt"},
     {"level_key", &LogConfig::level_key, kWithKeys, "only with format = json or logfmt"},
     {"message_key", &LogConfig::message_key, kWithKeys, "only with format = json or logfmt"},
-    {"time_format", &LogConfig::time_format, kWithKeys | Bit(LineFormat::kPlain),
-     "only with format = plain, json or logfmt: the others have times of one form"},
+    {"time_format", &LogConfig::time_format, kWithKeys, "only with format = json or logfmt"},
 };
 
 void CheckFormat(const LogConfig& log, std::string_view section, Problems& problems) {
+  // A message of syslog has its own form; its text may have one, too.
+  if (log.type == LogType::kSyslog && (Bit(log.format) & (kWithKeys | Bit(LineFormat::kPlain))) == 0) {
+    problems.Report(section, "format", "with type = syslog only plain, json or logfmt, of the text of a message");
+  }
   LogConfig fresh;
   SetDefaults(fresh);
   for (const FormatKey& row : kFormatKeys) {
@@ -124,8 +127,8 @@ void CheckLogs(const Config& config, PatternCheck* patterns, Problems& problems)
     TextBuffer<48> section;
     section << "log." << log.name;
     if (!problems.Sound(section.text())) continue;
-    if (log.type == LogType::kFile) {
-      CheckPaths(log, section.text(), problems);
+    if (log.type == LogType::kFile) CheckPaths(log, section.text(), problems);
+    if (log.type == LogType::kFile || log.type == LogType::kSyslog) {
       CheckFormat(log, section.text(), problems);
       CheckTime(log, section.text(), problems);
     }

@@ -126,6 +126,18 @@ def test_the_handler_of_python(kind, request, endpoint, port):
     assert {record.severity_text for record, _ in records(endpoint)} == {"warning"}
 
 
+def test_the_text_of_a_message_may_be_json(limpet, endpoint, port):
+    limpet(endpoint.url, "log.net.type=syslog", f"log.net.listen=127.0.0.1:{port}", "log.net.format=json", *QUICK,
+           host=False)
+    with socket.create_connection(("127.0.0.1", port)) as sender:
+        for text in ('{"message":"a","n":1,"level":"error"}', '@cee: {"message":"b","n":2}', "no json"):
+            sender.sendall(f"<14>1 - - app - - - {text}\n".encode())
+        until(lambda: len(records(endpoint)) == 3, what="3 records")
+    assert bodies(endpoint) == ["a", "b", "no json"]
+    assert [its.get("n") for _, its in records(endpoint)] == [1, 2, None]
+    assert [record.severity_number for record, _ in records(endpoint)] == [17, 9, 9]
+
+
 @pytest.fixture
 def rsyslog(folder, port):
     """Starts rsyslogd, which forwards what comes into a socket of its own: rsyslog(protocol) -> its path."""
