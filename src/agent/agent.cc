@@ -1,6 +1,8 @@
 #include "agent/agent.h"
 
 #include <algorithm>
+#include <array>
+#include <cstring>
 
 #include "clock/trust.h"
 #include "config/destination.h"
@@ -9,6 +11,7 @@
 namespace limpet {
 namespace {
 
+constexpr std::string_view kBootSection = "boot";
 constexpr Duration kClockCheck = Seconds(60);  // spec.md section 6: at least every minute.
 constexpr Duration kForEver = Seconds(100LL * 365 * 86400);
 constexpr Duration kMeasureTime = Milliseconds(500);  // For a filesystem to tell its space.
@@ -147,8 +150,22 @@ void Agent::StartTracks() {
   if (log_sources_ != nullptr) spooler_.UseTracks(log_sources_->tracks(), log_sources_->tracks());
 }
 
+/// A boot's id as the spool keeps it: two numbers of 63 bits.
+static std::array<uint64_t, 2> Numbers(const BootId& boot) {
+  std::array<uint64_t, 2> numbers;
+  static_assert(sizeof numbers == sizeof boot.bytes);
+  std::memcpy(numbers.data(), boot.bytes.data(), sizeof numbers);
+  for (uint64_t& number : numbers) number &= INT64_MAX;
+  return numbers;
+}
+
 void Agent::TakeOver(const SpoolOpened& opened) {
   delivery_.Resume(opened.account);
+  const auto [high, low] = Numbers(identity_.boot);
+  const KeptAccount::Section* const boot = opened.account.Find(kBootSection);
+  if (boot != nullptr && boot->counts[1] == high && boot->counts[2] == low && boot_wall_ == UnixTime{}) {
+    boot_wall_ = UnixTime{static_cast<int64_t>(boot->counts[0])};
+  }
   for (size_t n = 0; log_sources_ != nullptr && n < log_sources_->count(); ++n) {
     const KeptAccount::Section* const kept = opened.account.Find(log_sources_->name(n));
     LoggedView before;
@@ -294,14 +311,12 @@ void Agent::Cycle(const ClockReading& reading, bool host_due, bool self_due) {
     return;
   }
 
-  if (boot_wall_ == UnixTime{}) {
-    // One start per boot, fixed when first sent: made anew after a clock step it would look like a
-    // reset of every counter.
-    // Where the clock has been set back to 1970 the boot lies before it, which OTLP cannot say.
-    constexpr UnixTime kEarliest{1};
-    boot_wall_ = std::max(reading.wall - Duration{now.ns}, kEarliest);
-    start_wall_ = std::max(reading.wall - (now - started_), kEarliest);
-  }
+  // One start per boot, and one of the process, fixed when first sent: made anew after a clock step they
+  // would look like a reset of every counter.
+  // Where the clock has been set back to 1970 the boot lies before it, which OTLP cannot say.
+  constexpr UnixTime kEarliest{1};
+  if (boot_wall_ == UnixTime{}) boot_wall_ = std::max(reading.wall - Duration{now.ns}, kEarliest);
+  if (start_wall_ == UnixTime{}) start_wall_ = std::max(reading.wall - (now - started_), kEarliest);
   encoder_.Start({.wall = reading.wall, .mono = now, .trust = trust_}, boot_wall_);
   if (host_due) {
     const CollectResult result = host_.Collect(encoder_, boot_wall_, now, reading.wall);
@@ -365,6 +380,10 @@ void Agent::Stop(MonoTime now) {
 
 void Agent::WriteCounts(KeptAccount& account) const {
   delivery_.WriteCounts(account);
+  if (boot_wall_ != UnixTime{}) {
+    const auto [high, low] = Numbers(identity_.boot);
+    account.At(kBootSection)->counts = {static_cast<uint64_t>(boot_wall_.ns), high, low};
+  }
   for (size_t n = 0; log_sources_ != nullptr && n < log_sources_->count(); ++n) {
     const LoggedView view = log_sources_->View(n);
     KeptAccount::Section& kept = *account.At(log_sources_->name(n));

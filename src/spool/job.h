@@ -75,12 +75,13 @@ struct KeptAccount {
   /// What a section of the configuration has had. It only informs: no item depends on it.
   struct Section {
     static constexpr size_t kCountsMax = 2 * kSignalCount;
-    ShortText<44> name;  ///< "destination.primary", "log.app".
-    /// Of a destination for each signal what was delivered and rejected; of logs kKeptOfLogs.
+    ShortText<44> name;  ///< "destination.primary", "log.app", "boot".
+    /// Of a destination for each signal what was delivered and rejected; of logs kKeptOfLogs; of the boot what
+    /// its counters count from (unix ns), and 126 bits of its id.
     std::array<uint64_t, kCountsMax> counts{};
   };
   std::array<Account, kSignalCount> accounts{};
-  std::array<Section, kDestinationsMax + kLogSourcesMax> sections;
+  std::array<Section, kDestinationsMax + kLogSourcesMax + 1> sections;
   size_t section_count = 0;
 
   /// nullptr: it has none.

@@ -20,6 +20,7 @@ constexpr SectionKind kSectionKinds[] = {
     {"destination.", {"metrics.delivered", "metrics.rejected", "logs.delivered", "logs.rejected", "traces.delivered",
                       "traces.rejected"}},
     {"log.", {"truncated", "invalid_utf8", "undecoded", "lost"}},
+    {"boot", {"start", "id_high", "id_low"}},
 };
 
 std::span<const uint8_t> BytesOf(std::string_view text) {

@@ -472,6 +472,19 @@ def test_partial_success(limpet, endpoint):
     assert line["rejected"] == "3" and line["message"] == "too old: cpu"
 
 
+def test_a_restart_is_no_reset_of_the_hosts_counters(limpet, endpoint):
+    """They count from the boot, and say so in the same words after it."""
+    starts = set()
+    for _ in range(3):
+        before = len(endpoint.requests)
+        process = limpet(endpoint.url, "host.metrics=cpu", *FAST)
+        until(lambda: len(endpoint.requests) > before, what="a cycle")
+        starts |= {point.start for request in endpoint.requests[before:] for point in points(request.message)
+                   if point.name == "system.cpu.time"}
+        process.stop()
+    assert len(starts) == 1
+
+
 def test_graceful_stop_delivers_what_is_left(limpet, endpoint):
     """Held behind a 503 with a long pause; TERM comes: the pause is over, all is sent."""
     endpoint.script(Answer(503, headers={"Retry-After": "60"}))
