@@ -94,6 +94,7 @@ bool FileSource::Read(FollowedFile& f, const Stamp& now, LogEncoder& logs) {
   std::array<char, 3 * sizeof FollowedFile::path> path;
   size_t used = 0;
   const std::string_view name(path.data(), RepairUtf8(f.name(), path, used));
+  const bool repaired = name != f.name();
   std::array<uint8_t, 2 * sizeof path + 128> encoded;
   WireWriter origin(encoded);
   const Attribute names[] = {{"log.file.name", BaseName(name)}, {"log.file.path", name}};
@@ -124,7 +125,7 @@ bool FileSource::Read(FollowedFile& f, const Stamp& now, LogEncoder& logs) {
     (void)parser_.Parse(split.text, now.wall, record);  // A line of another format is sent as it is.
     if (record.time == UnixTime{}) record.time = split.time;
     record.truncated = split.truncated;
-    record.invalid_utf8 = record.invalid_utf8 || name != f.name();
+    record.invalid_utf8 = record.invalid_utf8 || repaired;
     record.uid = {.origin_ms = f.identity.first_seen_ms, .stream = f.identity.stream, .position = begin + at};
     if (split.stream != stream) {
       origin.Rewind(names_bytes);

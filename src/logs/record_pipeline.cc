@@ -248,34 +248,34 @@ RecordPipeline::Outcome RecordPipeline::Write(const ReadRecord& record, const St
   }
   // What limpet or the section says of a record no line says otherwise: of a key twice OTLP leaves open which
   // one counts.
-  std::array<std::span<const uint8_t>, 16> parts{record.origin_attributes};
-  size_t count = 1;
+  size_t count = 0;
+  parts_[count++] = record.origin_attributes;
   for (WireReader in(attributes); in.Next();) {
     WireReader pair = in.Message();
     if (!pair.Next() || !IsOurs(pair.String(), record.origin_attributes, attributes_.first(end))) continue;
     const std::span<const uint8_t> theirs = in.raw();
     const size_t before = static_cast<size_t>(theirs.data() - attributes.data());
-    parts[count++] = attributes.first(before);
+    parts_[count++] = attributes.first(before);
     attributes = attributes.subspan(before + theirs.size());
     in = WireReader(attributes);
-    if (count + 3 <= parts.size()) continue;
+    if (count + 3 <= parts_.size()) continue;
     marked_[kTruncated] = true;  // More than a section and limpet have: somebody tries.
     attributes = {};
     break;
   }
-  parts[count++] = attributes;
+  parts_[count++] = attributes;
 
   const bool any = marked_[kTruncated] || marked_[kInvalidUtf8] || marked_[kUndecoded];
   for (size_t i = 0; any && i < kMarkCount; ++i) {
     if (marked_[i]) end += Encode({kMarkKeys[i], true}, attributes_.subspan(end));
   }
 
-  parts[count++] = attributes_.first(end);
+  parts_[count++] = attributes_.first(end);
   const bool written = logs.Record({.time = record.time,
                                     .severity = record.severity,
                                     .severity_text = record.severity_text,
                                     .body = body,
-                                    .encoded_attributes = std::span(parts).first(count)});
+                                    .encoded_attributes = std::span(parts_).first(count)});
   if (!written) {
     ++use_.dropped;
     return Outcome::kDropped;

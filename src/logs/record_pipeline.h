@@ -73,7 +73,8 @@ class RecordPipeline {
   const std::span<char> body_;
   const std::span<uint8_t> redacted_;
   Pattern include_, exclude_, redact_;
-  std::array<bool, kMarkCount> marked_{};  // Of the record at hand.
+  std::array<bool, kMarkCount> marked_{};  // Of the record at hand,
+  std::array<std::span<const uint8_t>, 16> parts_;  // and its attributes.
 
   // What stands behind the attributes of each record, encoded: those of the section, the uid, marks.
   const std::span<uint8_t> attributes_;
