@@ -129,7 +129,7 @@ bool FileSource::Read(FollowedFile& f, const Stamp& now, LogEncoder& logs) {
     record.uid = {.origin_ms = f.identity.first_seen_ms, .stream = f.identity.stream, .position = begin + at};
     if (split.stream != stream) {
       origin.Rewind(names_bytes);
-      stream = split.stream;
+      stream = split.stream.empty() ? "" : split.stream == "stdout" ? "stdout" : "stderr";
       const Attribute of_stream{"log.iostream", stream};
       if (!stream.empty()) WriteAttributes(origin, otlp_LogRecord_attributes_tag, {&of_stream, 1});
     }

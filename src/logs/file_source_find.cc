@@ -29,27 +29,21 @@ IdentityBytes Encode(TrackOwner owner, const FileIdentity& identity) {
   return bytes;
 }
 
-uint32_t NameHash(std::string_view directory, std::string_view begin, std::string_view end = {}) {
-  const uint64_t hash = Hash64(end, Hash64(begin, Hash64(directory)));
-  return static_cast<uint32_t>(hash ^ hash >> 32);
-}
-
 uint32_t NameHash(std::string_view path) {
-  const std::string_view name = BaseName(path);
-  return NameHash(path.substr(0, path.size() - name.size()), name);
+  const uint64_t hash = Hash64(path);
+  return static_cast<uint32_t>(hash ^ hash >> 32);
 }
 
 /// Is the path named as a copy of what has that hash: "app.log.1" of "app.log", or "app-2026.log"? What
 /// merely has the same lines is a file of its own.
 bool IsNamedAsCopy(std::string_view path, uint32_t original) {
-  const std::string_view name = BaseName(path), directory = path.substr(0, path.size() - name.size());
-  const size_t dot = std::min(name.rfind('.'), name.size());
-  for (size_t n = 1; n < name.size(); ++n) {
-    if (NameHash(directory, name.substr(0, n)) == original) return true;
-    if (n >= dot) continue;
-    TextBuffer<256> shorter;
-    shorter << name.substr(0, n) << name.substr(dot);
-    if (NameHash(directory, shorter.text()) == original) return true;
+  const size_t name = path.size() - BaseName(path).size(), dot = path.rfind('.');
+  for (size_t end = name + 1; end < path.size(); ++end) {
+    if (NameHash(path.substr(0, end)) == original) return true;
+    if (dot == path.npos || end >= dot) continue;
+    TextBuffer<sizeof FollowedFile::path> shorter;
+    shorter << path.substr(0, end) << path.substr(dot);
+    if (NameHash(shorter.text()) == original) return true;
   }
   return false;
 }
@@ -425,8 +419,8 @@ Track* FileSource::FindCopied(int file, std::string_view path, const FileFacts& 
   Track* best = nullptr;
   Head head;
   tracks_.ForEach(owner_, [&](Track& track) {
-    if (IsOpen(track) || !IsNamedAsCopy(path, IdentityOf(track).name)) return;
-    if (!Continues(file, facts, track, head)) return;
+    if (IsOpen(track) || !Continues(file, facts, track, head)) return;
+    if (!IsNamedAsCopy(path, IdentityOf(track).name)) return;
     if (best == nullptr || best->named || (!track.named && track.id > best->id)) best = &track;
   });
   return best;

@@ -176,6 +176,13 @@ def test_bytes_that_are_no_text_stop_nothing(limpet, endpoint, folder):
     assert process.status()["ledger"]["logs"]["delivered"] == 2
 
 
+def test_a_line_outside_of_the_envelope_is_of_no_stream(limpet, endpoint, folder):
+    append(folder / "app.log", '{"log":"a\\n","stream":"stderr"}', "no docker", '{"log":"b\\n","stream":"stdout"}')
+    limpet(endpoint.url, f"log.app.path={folder}/app.log", "log.app.format=docker", *QUICK, host=False)
+    wait_for(endpoint, ["a", "no docker", "b"])
+    assert [its.get("log.iostream") for _, its in records(endpoint)] == ["stderr", None, "stdout"]
+
+
 def test_no_line_says_what_limpet_says(limpet, endpoint, folder):
     append(folder / "app.log", '{"log.record.uid":"evil","a":1,"log.file.name":"evil","x":"evil","limpet.truncated":true,'
                                '"log.level":"kept","message":"m"}')
@@ -191,6 +198,20 @@ def test_no_line_says_what_limpet_says(limpet, endpoint, folder):
     append(folder / "app.log", "{" + ",".join(f'"limpet.{n}":{n}' for n in range(40)) + ',"b":2,"message":"n"}')
     wait_for(endpoint, ["m", "n"])
     assert records(endpoint)[1][1].keys() == {"log.file.name", "log.file.path", "log.record.uid", "x", "limpet.truncated"}
+
+
+def test_a_copy_named_in_front_of_its_extension_is_one(limpet, endpoint, folder):
+    lines = [f"line {n} of a log that is copied" for n in range(40)]
+    append(folder / "app.log", *lines)
+    limpet(endpoint.url, f"log.app.path={folder}/app*.log", *QUICK, host=False)
+    wait_for(endpoint, lines)
+    time.sleep(0.3)  # Its head is known.
+    shutil.copy(folder / "app.log", folder / "app-20261127.log")
+    os.truncate(folder / "app.log", 0)
+    append(folder / "app.log", "end")
+    wait_for(endpoint, [*lines, "end"])
+    time.sleep(0.6)  # Some looks for files.
+    assert bodies(endpoint) == [*lines, "end"]
 
 
 def test_copies_with_a_matching_name_are_not_read_again(limpet, endpoint, folder):
