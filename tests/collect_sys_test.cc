@@ -448,6 +448,17 @@ TEST_F(SysTest, TripPointsTakeAPlaceEach) {
   EXPECT_EQ(log_.Count("left out"), 0u);
 }
 
+TEST_F(SysTest, ACounterBelowNothingIsLeftOutAlone) {
+  Use("openwrt-mips-4.14");
+  files_.contents["/sys/class/mtd/mtd3/ecc_failures"] = "-1\n";
+  HostCollector collector = Make(Bit(HostGroup::kFlash));
+  const SeenPoints sink = Cycle(collector);
+  const std::string mtd = "hw.id=mtd3,hw.name=firmware,hw.type=physical_disk,error.type=";
+  EXPECT_TRUE(std::isnan(sink.Value("hw.errors", mtd + "ecc_failed")));
+  EXPECT_FALSE(std::isnan(sink.Value("hw.errors", mtd + "ecc_corrected")));
+  EXPECT_TRUE(log_.lines.empty());
+}
+
 TEST_F(SysTest, MoreTextThanThereIsRoomForIsSaid) {
   for (int chip = 0; chip < 32; ++chip) {
     const std::string base = "/sys/class/hwmon/hwmon" + std::to_string(chip) + "/";

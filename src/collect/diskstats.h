@@ -30,7 +30,7 @@ struct Disk {
 
 struct DiskStats {
   size_t count = 0;     ///< Devices in the table.
-  size_t left_out = 0;  ///< Not excluded, but the table is full or the name is not UTF-8.
+  size_t left_out = 0;  ///< Not excluded, but the table is full, the name is not UTF-8, or a counter is none.
 };
 
 /// Parses the text of /proc/diskstats into the table: disks and partitions in the file's order.
@@ -38,8 +38,8 @@ struct DiskStats {
 /// exclude: comma separated patterns of names to pass over.
 /// Partitions before Linux 2.6.25 have four columns of another meaning: these are passed over. So
 /// are the columns for discards (4.18) and flushes (5.5).
-/// kInvalid: a line is cut or has neither four columns nor eleven, a number is malformed. The
-/// numbers of excluded devices are not looked at.
+/// kInvalid: a line is cut, has no device number or name, or of no device there are four or eleven columns of
+/// numbers. Those of excluded devices are not looked at.
 /// Source: Documentation/admin-guide/iostats.rst in the Linux tree.
 Result<DiskStats> ParseDiskStats(std::string_view text, std::string_view exclude,
                                  std::span<Disk> table);

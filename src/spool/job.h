@@ -72,7 +72,7 @@ using SignalTotals = std::array<SpoolTotals, kSignalCount>;
 /// The part of the account that is kept over a restart. `collected` is not: it is what the others and
 /// what is held come to, since what was never committed never entered.
 struct KeptAccount {
-  /// What a section of the configuration has had. It only informs: no item depends on it.
+  /// What a section of the configuration has had, or is known of the boot. It only informs: no item depends on it.
   struct Section {
     static constexpr size_t kCountsMax = 2 * kSignalCount;
     ShortText<44> name;  ///< "destination.primary", "log.app", "boot".
