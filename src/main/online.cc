@@ -91,6 +91,7 @@ class Block final : private AnswerHandler {
   ConnectionFacts facts_;
   TextBuffer<1024> line_;
   Signal signal_ = Signal::kMetrics;
+  UnixTime asked_;          // When the request in flight was begun.
   bool answered_ = false;   // The request in flight has ended.
   bool connected_ = false;  // The connection was described.
   bool timed_ = false;      // The clocks were compared.
@@ -140,6 +141,7 @@ bool Block::Try(const CurlDestination::Options& given) {
     if ((config_.signals >> Index(signal) & 1) == 0) continue;
     signal_ = signal;
     answered_ = false;
+    asked_ = clock_.Wall();
     if (const Status sent = destination.Send({.signal = signal, .body = &nothing}, *this); !sent.ok()) {
       Line(SignalName(signal)) << "not tried: out of memory";
       Flush();
@@ -220,14 +222,15 @@ void Block::PrintCertificate() {
   Flush();
 }
 
-/// The Date header counts whole seconds, and was written at some moment of the round trip.
+/// The Date header counts whole seconds, by a clock that may be one tick of 10 ms late, and was written at
+/// some moment between the request, which follows the connection, and the end of the answer.
 void Block::PrintClock(const Answer& answer, UnixTime came) {
   const std::optional<UnixTime> date = ParseHttpDate(answer.date);
   if (!date) return;
   timed_ = true;
   const Duration half = Milliseconds(500);
-  const Duration exchange = answer.round_trip - std::max(facts_.connected, facts_.secured);
-  const Duration uncertain = half + exchange / 2;
+  const Duration exchange = came - asked_ - std::max(facts_.connected, facts_.secured);
+  const Duration uncertain = half + Milliseconds(10) + exchange / 2;
   const Duration ahead = (*date + half) - (came - exchange / 2);
   const Duration distance{std::abs(ahead.ns)};
   Line("clock");
