@@ -382,6 +382,41 @@ TEST(ValidateExportRequest, RandomMessagesAndMistakes) {
   }
 }
 
+// Attributes and values of the usual form are judged apart: each byte is changed to all others, each cut is made.
+TEST(ValidateExportRequest, EveryMistakeInAnAttribute) {
+  const std::string values[] = {
+      "",
+      Field(otlp_AnyValue_string_value_tag, "t\xc3\xa4xt"),
+      Field(otlp_AnyValue_string_value_tag, std::string(130, 'x')),
+      Field(otlp_AnyValue_bytes_value_tag, "\xff"),
+      Field(otlp_AnyValue_array_value_tag, Field(1, Field(otlp_AnyValue_string_value_tag, "one"))),
+      "\x10\x01"s,
+      "\x18\x80\x7f"s,
+      "\x21""12345678"s,
+  };
+  const auto request = [](std::string_view key_value, std::string_view body) {
+    return Field(1, Field(2, Field(2, Field(otlp_LogRecord_body_tag, body) +
+                                          Field(otlp_LogRecord_attributes_tag, key_value))));
+  };
+  for (const std::string& value : values) {
+    const std::string key = Field(1, "key"), field = Field(2, value);
+    for (const std::string& whole : {value, key + field, field + key}) {
+      SCOPED_TRACE(testing::PrintToString(whole));
+      for (size_t at = 0; at < whole.size(); ++at) {
+        ExpectAsModel(Signal::kLogs, request(whole.substr(0, at), whole.substr(0, at)));
+        std::string changed = whole;
+        for (int byte = 0; byte < 256; ++byte) {
+          changed[at] = static_cast<char>(byte);
+          ExpectAsModel(Signal::kLogs, request(changed, ""));
+          ExpectAsModel(Signal::kLogs, request("", changed));
+        }
+        if (HasFailure()) return;
+        if (at == 12 && whole.size() > 100) at = whole.size() - 8;  // In a long text one byte is as another.
+      }
+    }
+  }
+}
+
 TEST(ValidateExportRequest, Garbage) {
   Dice dice{std::mt19937(4)};
   for (int round = 0; round < 30'000; ++round) {

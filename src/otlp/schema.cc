@@ -16,7 +16,7 @@ constexpr FieldSchema kKeyValueFields[] = {
     {otlp_KeyValue_key_tag, "key", FieldKind::kText},
     {otlp_KeyValue_value_tag, "value", FieldKind::kMessage, kSingle, &kAnyValue},
 };
-constexpr MessageSchema kKeyValue{kKeyValueFields};
+constexpr MessageSchema kKeyValue{.fields = kKeyValueFields, .shape = MessageShape::kKeyValue};
 
 constexpr FieldSchema kArrayFields[] = {
     {otlp_ArrayValue_values_tag, "values", FieldKind::kMessage, kMany, &kAnyValue},
@@ -37,7 +37,7 @@ constexpr FieldSchema kAnyValueFields[] = {
     {otlp_AnyValue_kvlist_value_tag, "kvlistValue", FieldKind::kMessage, kOneof, &kList},
     {otlp_AnyValue_bytes_value_tag, "bytesValue", FieldKind::kBytes, kOneof},
 };
-constexpr MessageSchema kAnyValue{kAnyValueFields};
+constexpr MessageSchema kAnyValue{.fields = kAnyValueFields, .shape = MessageShape::kAnyValue};
 
 constexpr FieldSchema kScopeFields[] = {
     {otlp_InstrumentationScope_name_tag, "name", FieldKind::kText},

@@ -68,9 +68,13 @@ struct FieldSchema {
 /// What a message has to do with the items of a request: its data points, log records or spans.
 enum class ItemRole : uint8_t { kNone, kAround, kItem };
 
+/// The messages that most of a request consists of.
+enum class MessageShape : uint8_t { kOther, kKeyValue, kAnyValue };
+
 struct MessageSchema {
   std::span<const FieldSchema> fields;
   ItemRole role = ItemRole::kNone;
+  MessageShape shape = MessageShape::kOther;
   uint8_t time = 0;       ///< Of an item: the number of the field, fixed64, that has its time,
   uint8_t time_else = 0;  ///< and of the one that counts where the first is 0.
   /// By field number: its place in `fields`, from 1; 0: not known.

@@ -3,6 +3,7 @@
 #include <string_view>
 
 #include "base/utf8.h"
+#include "otlp/otlp.pb.h"
 #include "otlp/schema.h"
 #include "otlp/wire_decode.h"
 #include "otlp/wire_reader.h"
@@ -21,6 +22,53 @@ bool IsPacked(std::span<const uint8_t> bytes, WireType type) {
   return values.done();
 }
 
+constexpr uint8_t TagOf(uint32_t field, WireType type) {
+  return static_cast<uint8_t>(field << 3 | static_cast<uint32_t>(type));
+}
+
+bool IsText(const uint8_t* at, size_t length) {
+  return IsUtf8({reinterpret_cast<const char*>(at), length});
+}
+
+/// A text, a bool or a number, and nothing else.
+bool IsPlainValue(const uint8_t* at, const uint8_t* end) {
+  if (at == end) return false;
+  uint64_t value = 0;
+  size_t length = 0;
+  switch (*at++) {
+    case TagOf(otlp_AnyValue_string_value_tag, WireType::kLength):
+      at = ReadLength(at, end, length);
+      return at != nullptr && at + length == end && IsText(at, length);
+    case TagOf(otlp_AnyValue_bool_value_tag, WireType::kVarint):
+    case TagOf(otlp_AnyValue_int_value_tag, WireType::kVarint): return ReadVarint(at, end, value) == end;
+    case TagOf(otlp_AnyValue_double_value_tag, WireType::kFixed64): return end - at == sizeof(double);
+    default: return false;
+  }
+}
+
+/// A key and a plain value, in this order, and nothing else.
+bool IsPlainAttribute(const uint8_t* at, const uint8_t* end) {
+  size_t length = 0;
+  if (at == end || *at != TagOf(otlp_KeyValue_key_tag, WireType::kLength)) return false;
+  at = ReadLength(at + 1, end, length);
+  if (at == nullptr || !IsText(at, length)) return false;
+  at += length;
+  if (at == end || *at != TagOf(otlp_KeyValue_value_tag, WireType::kLength)) return false;
+  at = ReadLength(at + 1, end, length);
+  return at != nullptr && at + length == end && IsPlainValue(at, end);
+}
+
+/// The messages that most of a request consists of, as nearly all of them are, in half of the
+/// instructions. False: the walk has to look.
+bool IsPlain(MessageShape shape, const uint8_t* at, const uint8_t* end) {
+  switch (shape) {
+    case MessageShape::kKeyValue: return IsPlainAttribute(at, end);
+    case MessageShape::kAnyValue: return IsPlainValue(at, end);
+    case MessageShape::kOther: break;
+  }
+  return false;
+}
+
 }  // namespace
 
 Result<ItemSummary> ValidateExportRequest(Signal signal, std::span<const uint8_t> request) {
@@ -29,6 +77,7 @@ Result<ItemSummary> ValidateExportRequest(Signal signal, std::span<const uint8_t
     const uint8_t* end;
   };
   std::array<Around, kWireDepthMax - 1> around;  // The messages around this one, from the outermost.
+  constexpr size_t kPlainDepth = 2;              // Of a plain attribute: its value is a message, too.
   size_t depth = 0;
 
   const MessageSchema* message = &RequestSchema(signal);
@@ -58,6 +107,7 @@ Result<ItemSummary> ValidateExportRequest(Signal signal, std::span<const uint8_t
       if (field == nullptr) continue;
       switch (field->kind) {
         case FieldKind::kMessage:
+          if (depth + kPlainDepth <= around.size() && IsPlain(field->message->shape, value, at)) break;
           if (depth == around.size()) return Malformed("protobuf depth");
           around[depth++] = {message, end};
           message = field->message;
@@ -66,7 +116,7 @@ Result<ItemSummary> ValidateExportRequest(Signal signal, std::span<const uint8_t
           if (message->role == ItemRole::kItem) time = time_else = 0;
           break;
         case FieldKind::kText:
-          if (!IsUtf8({reinterpret_cast<const char*>(value), length})) return Malformed("protobuf string");
+          if (!IsText(value, length)) return Malformed("protobuf string");
           break;
         case FieldKind::kId:
         case FieldKind::kBytes: break;

@@ -34,6 +34,11 @@ inline const uint8_t* ReadLength(const uint8_t* at, const uint8_t* end, size_t& 
     length = *at++;
     return length <= static_cast<size_t>(end - at) ? at : nullptr;
   }
+  if (end - at >= 2 && at[1] < 0x80) {  // Of most messages that hold others.
+    length = (at[0] & 0x7fu) | size_t{at[1]} << 7;
+    at += 2;
+    return length <= static_cast<size_t>(end - at) ? at : nullptr;
+  }
   uint64_t value = 0;
   at = ReadLongVarint(at, end, value);
   if (at == nullptr || value > static_cast<size_t>(end - at)) return nullptr;

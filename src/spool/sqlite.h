@@ -93,6 +93,7 @@ class Statement {
 
   Status Prepare(Database& db, std::string_view sql);
   void Finish();
+  bool is_prepared() const { return statement_ != nullptr; }
   /// For another run; the parameters stay.
   void Reset();
 

@@ -31,6 +31,7 @@ SpoolStore::SpoolStore(const SpoolOptions& options, Storage& storage, Clock& clo
       generation_(static_cast<uint64_t>(clock.Monotonic().ns)) {}
 
 void SpoolStore::Close() {
+  for (Statement& insert : inserts_) insert.Finish();
   db_.Close();
   boot_ = 0;
 }

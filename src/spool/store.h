@@ -144,7 +144,7 @@ class SpoolStore final : public Task {
   Status LoseDamaged(SpoolJob& job, Signal signal, SpoolRow row);
   void LoseRest(SpoolJob& job, Signal signal);
   Status KeepHeadroom(SpoolJob& job, uint64_t pages, SpoolRow first);
-  Status InsertRecord(std::string_view table, const Record& record, const Body& blob);
+  Status InsertRecord(Signal signal, const Record& record, const Body& blob);
   Status CopyRecord(Database& from, std::string_view from_table, Signal signal, SpoolRow from_row,
                     std::string_view to_table, SpoolRow to_row, const SpoolBury* letter,
                     UnixTime died, Record& record);
@@ -183,6 +183,7 @@ class SpoolStore final : public Task {
   SpoolJob* job_ = nullptr;
 
   Database db_;
+  std::array<Statement, kSignalCount> inserts_;  // Kept: to compile one takes longer than to run it.
   SpoolState state_, saved_;  // As it is to be, and as it was committed.
   uint64_t page_limit_ = 0;   // Pages that the database may fill now.
   bool fresh_ = false;

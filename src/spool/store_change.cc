@@ -180,17 +180,19 @@ Status SpoolStore::ReadTracks(SpoolJob& job) {
   return {};
 }
 
-Status SpoolStore::InsertRecord(std::string_view table, const Record& record, const Body& blob) {
-  Sql sql;
-  sql << "INSERT INTO " << table << "(row," << kRecordColumns << ",bytes) VALUES(?";
-  for (int c = 0; c < kRecordColumnCount + 1; ++c) sql << ",?";
-  sql << ')';
-  Statement statement;
-  LIMPET_TRY(statement.Prepare(db_, sql.text()));
-  statement.BindZeros(BindRecord(statement, record), record.blob_bytes());
-  LIMPET_TRY(statement.Run());
-  statement.Finish();
-  return WriteBlob(db_, TableName(table).c_str(), record.row, blob);
+Status SpoolStore::InsertRecord(Signal signal, const Record& record, const Body& blob) {
+  const TableName table(SpoolTable(signal));
+  Statement& insert = inserts_[Index(signal)];
+  if (!insert.is_prepared()) {
+    Sql sql;
+    sql << "INSERT INTO " << SpoolTable(signal) << "(row," << kRecordColumns << ",bytes) VALUES(?";
+    for (int c = 0; c < kRecordColumnCount + 1; ++c) sql << ",?";
+    sql << ')';
+    LIMPET_TRY(insert.Prepare(db_, sql.text()));
+  }
+  insert.BindZeros(BindRecord(insert, record), record.blob_bytes());
+  LIMPET_TRY(insert.Run());
+  return WriteBlob(db_, table.c_str(), record.row, blob);
 }
 
 /// A job that was thought to have failed may have brought its batches here. Asked before anything is
@@ -198,6 +200,8 @@ Status SpoolStore::InsertRecord(std::string_view table, const Record& record, co
 Status SpoolStore::FindAdded(SpoolJob& job, std::array<bool, kSpoolAddsMax>& taken) {
   for (size_t n = 0; n < job.add_count; ++n) {
     const SpoolAdd& add = job.adds[n];
+    job.added[n] = false;
+    if (add.row >= saved_.next_row) continue;  // A number given after the last commit.
     Sql sql;
     sql << "SELECT start,sequence FROM " << SpoolTable(add.header.signal) << " WHERE row=?1";
     Statement statement;
@@ -237,7 +241,7 @@ Status SpoolStore::Add(SpoolJob& job, const std::array<bool, kSpoolAddsMax>& tak
       if (job.refused[n]) job.refused_items[i] += add.header.items;
       continue;
     }
-    LIMPET_TRY(InsertRecord(SpoolTable(add.header.signal), record, *add.record));
+    LIMPET_TRY(InsertRecord(add.header.signal, record, *add.record));
     LIMPET_TRY(MoveTracks(add));
     job.added[n] = true;
     first = std::min(first, add.row);
