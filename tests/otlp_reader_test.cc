@@ -1,6 +1,7 @@
-// The readers of protobuf from outside: the fields of a message, answer bodies.
+// The readers of protobuf from outside: the fields of a message, answer bodies. And lengths as they are written.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <random>
 #include <string>
 #include <vector>
@@ -21,6 +22,30 @@ std::span<const uint8_t> Bytes(std::string_view text) {
 
 std::string Text(std::span<const uint8_t> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+// Whatever length was expected, what stands there is the same, and nothing is written where there is no room.
+TEST(WireWriter, ExpectedLengths) {
+  for (const size_t expected : {0, 1, 127, 128, 16'383, 16'384, 2'097'152}) {
+    for (const size_t length : {0, 1, 126, 127, 128, 129, 16'383, 16'384, 20'000}) {
+      const std::vector<uint8_t> contents(length, 'x');
+      std::vector<uint8_t> plain(length + 8);
+      WireWriter model(plain);
+      model.Bytes(1, contents);
+      for (size_t room = length; room < length + 8; ++room) {
+        SCOPED_TRACE(testing::Message() << expected << " expected, " << length << " written, room for " << room);
+        std::vector<uint8_t> buffer(room);
+        WireWriter out(buffer);
+        const size_t mark = out.Open(1, expected);
+        out.Raw(contents);
+        out.Close(mark, expected);
+        const size_t needed = std::max(model.size(), 1 + VarintSize(expected) + length);
+        ASSERT_EQ(out.ok(), room >= needed);
+        if (!out.ok()) continue;
+        ASSERT_TRUE(std::ranges::equal(out.bytes(), model.bytes()));
+      }
+    }
+  }
 }
 
 TEST(WireReader, Fields) {

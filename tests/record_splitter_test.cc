@@ -139,6 +139,23 @@ TEST(RecordSplitter, Lines) {
   }
 }
 
+// Bytes that differ from a line's end by one bit, or by one, stand before it and behind it.
+TEST(RecordSplitter, TheFirstLineEndWhereverItStands) {
+  for (const char near : {'a', '\x0b', '\x09', '\x8a', '\x00', '\xff'}) {
+    for (size_t size = 0; size < 80; ++size) {
+      for (size_t behind = 0; behind < 40; behind += behind < 9 ? 1 : 15) {
+        std::string text(size, near);
+        text += '\n' + std::string(behind, near) + (behind > 0 ? "\n" : "");
+        const std::vector<char> exact(text.begin(), text.end());  // On the heap, of this size: for a sanitizer.
+        Reader reader(Configured(LineFormat::kPlain, "", 4096), 8192);
+        reader.Read({exact.data(), exact.size()}, exact.size(), false, false);
+        ASSERT_EQ(reader.records.size(), behind > 0 ? 2u : 1u);
+        ASSERT_EQ(reader.records[0].text, std::string(size, near));
+      }
+    }
+  }
+}
+
 TEST(RecordSplitter, IndentedLinesBelongToTheOneBefore) {
   const LogConfig config = Configured(LineFormat::kPlain, "indent", 20);
   struct Case {

@@ -65,18 +65,20 @@ void LogEncoder::Begin(std::span<const uint8_t> resource, const Stamp& observed)
 // All that the two messages say stands in front of the records: closing them takes no more than the
 // longer lengths (kCloseRoom).
 void LogEncoder::OpenScope() {
-  resource_mark_ = out().Open(otlp_ExportLogsServiceRequest_resource_logs_tag);
+  expected_ = last_bytes_;
+  resource_mark_ = out().Open(otlp_ExportLogsServiceRequest_resource_logs_tag, expected_);
   out().Bytes(otlp_ResourceLogs_resource_tag, resource_);
   out().String(otlp_ResourceLogs_schema_url_tag, kSchemaUrl);
-  scope_mark_ = out().Open(otlp_ResourceLogs_scope_logs_tag);
+  scope_mark_ = out().Open(otlp_ResourceLogs_scope_logs_tag, expected_);
   WriteScope(out(), otlp_ScopeLogs_scope_tag, version_);
   out().String(otlp_ScopeLogs_schema_url_tag, kSchemaUrl);
 }
 
 void LogEncoder::CloseScope() {
   if (scope_mark_ == 0) return;
-  out().Close(scope_mark_);
-  out().Close(resource_mark_);
+  last_bytes_ = out().size() - scope_mark_;
+  out().Close(scope_mark_, expected_);
+  out().Close(resource_mark_, expected_);
   scope_mark_ = resource_mark_ = 0;
 }
 

@@ -78,6 +78,7 @@ class LogEncoder {
   Stamp observed_;
   bool room_ = true;
   size_t resource_mark_ = 0, scope_mark_ = 0;  // Of the open messages, 0 = not open.
+  size_t expected_ = 0, last_bytes_ = 0;       // Rows become about as long as the one before.
   uint32_t records_ = 0;
 };
 

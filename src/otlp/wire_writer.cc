@@ -102,25 +102,26 @@ void WireWriter::Raw(std::span<const uint8_t> encoded) {
   size_ += encoded.size();
 }
 
-size_t WireWriter::Open(uint32_t field) {
-  Length(field, 0);
+size_t WireWriter::Open(uint32_t field, size_t expected) {
+  Length(field, expected);
   return size_;
 }
 
-void WireWriter::Close(size_t mark) {
+void WireWriter::Close(size_t mark, size_t expected) {
   if (!ok_) return;
-  LIMPET_CHECK(mark > 0 && mark <= size_);
+  const size_t reserved = VarintSize(expected);
+  LIMPET_CHECK(mark > reserved && mark <= size_);
   const size_t length = size_ - mark;
-  const size_t extra = VarintSize(length) - 1;
-  if (extra > 0) {
-    if (room() < extra) {
+  const size_t needed = VarintSize(length);
+  if (needed != reserved) {
+    if (needed > room() + reserved) {
       ok_ = false;
       return;
     }
-    std::memmove(buffer_.data() + mark + extra, buffer_.data() + mark, length);
-    size_ += extra;
+    std::memmove(buffer_.data() + mark - reserved + needed, buffer_.data() + mark, length);
+    size_ = size_ - reserved + needed;
   }
-  PutVarint(buffer_.data() + mark - 1, length);
+  PutVarint(buffer_.data() + mark - reserved, length);
 }
 
 }  // namespace limpet

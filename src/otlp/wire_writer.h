@@ -1,6 +1,6 @@
 // Writes protobuf messages straight into a buffer, nested messages in one pass. A nested message
-// reserves one length byte; closing it writes the length and moves the contents only when they are 128
-// bytes or longer. The output is what protoc would write.
+// reserves the bytes of its length, one unless it is known to become long; closing it writes the length and
+// moves the contents only when that takes another number of bytes. The output is what protoc would write.
 #pragma once
 
 #include <bit>
@@ -61,8 +61,9 @@ class WireWriter {
   }
 
   /// Opens a nested message; returns the mark for Close. Messages close in reverse order.
-  size_t Open(uint32_t field);
-  void Close(size_t mark);
+  /// expected: about how many bytes it will have; the same for both.
+  size_t Open(uint32_t field, size_t expected = 0);
+  void Close(size_t mark, size_t expected = 0);
 
   /// From now on the buffer has this many bytes of those that lie where it begins, not fewer than
   /// size(): for one that grows at the cost of what stands behind it.

@@ -74,6 +74,7 @@ UIDS, NO_UIDS = "limpet", "limpet, record_uid = false"
 CANDIDATES = {
     UIDS: limpet(),
     NO_UIDS: limpet("agent.record_uid=false"),
+    "limpet, batches of 256 KiB": limpet("queue.batch_bytes=256KiB", "agent.memory=5MiB"),
     "limpet, compression = none": limpet("destination.primary.compression=none"),
     "limpet, durability = always": limpet("spool.durability=always"),
     "Collector": collector("[]"),
