@@ -29,9 +29,9 @@ struct CurlClient::Hooks {
 
   static int OnTimer(CURLM*, long timeout_ms, void* self) {
     CurlClient& client = *static_cast<CurlClient*>(self);
-    client.timer_ = timeout_ms < 0
-                        ? kNever
-                        : client.clock_.Monotonic() + Milliseconds(int64_t{timeout_ms});
+    client.timer_ = kNever;
+    if (timeout_ms > 0) client.timer_ = client.clock_.Monotonic() + Milliseconds(int64_t{timeout_ms});
+    if (timeout_ms == 0) client.timer_ = {};  // Also for a turn whose time was taken before.
     return 0;
   }
 };

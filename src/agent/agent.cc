@@ -216,7 +216,7 @@ MonoTime Agent::OnTime(MonoTime now) {
     TakeOver(*late);
     next = now;  // There may be a crash to tell of.
   }
-  next = std::min(next, stopping_ && !flushing_ ? kNever : delivery_.OnTime(now));
+  next = std::min(next, Deliver(now));
   next = std::min(next, spooler_.AnnounceDue(now));
   if (receiver_) next = std::min(next, receiver_->Due(now));
   if (stopping_) next = std::min(next, OnStopTime(now));

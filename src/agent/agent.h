@@ -92,6 +92,12 @@ class Agent final : public SnapshotSource, private OpenBatches, private CountKee
   /// called next; events of the transport call for a turn as well.
   MonoTime OnTime(MonoTime now);
 
+  /// The part of a turn that hands batches to their destinations. Before a turn, where an answer has come:
+  /// the next batch is on its way while the turn's other work is done.
+  MonoTime Deliver(MonoTime now) {
+    return stopped_ || (stopping_ && !flushing_) ? kNever : delivery_.OnTime(now);
+  }
+
   /// Begins a graceful stop: no more cycles, what is open is closed, what is in memory is delivered
   /// as long as that works and for half of `shutdown_timeout`, the rest goes to the spool; without one
   /// deliveries go on until `shutdown_timeout` has passed. A second call stops at once.

@@ -82,6 +82,7 @@ Lane Delivery::NextLane(Signal signal) const {
 }
 
 MonoTime Delivery::OnTime(MonoTime now) {
+  answered_ = false;
   MonoTime next = kNever;
   // In turn: first whose last request is longest ago.
   std::array<Signal, kSignalCount> signals = kSignals;
@@ -228,6 +229,7 @@ bool Delivery::HealthyElsewhere(const Destination& besides, Signal signal) const
 }
 
 void Delivery::OnOutcome(Destination& from, const Outcome& outcome) {
+  answered_ = true;
   Line& line = LineOf(from.signal());
   LIMPET_CHECK(line.to == &from);
   const BatchHeader sent = Land(line);

@@ -55,6 +55,8 @@ class Delivery final : private OutcomeHandler {
   MonoTime OnTime(MonoTime now);
 
   bool in_flight() const;
+  /// An answer has come since the last OnTime.
+  bool answered() const { return answered_; }
   /// Gives up what is in flight, whatever becomes of it: it stays in its line, as perhaps sent, unless
   /// its destination wants nothing twice.
   void Abandon();
@@ -155,6 +157,7 @@ class Delivery final : private OutcomeHandler {
 
   std::array<Line, kSignalCount> lines_;
   uint64_t requests_ = 0;
+  bool answered_ = false;
 };
 
 }  // namespace limpet

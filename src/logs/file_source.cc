@@ -14,8 +14,9 @@ constexpr Duration kAskMost = Seconds(2);
 constexpr Duration kLinger = Seconds(30);       // Without growth, at its end: a file that is gone is let go.
 constexpr Duration kLookAgain = Milliseconds(20);   // While names come and go.
 constexpr Duration kNoRoom = Milliseconds(100);
-constexpr size_t kShare = 64 * kKiB;            // Of one file in a turn, and
-constexpr size_t kTurnShare = 4 * kShare;       // of all of them.
+// What is read in a turn: about a batch, which is made while the one before it is on its way. A file without
+// much in it counts for so many bytes.
+constexpr size_t kShare = 32 * kKiB, kFileCost = 2 * kKiB;
 
 }  // namespace
 
@@ -64,8 +65,9 @@ bool FileSource::Flushes(const FollowedFile& f, MonoTime now) const {
   return joins_ && f.unfinished && !f.flushed && now - f.grown >= config_.flush;
 }
 
-/// Reads a share of it. Returns whether there may be more.
-bool FileSource::Read(FollowedFile& f, const Stamp& now, LogEncoder& logs) {
+/// Reads a share of it, and takes it off `share`. Returns whether there may be more.
+bool FileSource::Read(FollowedFile& f, const Stamp& now, LogEncoder& logs, size_t& share) {
+  share -= std::min(share, kFileCost);
   f.due = false;
   if (!tracks_.Ready(*f.track)) return false;  // T3; OnTime asks again.
   const Result<FileFacts> facts = files_.Facts(f.file);
@@ -103,12 +105,19 @@ bool FileSource::Read(FollowedFile& f, const Stamp& now, LogEncoder& logs) {
   std::string_view stream;
 
   const uint64_t begin = f.track->read;
-  const Result<size_t> got = files_.ReadAt(f.file, begin, buffer_);
-  if (!got.ok()) return false;
+  std::string_view text;
+  const auto read = [&](size_t most) {
+    const Result<size_t> got = files_.ReadAt(f.file, begin, buffer_.first(std::min(most, buffer_.size())));
+    if (got.ok()) text = {buffer_.data(), got.value()};
+    return got.ok();
+  };
+  // What ends without a line end is seen as a whole.
+  bool whole = flush || end || f.long_end > begin;
+  if (!read(whole ? buffer_.size() : kShare)) return false;
   f.flushed = f.flushed || flush;
-  const std::string_view text(buffer_.data(), got.value());
   size_t at = 0, belongs = 0;
   RecordSplitter::Found found = RecordSplitter::Found::kNeedMore;
+  bool failed = false;
   logs.Begin(resource_, now);
   while (at < text.size() && at < kShare) {
     SplitRecord split;
@@ -118,6 +127,12 @@ bool FileSource::Read(FollowedFile& f, const Stamp& now, LogEncoder& logs) {
       found = RecordSplitter::Found::kRecord;
     } else {
       found = splitter_.Next(text.substr(at), flush, end, split, f.line_end);
+      if (found == RecordSplitter::Found::kNeedMore && at == 0 && !whole && text.size() == kShare) {
+        whole = true;
+        failed = !read(buffer_.size());
+        if (failed) break;
+        continue;
+      }
       if (found == RecordSplitter::Found::kLongLine) belongs = split.consumed;
     }
     if (found != RecordSplitter::Found::kRecord) break;
@@ -142,6 +157,8 @@ bool FileSource::Read(FollowedFile& f, const Stamp& now, LogEncoder& logs) {
     }
   }
   logs.Finish();
+  if (failed) return false;
+  share -= std::min(share, at);
   if (at > 0) f.scanned = 0;
   // What the buffer has cut off is no end: there is more to read.
   f.unfinished = at < text.size() && begin + text.size() >= f.size &&
@@ -181,10 +198,12 @@ MonoTime FileSource::OnTime(const Stamp& now, LogEncoder& logs) {
   if (next_look_ <= now.mono) Discover(now);
 
   MonoTime next = look_ ? looked_ + kLookAgain : next_look_;
-  size_t share = kTurnShare;
+  size_t share = kShare;
   bool more = false;
+  const size_t first = turn_;
   for (size_t i = 0; i < places_.size(); ++i) {
-    FollowedFile& f = places_[(turn_ + i) % places_.size()];
+    const size_t place = (first + i) % places_.size();
+    FollowedFile& f = places_[place];
     if (f.file < 0) continue;
     const bool flush = Flushes(f, now.mono);
     const bool linger = f.gone && now.mono - f.grown >= kLinger;
@@ -205,8 +224,8 @@ MonoTime FileSource::OnTime(const Stamp& now, LogEncoder& logs) {
         f.due = more = true;
         continue;
       }
-      if (Read(f, now, logs)) f.due = more = true;
-      share -= std::min(share, kShare);
+      if (Read(f, now, logs, share)) f.due = more = true;
+      turn_ = place + 1;  // The next turn begins behind it.
     }
     if (f.file < 0) continue;
     if (f.watch < 0) next = std::min(next, f.ask);
@@ -214,7 +233,6 @@ MonoTime FileSource::OnTime(const Stamp& now, LogEncoder& logs) {
     if (f.gone && !linger) next = std::min(next, f.grown + kLinger);
     if (f.gone && linger && f.file >= 0) next = std::min(next, now.mono + kLinger);
   }
-  turn_ = (turn_ + 1) % std::max<size_t>(places_.size(), 1);
   return more ? now.mono : next;
 }
 

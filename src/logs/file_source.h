@@ -135,7 +135,7 @@ class FileSource final : public Source, public ChangeHandler, private NameSink {
   void Spend(Track& track, const FileIdentity& identity);
   void ForgetTracks();
   bool Flushes(const FollowedFile& f, MonoTime now) const;
-  bool Read(FollowedFile& f, const Stamp& now, LogEncoder& logs);
+  bool Read(FollowedFile& f, const Stamp& now, LogEncoder& logs, size_t& share);
   bool LongLine(FollowedFile& f, uint64_t known);
   void LetGo(FollowedFile& f, bool finished);
   FollowedFile* Place();

@@ -441,6 +441,10 @@ int Runtime::Loop() {
     const MonoTime now = clock_.Monotonic();
     RemindOfInsecurity(now);
     client_->OnTime(now);  // Answers that have come.
+    if (agent_->delivery().answered()) {
+      agent_->Deliver(now);
+      client_->OnTime(now);
+    }
     MonoTime next = agent_->OnTime(now);
     const bool sending = agent_->delivery().in_flight();
     next = std::min({next, client_->OnTime(now), server_->OnTime(now), net_watch_.OnTime(now)});

@@ -208,6 +208,7 @@ struct AgentWorld : private PoolReporter {
     const bool resumed = agent->spooler().resumed();
     std::array<Account, kSignalCount> before;
     for (const Signal signal : kSignals) before[Index(signal)] = agent->ledger().account(signal);
+    if (agent->delivery().answered()) agent->Deliver(clock.mono);
     const MonoTime next = agent->OnTime(clock.mono);
     if (resumed != agent->spooler().resumed()) StartLate(before);
     ASSERT_TRUE(agent->Balances()) << "after OnTime at " << clock.mono.ns;
