@@ -140,7 +140,7 @@ bool FileSource::Read(FollowedFile& f, const Stamp& now, LogEncoder& logs, size_
     (void)parser_.Parse(split.text, now.wall, record);  // A line of another format is sent as it is.
     if (record.time == UnixTime{}) record.time = split.time;
     record.truncated = split.truncated;
-    record.invalid_utf8 = record.invalid_utf8 || repaired;
+    record.invalid_utf8 = record.invalid_utf8 || repaired || split.repaired;
     record.uid = {.origin_ms = f.identity.first_seen_ms, .stream = f.identity.stream, .position = begin + at};
     if (split.stream != stream) {
       origin.Rewind(names_bytes);

@@ -178,6 +178,7 @@ RecordSplitter::Found RecordSplitter::NextOfEnvelopes(std::string_view text, boo
       break;
     }
     if (!partial) before = now;
+    if (format_ == LineFormat::kDocker && !IsUtf8(line.text)) record.repaired = true;
     const bool own = before.consumed == 0;  // Still the first line.
     std::string_view piece = opened.text;
     const size_t between = !own && !partial ? 1 : 0;

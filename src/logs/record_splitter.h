@@ -17,6 +17,7 @@ struct SplitRecord {
   std::string_view text;    ///< Without its line end; valid until the next call.
   size_t consumed = 0;      ///< Bytes of the file that it takes, its line end included.
   bool truncated = false;   ///< Longer than max_line.
+  bool repaired = false;    ///< Bytes of an envelope (docker) were no UTF-8: the text has U+FFFD for them.
   UnixTime time;            ///< Of an envelope (cri, docker); 0: none.
   std::string_view stream;  ///< Likewise: "stdout", "stderr".
 };

@@ -4,6 +4,8 @@ import os
 import shutil
 import time
 
+import pytest
+
 from endpoint import Answer
 from limpet import FAST, call, until
 from otlp import any_value, attributes
@@ -174,6 +176,18 @@ def test_bytes_that_are_no_text_stop_nothing(limpet, endpoint, folder):
     assert two.severity_text == "warn"
     assert its["limpet.invalid_utf8"] is True
     assert process.status()["ledger"]["logs"]["delivered"] == 2
+
+
+@pytest.mark.parametrize("envelope,lines", [
+    ("cri", (b"2024-01-01T00:00:00Z stdout P a\xe4", b"2024-01-01T00:00:00Z stdout F b",
+             b"2024-01-01T00:00:00Z stdout F c")),
+    ("docker", (b'{"log":"a\xe4","stream":"stdout"}', b'{"log":"b\\n","stream":"stdout"}',
+                b'{"log":"c\\n","stream":"stdout"}'))])
+def test_bytes_in_an_envelope_that_are_no_utf8(limpet, endpoint, folder, envelope, lines):
+    (folder / "app.log").write_bytes(b"\n".join(lines) + b"\n")
+    limpet(endpoint.url, f"log.app.path={folder}/app.log", f"log.app.format={envelope}", *QUICK, host=False)
+    wait_for(endpoint, ["a\ufffdb", "c"])
+    assert [its.get("limpet.invalid_utf8") for _, its in records(endpoint)] == [True, None]
 
 
 def test_a_line_outside_of_the_envelope_is_of_no_stream(limpet, endpoint, folder):
