@@ -323,6 +323,7 @@ class World {
   PoolUse curl_use() const { return curl_heap_.use(); }
   PoolUse tls_use() const { return tls_heap_.use(); }
   CurlDestination& destination() { return *destination_; }
+  CurlClient& client() { return *client_; }
   Clock& clock() { return clock_; }
 
   DestinationConfig config;            ///< May be changed until Start, as may these:

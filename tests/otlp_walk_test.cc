@@ -417,6 +417,24 @@ TEST(ValidateExportRequest, EveryMistakeInAnAttribute) {
   }
 }
 
+// Attributes and values of the usual form, as deep as they may lie and deeper.
+TEST(ValidateExportRequest, NestedPlainValues) {
+  const std::string plain = Field(otlp_AnyValue_string_value_tag, "text");
+  const std::string pair = Field(otlp_KeyValue_key_tag, "k") + Field(otlp_KeyValue_value_tag, plain);
+  for (const std::string& innermost : {plain, Field(otlp_AnyValue_kvlist_value_tag, Field(1, pair))}) {
+    std::string value = innermost;
+    int valid = 0;
+    for (int arrays = 0; arrays < 40; ++arrays) {
+      SCOPED_TRACE(arrays);
+      ExpectAsModel(Signal::kLogs, LogsWithBody(value));
+      valid += ValidateExportRequest(Signal::kLogs, Bytes(LogsWithBody(value))).ok();
+      value = Field(otlp_AnyValue_array_value_tag, Field(1, value));
+    }
+    EXPECT_GT(valid, 20);
+    EXPECT_LT(valid, 40);
+  }
+}
+
 TEST(ValidateExportRequest, Garbage) {
   Dice dice{std::mt19937(4)};
   for (int round = 0; round < 30'000; ++round) {

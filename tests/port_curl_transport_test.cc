@@ -144,6 +144,30 @@ TEST(CurlTransport, NotSent) {
   }
 }
 
+// There is no way to a broadcast address, which connect(2) says at once. Whoever else has a turn has had it by then.
+TEST(CurlTransport, AnAnswerWithinATurnAsksForAnother) {
+  World world("http://255.255.255.255:9");
+  ASSERT_TRUE(world.Start().ok());
+  const PiecedBody body(10);
+  Keep keep;
+  Heard heard;
+  const auto told = [&] { return keep.kept.size() + heard.answers.size(); };
+  for (const bool knock : {false, true}) {
+    const size_t before = told();
+    ASSERT_TRUE(knock ? world.destination().Knock(heard).ok()
+                      : world.destination().Send({Signal::kLogs, Encoding::kGzip, "k", &body}, keep).ok());
+    for (int turns = 0; told() == before; ++turns) {
+      ASSERT_LT(turns, 100);
+      const MonoTime now = world.clock().Monotonic();
+      const MonoTime next = world.client().OnTime(now);
+      EXPECT_LE(next, now + Milliseconds(5));
+      if (told() > before) { EXPECT_LE(next, now); }
+    }
+  }
+  EXPECT_EQ(keep.kept.at(0).answer.sent, Sent::kNotSent);
+  EXPECT_EQ(heard.answers, std::vector<bool>{false});
+}
+
 /// A day of failures must not use up the heaps.
 TEST(CurlTransport, FailuresLeaveNothingBehind) {
   NameServer names;

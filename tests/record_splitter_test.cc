@@ -17,7 +17,7 @@ namespace {
 
 struct Seen {
   std::string text, stream;
-  bool truncated = false;
+  bool truncated = false, repaired = false;
   size_t position = 0, consumed = 0;
   bool operator==(const Seen&) const = default;
 };
@@ -81,6 +81,7 @@ struct Reader {
       records.push_back({.text = std::string(record.text),
                          .stream = std::string(record.stream),
                          .truncated = record.truncated,
+                         .repaired = record.repaired,
                          .position = position,
                          .consumed = record.consumed});
       position += record.consumed;
@@ -97,12 +98,12 @@ struct Reader {
 
 using Strings = std::vector<std::string>;
 
-/// The records of a whole file; `~` marks one that was truncated.
+/// The records of a whole file; `~` marks one that was truncated, `?` one that was repaired.
 Strings Split(const LogConfig& config, std::string_view file, bool flush = false, bool end = false) {
   Reader reader(config, 4096);
   reader.Read(file, file.size(), flush, end);
   Strings texts;
-  for (const Seen& record : reader.records) texts.push_back(record.text + (record.truncated ? "~" : ""));
+  for (const Seen& record : reader.records) texts.push_back(record.text + (record.truncated ? "~" : "") + (record.repaired ? "?" : ""));
   return texts;
 }
 
@@ -243,6 +244,18 @@ TEST(RecordSplitter, EnvelopesAreOpenedAndPartialLinesJoined) {
     ASSERT_EQ(reader.records.size(), 1u);
     EXPECT_EQ(reader.records[0].stream, "stderr");
   }
+}
+
+TEST(RecordSplitter, ARepairedLineMarksTheRecordThatItIsIn) {
+  const auto whole = [](std::string_view text) { return Envelope(LineFormat::kDocker, "stdout", false, text); };
+  const LogConfig indent = Configured(LineFormat::kDocker, "indent", 20);
+  const std::string bad = "\xef\xbf\xbd";
+  EXPECT_EQ(Split(indent, whole("a") + whole(" \xe4") + whole("b") + whole(" c"), true),
+            (Strings{"a\n " + bad + "?", "b\n c"}));
+  EXPECT_EQ(Split(indent, whole("a") + whole("\xe4") + whole("c"), true), (Strings{"a", bad + "?", "c"}));
+  // Of the lines that do not fit any more.
+  EXPECT_EQ(Split(indent, whole("123456789") + whole(" 0123456789\xe4") + whole("c"), true),
+            (Strings{"123456789", " 0123456789" + bad + "?", "c"}));
 }
 
 // A line of 1 MiB through a buffer of 64 KiB.

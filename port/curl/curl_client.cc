@@ -90,6 +90,7 @@ void CurlClient::Drive(int handle, int events) {
 }
 
 MonoTime CurlClient::OnTime(MonoTime now) {
+  told_ = false;
   if (timer_ <= now || broken_) {
     timer_ = kNever;  // libcurl sets it again when it wants more.
     Drive(CURL_SOCKET_TIMEOUT, 0);
@@ -98,7 +99,7 @@ MonoTime CurlClient::OnTime(MonoTime now) {
   for (CurlDestination* d = first_; d != nullptr; d = d->next_) {
     next = std::min(next, d->OnTime(now));
   }
-  return std::min(next, timer_);
+  return told_ ? now : std::min(next, timer_);
 }
 
 }  // namespace limpet

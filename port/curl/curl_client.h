@@ -24,7 +24,8 @@ class CurlClient final : private PollHandler {
   Status Start(size_t destinations);
 
   /// Does what is due by `now`; answers may be delivered from here. Returns when it wants to be
-  /// called next: after each wait of the loop, since a Send or a ready socket may bring it forward.
+  /// called next: after each wait of the loop, since a Send or a ready socket may bring it forward; at once
+  /// when there was an answer, since whoever has named a time before did not know of it.
   MonoTime OnTime(MonoTime now);
 
  private:
@@ -39,6 +40,7 @@ class CurlClient final : private PollHandler {
   void* multi_ = nullptr;             // CURLM.
   MonoTime timer_ = kNever;           // When libcurl wants to be called.
   bool broken_ = false;               // Something failed that no transfer will hear of.
+  bool told_ = false;                 // An answer was delivered.
   CurlDestination* first_ = nullptr;  // All of them, linked by next_.
 };
 

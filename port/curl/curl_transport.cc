@@ -334,6 +334,7 @@ void CurlDestination::FinishKnock(int curl_code) {
   KnockHandler& handler = *knocker_;
   Stop();  // It closes the connection.
   if (curl_code != CURLE_OK) Close();  // As after a request.
+  client_.told_ = true;
   handler.OnKnock(curl_code == CURLE_OK);
 }
 
@@ -441,6 +442,7 @@ void CurlDestination::Refuse() {
   texts_.WriteProblem(error_);
   answer_.error = error_.text();
   const Answer answer = answer_;
+  client_.told_ = true;
   handler.OnAnswer(answer);
 }
 
@@ -486,6 +488,7 @@ void CurlDestination::Finish(int curl_code) {
   // nothing any more after want of memory.
   if (starved || answer_.sent != Sent::kAnswered) Close();
   const Answer answer = answer_;  // A Send out of the handler begins the next.
+  client_.told_ = true;
   handler.OnAnswer(answer);
 }
 

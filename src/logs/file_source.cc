@@ -106,14 +106,14 @@ bool FileSource::Read(FollowedFile& f, const Stamp& now, LogEncoder& logs, size_
 
   const uint64_t begin = f.track->read;
   std::string_view text;
-  const auto read = [&](size_t most) {
-    const Result<size_t> got = files_.ReadAt(f.file, begin, buffer_.first(std::min(most, buffer_.size())));
+  // What ends without a line end is seen as a whole.
+  size_t most = flush || end || f.long_end > begin ? buffer_.size() : std::min(kShare, buffer_.size());
+  const auto read = [&] {
+    const Result<size_t> got = files_.ReadAt(f.file, begin, buffer_.first(most));
     if (got.ok()) text = {buffer_.data(), got.value()};
     return got.ok();
   };
-  // What ends without a line end is seen as a whole.
-  bool whole = flush || end || f.long_end > begin;
-  if (!read(whole ? buffer_.size() : kShare)) return false;
+  if (!read()) return false;
   f.flushed = f.flushed || flush;
   size_t at = 0, belongs = 0;
   RecordSplitter::Found found = RecordSplitter::Found::kNeedMore;
@@ -126,10 +126,12 @@ bool FileSource::Read(FollowedFile& f, const Stamp& now, LogEncoder& logs, size_
       f.long_end = 0;
       found = RecordSplitter::Found::kRecord;
     } else {
-      found = splitter_.Next(text.substr(at), flush, end, split, f.line_end);
-      if (found == RecordSplitter::Found::kNeedMore && at == 0 && !whole && text.size() == kShare) {
-        whole = true;
-        failed = !read(buffer_.size());
+      const bool last = end && begin + text.size() >= f.size;  // Nothing of it is cut off by the buffer.
+      found = splitter_.Next(text.substr(at), flush, last, split, f.line_end);
+      const bool is_cut = text.size() == most && most < buffer_.size();
+      if (found == RecordSplitter::Found::kNeedMore && at == 0 && is_cut) {
+        most = std::min(2 * most, buffer_.size());
+        failed = !read();
         if (failed) break;
         continue;
       }

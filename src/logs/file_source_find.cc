@@ -517,7 +517,7 @@ bool FileSource::Renew(FollowedFile& f, const FileFacts& facts) {
   before->named = false;
   f.track = fresh;
   f.identity = IdentityOf(*fresh);
-  f.scanned = 0;
+  f.scanned = f.long_end = 0;
   f.unfinished = false;
   f.size = 0;
   f.due = true;

@@ -148,6 +148,7 @@ RecordSplitter::Found RecordSplitter::NextOfEnvelopes(std::string_view text, boo
                                                       SplitRecord& record, LineEnd& line_end) {
   struct Point {
     size_t consumed = 0, joined = 0;
+    bool repaired = false;
   };
   const bool full = text.size() >= text_max_;
   Point now, before;     // `before`: the line that is being joined.
@@ -178,7 +179,6 @@ RecordSplitter::Found RecordSplitter::NextOfEnvelopes(std::string_view text, boo
       break;
     }
     if (!partial) before = now;
-    if (format_ == LineFormat::kDocker && !IsUtf8(line.text)) record.repaired = true;
     const bool own = before.consumed == 0;  // Still the first line.
     std::string_view piece = opened.text;
     const size_t between = !own && !partial ? 1 : 0;
@@ -195,12 +195,14 @@ RecordSplitter::Found RecordSplitter::NextOfEnvelopes(std::string_view text, boo
     }
     if (between > 0) joined_[now.joined++] = '\n';
     if (!piece.empty()) std::memcpy(joined_.data() + now.joined, piece.data(), piece.size());
-    now = {now.consumed + line.consumed, now.joined + piece.size()};
+    const bool repaired = format_ == LineFormat::kDocker && !IsUtf8(line.text);
+    now = {now.consumed + line.consumed, now.joined + piece.size(), now.repaired || repaired};
     partial = opened.partial;
     if (!partial && !Multiline()) break;
   }
   record.text = {joined_.data(), now.joined};
   record.consumed = now.consumed;
+  record.repaired = now.repaired;
   if (Multiline()) record.text = WithoutEmptyLines(record.text);
   return Found::kRecord;
 }

@@ -81,7 +81,7 @@ class Block final : private AnswerHandler {
   void Flush();
   void PrintConnection();
   void PrintCertificate();
-  void PrintClock(const Answer& answer, UnixTime came);
+  void PrintClock(const Answer& answer, UnixTime came, Duration exchange);
 
   const DestinationConfig& config_;
   Clock& clock_;
@@ -91,7 +91,7 @@ class Block final : private AnswerHandler {
   ConnectionFacts facts_;
   TextBuffer<1024> line_;
   Signal signal_ = Signal::kMetrics;
-  UnixTime asked_;          // When the request in flight was begun.
+  MonoTime asked_;          // When the request in flight was begun.
   bool answered_ = false;   // The request in flight has ended.
   bool connected_ = false;  // The connection was described.
   bool timed_ = false;      // The clocks were compared.
@@ -141,7 +141,7 @@ bool Block::Try(const CurlDestination::Options& given) {
     if ((config_.signals >> Index(signal) & 1) == 0) continue;
     signal_ = signal;
     answered_ = false;
-    asked_ = clock_.Wall();
+    asked_ = clock_.Monotonic();
     if (const Status sent = destination.Send({.signal = signal, .body = &nothing}, *this); !sent.ok()) {
       Line(SignalName(signal)) << "not tried: out of memory";
       Flush();
@@ -158,9 +158,11 @@ bool Block::Try(const CurlDestination::Options& given) {
 
 void Block::OnAnswer(const Answer& answer) {
   answered_ = true;
-  const UnixTime came = clock_.Wall();  // Before anything is printed, which may take a while.
+  // Before anything is printed, which may take a while.
+  const UnixTime came = clock_.Wall();
+  const Duration exchange = clock_.Monotonic() - asked_ - std::max(facts_.connected, facts_.secured);
   if (!connected_) PrintConnection();
-  if (!timed_) PrintClock(answer, came);
+  if (!timed_) PrintClock(answer, came, exchange);
   const AnswerClass answer_class = Classify(answer);
   const bool accepted = answer_class == AnswerClass::kAccepted;
   TextWriter& out = Line(SignalName(signal_));
@@ -223,13 +225,12 @@ void Block::PrintCertificate() {
 }
 
 /// The Date header counts whole seconds, by a clock that may be one tick of 10 ms late, and was written at
-/// some moment between the request, which follows the connection, and the end of the answer.
-void Block::PrintClock(const Answer& answer, UnixTime came) {
+/// some moment of the exchange, which ended when the answer came.
+void Block::PrintClock(const Answer& answer, UnixTime came, Duration exchange) {
   const std::optional<UnixTime> date = ParseHttpDate(answer.date);
   if (!date) return;
   timed_ = true;
   const Duration half = Milliseconds(500);
-  const Duration exchange = came - asked_ - std::max(facts_.connected, facts_.secured);
   const Duration uncertain = half + Milliseconds(10) + exchange / 2;
   const Duration ahead = (*date + half) - (came - exchange / 2);
   const Duration distance{std::abs(ahead.ns)};

@@ -446,11 +446,8 @@ int Runtime::Loop() {
       client_->OnTime(now);
     }
     MonoTime next = agent_->OnTime(now);
-    const bool sending = agent_->delivery().in_flight();
     next = std::min({next, client_->OnTime(now), server_->OnTime(now), net_watch_.OnTime(now)});
     if (gate_ != nullptr) next = std::min(next, gate_->server->OnTime(now));
-    // Already answered (or already failed): the next batch need not wait for an event.
-    if (sending && !agent_->delivery().in_flight()) next = now;
     if (const Status waited = poller_.Wait(next); !waited.ok()) {
       Fail(log_, "cannot wait", "poller", waited);
       code = kExitIo;

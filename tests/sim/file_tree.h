@@ -10,8 +10,10 @@
 
 namespace limpet::sim {
 
-class FileTree final : public Files {
+class FileTree : public Files {
  public:
+  virtual ~FileTree() = default;
+
   struct Inode {
     uint64_t number = 0;
     std::string contents;
