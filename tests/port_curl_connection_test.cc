@@ -164,7 +164,7 @@ TEST(Connection, RenewBeginsANewConnectionAndLooksUpAnew) {
 }
 
 TEST(Connection, RenewLeavesARequestAlone) {
-  Endpoint endpoint({R"({"delay": 0.5})"});
+  Endpoint endpoint({R"({"delay": 0.5})"}, {}, /*quiet=*/false);
   World world(endpoint.url);
   ASSERT_TRUE(world.Start().ok());
   Keep keep;
@@ -175,6 +175,12 @@ TEST(Connection, RenewLeavesARequestAlone) {
   world.Run([&] { return !keep.kept.empty(); });
   ASSERT_EQ(keep.kept.size(), 1u);
   EXPECT_EQ(keep.kept[0].answer.status, 200);
+  // After it its connection is left, once.
+  for (const int connection : {1, 2, 2}) {
+    EXPECT_EQ(endpoint.child.Line(),
+              "POST /v1/metrics connection=" + std::to_string(connection) + " body=10 complete=1 answer=200");
+    EXPECT_EQ(world.Exchange(body).answer.status, 200);
+  }
 }
 
 // Names and addresses.

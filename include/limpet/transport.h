@@ -83,7 +83,7 @@ class Transport {
   virtual void StopKnocking() = 0;
 
   /// The network has changed: closes the kept-alive connection and forgets the addresses of the name.
-  /// What is in flight is left to its own time-outs.
+  /// What is in flight is left to its own time-outs, and its connection closed after its answer.
   virtual void Renew() = 0;
 
  protected:

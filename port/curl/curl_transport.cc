@@ -339,7 +339,8 @@ void CurlDestination::FinishKnock(int curl_code) {
 }
 
 void CurlDestination::Renew() {
-  if (busy()) return;
+  renew_ = busy();
+  if (renew_) return;
   DropConnection();
   Close();  // With it goes c-ares, and the addresses that it keeps.
 }
@@ -367,6 +368,7 @@ void CurlDestination::Stop() {
   knocker_ = nullptr;
   unusable_ = false;
   if (easy_ != nullptr) curl_multi_remove_handle(client_.multi_, easy_);
+  if (renew_) Renew();
 }
 
 void CurlDestination::TakeHeader(std::string_view line) {

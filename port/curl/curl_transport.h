@@ -97,6 +97,7 @@ class CurlDestination final : public Transport {
   Signal url_ = Signal::kMetrics;   // Whose URL the handle has; meaningful once url_set_.
   bool url_set_ = false;
   int kept_ = -1;                   // The socket of the kept-alive connection, -1: none.
+  bool renew_ = false;              // That one is to be closed once it is idle.
   int guarded_ = -1;                // Which has TCP_USER_TIMEOUT: that one, while it is idle.
   KnockHandler* knocker_ = nullptr;  // nullptr: no knock.
 
