@@ -58,8 +58,8 @@ bool IsPlainAttribute(const uint8_t* at, const uint8_t* end) {
   return at != nullptr && at + length == end && IsPlainValue(at, end);
 }
 
-/// The messages that most of a request consists of, as nearly all of them are, in half of the
-/// instructions. False: the walk has to look.
+/// The messages that most of a request consists of, as nearly all of them are, without the walk's tables
+/// and its stack. False: the walk has to look.
 bool IsPlain(MessageShape shape, const uint8_t* at, const uint8_t* end) {
   switch (shape) {
     case MessageShape::kKeyValue: return IsPlainAttribute(at, end);
