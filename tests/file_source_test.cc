@@ -4,11 +4,14 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <optional>
 #include <random>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "base/hash.h"
 #include "log_bench.h"
 #include "sim/file_tree.h"
 
@@ -46,6 +49,16 @@ LogConfig Configured(LineFormat format, size_t max_line) {
   return config;
 }
 
+/// Hears of everything, when it is told to.
+class Watch final : public FileWatch {
+ public:
+  Result<int> WatchFile(int file) override { return file; }
+  Result<int> WatchDirectory(std::string_view) override { return 1000; }
+  void Forget(int) override {}
+  int Next() override { return kNone; }
+  int handle() const override { return -1; }
+};
+
 struct SourceBench : LogBench {
   explicit SourceBench(LineFormat format = LineFormat::kPlain, size_t max_line = kMaxLine, size_t buffer_bytes = kBuffer,
                        size_t place_count = 8)
@@ -61,26 +74,39 @@ struct SourceBench : LogBench {
         tracks(std::as_writable_bytes(std::span(table_memory)), 64, 512, log),
         pipeline(config, true, {.attributes = attributes, .body = body, .redacted = {}}),
         splitter(config, nullptr, buffer_bytes, scratch),
-        parser({.format = format}, parsed),
-        source(config, {.files = tree,
-                        .watch = nullptr,
-                        .tracks = tracks,
-                        .pipeline = pipeline,
-                        .splitter = splitter,
-                        .parser = parser,
-                        .log = log,
-                        .buffer = buffer,
-                        .places = places,
-                        .resource = resource,
-                        .instance = "i"}) {
+        parser({.format = format}, parsed) {
     tracks.FlashFails();  // Nothing waits for a commit.
     tracks.KeptEnds();
+    Start();
+  }
+
+  /// A process, or the next one: of the one before it finds the tracks.
+  void Start(FileWatch* watch = nullptr) {
+    tree.EndProcess();
+    for (FollowedFile& f : places) f = {};
+    source.emplace(config, FileSourceParts{.files = tree,
+                                           .watch = watch,
+                                           .tracks = tracks,
+                                           .pipeline = pipeline,
+                                           .splitter = splitter,
+                                           .parser = parser,
+                                           .log = log,
+                                           .buffer = buffer,
+                                           .places = places,
+                                           .resource = resource,
+                                           .instance = "i"});
+  }
+
+  size_t TracksInUse() {
+    size_t count = 0;
+    tracks.ForEach(Hash64(config.name), [&](const Track&) { ++count; });
+    return count;
   }
 
   /// Returns when it wants to be asked next.
   MonoTime Turn() {
     tracks.SetNow(now);
-    const MonoTime next = source.OnTime({kWall, now}, encoder);
+    const MonoTime next = source->OnTime({kWall, now}, encoder);
     for (const SeenLog& seen : TakeAll()) {
       uids.insert(seen.attributes.at("log.record.uid"));
       bodies.push_back(seen.body);
@@ -96,7 +122,7 @@ struct SourceBench : LogBench {
     for (const MonoTime end = now + time; now < end; now = now + Milliseconds(500)) Settle();
   }
 
-  const LogConfig config;
+  LogConfig config;
   Tree tree;
   std::vector<char> buffer, scratch;
   std::vector<uint8_t> parsed;
@@ -108,7 +134,7 @@ struct SourceBench : LogBench {
   RecordPipeline pipeline;
   RecordSplitter splitter;
   LineParser parser;
-  FileSource source;
+  std::optional<FileSource> source;
   MonoTime now = MonoTime{} + Seconds(5);  // As LogBench has it.
   Strings bodies;
   std::set<std::string> uids;
@@ -252,6 +278,164 @@ TEST(FileSource, FilesTakeTurns) {
   EXPECT_EQ(bench.bodies.size(), 20'050u);
   // Each byte once, but for the lines at the ends of what is read.
   EXPECT_LE(bench.tree.bytes, 2'000'000u * 102 / 100);
+}
+
+/// Lines of about 20 bytes, and what is expected of them.
+std::string Lines(const std::string& name, int count, Strings& expected) {
+  std::string text;
+  for (int i = 0; i < count; ++i) {
+    expected.push_back(name + " has line " + std::to_string(1000 + i));
+    text += expected.back() + "\n";
+  }
+  return text;
+}
+
+// A copytruncate, more lines, and a rename to a name that does not match, while limpet is down.
+TEST(FileSource, AFileThatWasWrittenAnewAndRenamedUnseen) {
+  for (const int count : {2, 100, 5000}) {  // Less than what a copy is known by, and more.
+    SourceBench bench;
+    Strings expected;
+    bench.tree.Create("/log/a.log")->contents = Lines("first", 100, expected);
+    bench.Pass(Seconds(5));
+    bench.tree.names["/log/a.log"]->contents = Lines("second", count, expected);
+    bench.tree.Rename("/log/a.log", "/log/a.log.1");
+    bench.Start();
+    bench.Pass(Seconds(5));
+    EXPECT_EQ(bench.bodies, expected);
+    // Let go, and not begun again: in no later look, and by no later process.
+    bench.Pass(Seconds(120));
+    EXPECT_EQ(bench.tree.open_files(), 0u);
+    bench.Start();
+    bench.Pass(Seconds(120));
+    EXPECT_EQ(bench.bodies, expected);
+    EXPECT_EQ(bench.uids.size(), expected.size());
+    EXPECT_EQ(bench.TracksInUse(), 1u);  // That of the source.
+  }
+}
+
+// Deleted while limpet is down, and its inode is another file's: neither a stranger's, nor one that is left out,
+// nor a copy of what is read.
+TEST(FileSource, AStrangerUnderTheInodeOfADeletedFile) {
+  for (const std::string path : {"/log/notes.txt", "/log/a.log.1.gz", "/log/a.log.1"}) {
+    SourceBench bench;
+    bench.config.exclude = TextList("*.gz");
+    Strings expected, none;
+    const auto old = bench.tree.Create("/log/a.log");
+    old->contents = Lines("old", 100, expected);
+    bench.Pass(Seconds(5));
+    bench.tree.Create("/log/a.log.new")->contents = Lines("new", 100, expected);
+    bench.tree.Rename("/log/a.log.new", "/log/a.log");
+    bench.Start();
+    bench.Pass(Seconds(5));
+    EXPECT_EQ(bench.bodies, expected);
+    const bool copied = path == "/log/a.log.1";
+    const auto stranger = bench.tree.Create(path);
+    ASSERT_EQ(stranger->number, old->number);
+    stranger->contents = copied ? bench.tree.names["/log/a.log"]->contents : Lines("strange", 100, none);
+    if (copied) bench.tree.names["/log/a.log"]->contents = Lines("newest", 20, expected);
+    for (int life = 0; life < 3; ++life) {
+      bench.Pass(Seconds(120));
+      EXPECT_EQ(bench.bodies, expected) << path << " life " << life;
+      bench.Start();
+    }
+    EXPECT_EQ(bench.uids.size(), expected.size());
+  }
+}
+
+// A copy that is gone on with is known by its own inode: that of what it was copied from is another copy's by then.
+TEST(FileSource, ACopyUnderTheInodeOfWhatWasCopiedBefore) {
+  SourceBench bench;
+  Strings expected;
+  const auto first = bench.tree.Create("/log/a.log");
+  first->contents = Lines("first", 100, expected);
+  bench.Pass(Seconds(5));
+  first->contents += Lines("first then", 100, expected);
+  bench.tree.Create("/log/a.log.1")->contents = first->contents;
+  Strings unread;
+  first->contents = Lines("second", 20, unread);  // It will be gone before there is room for these.
+  bench.Start();
+  bench.encoder.set_room(false);
+  bench.Pass(Seconds(1));
+  bench.encoder.set_room(true);
+  const auto third = bench.tree.Create("/log/new");
+  third->contents = Lines("third", 100, expected);
+  bench.tree.Rename("/log/new", "/log/a.log");
+  bench.Start();
+  bench.Pass(Seconds(5));
+  const auto copy = bench.tree.Create("/log/a.log.2");
+  ASSERT_EQ(copy->number, first->number);
+  copy->contents = third->contents;
+  third->contents = Lines("fourth", 20, expected);
+  bench.Pass(Seconds(5));
+  bench.Start();
+  bench.Pass(Seconds(60));
+  std::sort(expected.begin(), expected.end());
+  std::sort(bench.bodies.begin(), bench.bodies.end());
+  EXPECT_EQ(bench.bodies, expected);
+  EXPECT_EQ(bench.uids.size(), expected.size());
+}
+
+// What cannot be read for a while is no other file: it is said once, and goes on where it was, whether anything
+// is heard of it or not.
+TEST(FileSource, ReadsThatFailForAWhile) {
+  for (const bool watched : {false, true}) {
+    SourceBench bench;
+    Watch watch;
+    if (watched) bench.Start(&watch);
+    Strings expected;
+    bench.tree.Create("/log/a.log")->contents = Lines("a", 100, expected);
+    bench.Pass(Seconds(5));
+    EXPECT_EQ(bench.bodies, expected);
+    bench.tree.fail_above = 0;
+    bench.tree.names["/log/a.log"]->contents += Lines("a then", 100, expected);
+    if (!watched) bench.tree.Create("/log/b.log")->contents = Lines("b", 100, expected);
+    for (const FollowedFile& f : bench.places) {
+      if (f.file >= 0 && watched) bench.source->OnChange(f.watch);
+    }
+    bench.Pass(Seconds(30));
+    EXPECT_EQ(bench.bodies.size(), 100u);
+    EXPECT_EQ(bench.log.Count("a file or a directory cannot be read"), 1u);
+    EXPECT_FALSE(bench.source->problem().empty());
+    bench.tree.fail_above = SIZE_MAX;
+    bench.Pass(Seconds(30));
+    std::sort(bench.bodies.begin(), bench.bodies.end());  // Either file may be first.
+    EXPECT_EQ(bench.bodies, expected);
+    EXPECT_EQ(bench.uids.size(), expected.size());
+    EXPECT_EQ(bench.log.Count("can be read again"), 1u);
+    EXPECT_TRUE(bench.source->problem().empty());
+  }
+}
+
+// Nor has another file taken its inode.
+TEST(FileSource, ARenamedFileThatCannotBeReadForAWhile) {
+  SourceBench bench;
+  Strings expected;
+  bench.tree.Create("/log/a.log")->contents = Lines("read", 100, expected);
+  bench.Pass(Seconds(5));
+  bench.tree.names["/log/a.log"]->contents += Lines("unread", 100, expected);
+  bench.tree.Rename("/log/a.log", "/log/kept");
+  bench.tree.fail_above = 0;
+  bench.Start();
+  bench.Pass(Seconds(60));
+  bench.tree.fail_above = SIZE_MAX;
+  bench.Pass(Seconds(60));
+  EXPECT_EQ(bench.bodies, expected);
+  EXPECT_EQ(bench.uids.size(), expected.size());
+}
+
+// There is no place for all: what has grown unheard, and lost its name, does not make room.
+TEST(FileSource, AFileThatHasGrownMakesNoRoom) {
+  SourceBench bench(LineFormat::kPlain, kMaxLine, kBuffer, 1);
+  Watch watch;
+  bench.Start(&watch);
+  Strings expected;
+  const auto file = bench.tree.Create("/log/a.log");
+  file->contents = Lines("a", 10, expected);
+  bench.Pass(Seconds(5));
+  file->contents += Lines("a", 10, expected);
+  bench.tree.Create("/log/a.log")->contents = Lines("next", 10, expected);
+  bench.Pass(Seconds(60));
+  EXPECT_EQ(bench.bodies, expected);
 }
 
 }  // namespace

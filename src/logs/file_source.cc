@@ -40,7 +40,7 @@ FileSource::FileSource(const LogConfig& config, const FileSourceParts& parts)
 
 /// finished: nothing more is to be read of it, ever.
 void FileSource::LetGo(FollowedFile& f, bool finished) {
-  if (finished) Spend(*f.track, f.identity);
+  if (finished) Spend(*f.track);
   if (f.watch >= 0) watch_->Forget(f.watch);
   files_.Close(f.file);
   f.file = -1;
@@ -65,6 +65,13 @@ bool FileSource::Flushes(const FollowedFile& f, MonoTime now) const {
   return joins_ && f.unfinished && !f.flushed && now - f.grown >= config_.flush;
 }
 
+/// It is asked again at the next look, or when it is gone and has lingered. Returns false.
+bool FileSource::Fail(FollowedFile& f, const Status& status) {
+  f.size = FollowedFile::kUnread;
+  Report(f.name(), status);
+  return false;
+}
+
 /// Reads a share of it, and takes it off `share`. Returns whether there may be more.
 bool FileSource::Read(FollowedFile& f, const Stamp& now, LogEncoder& logs, size_t& share) {
   share -= std::min(share, kFileCost);
@@ -79,7 +86,9 @@ bool FileSource::Read(FollowedFile& f, const Stamp& now, LogEncoder& logs, size_
     return Renew(f, facts.value());
   }
   if (grown && TurnsOutACopy(f, facts.value())) {
-    LetGo(f, true);
+    tracks_.Release(*f.track);  // Its name leads to another.
+    LetGo(f, false);
+    look_ = true;
     return false;
   }
   if (grown) {
@@ -110,8 +119,9 @@ bool FileSource::Read(FollowedFile& f, const Stamp& now, LogEncoder& logs, size_
   size_t most = flush || end || f.long_end > begin ? buffer_.size() : std::min(kShare, buffer_.size());
   const auto read = [&] {
     const Result<size_t> got = files_.ReadAt(f.file, begin, buffer_.first(most));
-    if (got.ok()) text = {buffer_.data(), got.value()};
-    return got.ok();
+    if (!got.ok()) return Fail(f, got.status());
+    text = {buffer_.data(), got.value()};
+    return true;
   };
   if (!read()) return false;
   f.flushed = f.flushed || flush;
@@ -180,7 +190,7 @@ bool FileSource::LongLine(FollowedFile& f, uint64_t known) {
   const bool end = f.gone && now_.mono - f.grown >= kLinger;
   f.scanned = std::max(f.scanned, known);
   const Result<size_t> got = files_.ReadAt(f.file, f.scanned, buffer_);
-  if (!got.ok()) return false;
+  if (!got.ok()) return Fail(f, got.status());
   size_t consumed = 0;
   const bool all = f.scanned + got.value() >= f.size;  // No more is known to follow.
   const bool found = splitter_.Skip({buffer_.data(), got.value()}, flush && all, end && all, f.line_end, consumed);

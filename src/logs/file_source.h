@@ -46,15 +46,15 @@ struct FileIdentity {
 struct FollowedFile {
   int file = -1;  ///< -1: a free place.
   Track* track = nullptr;
-  FileIdentity identity;   ///< Of the track: a copy may be open in place of the file,
-  uint64_t device = 0, inode = 0;  ///< which is this.
+  FileIdentity identity;   ///< Of the track.
   int watch = -1;          ///< -1: it has to be asked.
   bool seen = false;       ///< By the last look for files: some name that matches leads to it.
   bool gone = false;       ///< None does: it is read to its end.
   bool due = false;        ///< There may be something to read.
   bool unfinished = false; ///< Its last record was, when it was read last.
   bool flushed = false;    ///< And all that could be was sent of it all the same.
-  uint64_t size = 0;       ///< As it was then.
+  static constexpr uint64_t kUnread = UINT64_MAX;
+  uint64_t size = 0;       ///< As it was then; kUnread: that failed.
   uint64_t scanned = 0;    ///< Of a line longer than the buffer: up to here there is no end of it;
   uint64_t long_end = 0;   ///< and where it ends, once that is found;
   LineEnd line_end = LineEnd::kLineEnd;  ///< by what.
@@ -112,12 +112,14 @@ class FileSource final : public Source, public ChangeHandler, private NameSink {
   void Report(std::string_view path, const Status& status);
   void WalkInto(std::string_view pattern);
   void OnName(std::string_view name) override;
+  bool IsExcluded(std::string_view path) const;
   void Consider(std::string_view path);
   void ConsiderLost(std::string_view path);
   void Open(std::string_view path, Track* track, bool gone);
   bool Follow(int file, std::string_view path, Track* track, bool gone);
   Track* Begin(int file, const FileFacts& facts, std::string_view path, uint64_t position,
                uint32_t generation);
+  Track* BeginLost(int file, std::string_view path, const FileFacts& facts);
   uint64_t StartOf(int file, const FileFacts& facts);
   bool Renew(FollowedFile& f, const FileFacts& facts);
   void LookForRest(Track& track, const FileIdentity& identity, std::string_view path);
@@ -132,20 +134,23 @@ class FileSource final : public Source, public ChangeHandler, private NameSink {
   bool Continues(int file, const FileFacts& facts, const Track& track, Head& head);
   Track* FindCopied(int file, std::string_view path, const FileFacts& facts);
   bool Adopt(Track& track, const FileFacts& facts);
-  void Spend(Track& track, const FileIdentity& identity);
+  void Spend(Track& track);
   void ForgetTracks();
   bool Flushes(const FollowedFile& f, MonoTime now) const;
   bool Read(FollowedFile& f, const Stamp& now, LogEncoder& logs, size_t& share);
+  bool Fail(FollowedFile& f, const Status& status);
   bool LongLine(FollowedFile& f, uint64_t known);
   void LetGo(FollowedFile& f, bool finished);
   FollowedFile* Place();
   FollowedFile* FindOpen(const FileFacts& facts);
-  bool HasInode(const FileFacts& facts);
+  bool HasInode(const Track& track, const FileFacts& facts) const;
+  bool Claims(const Track& track, const FileFacts& facts) const;
+  bool IsClaimed(const FileFacts& facts);
   Track* FindTrack(const FileFacts& facts, int file);
   bool IsOpen(const Track& track) const;
   bool IsGone(const Track& track) const;
   bool HasHead(int file, const FileIdentity& identity);
-  uint64_t HashHead(int file, uint64_t bytes);
+  Result<uint64_t> HashHead(int file, uint64_t bytes);
   FileIdentity IdentityOf(const Track& track) const;
   void Describe(FollowedFile& f, const FileFacts& facts);
 

@@ -85,7 +85,7 @@ void FileSource::Discover(const Stamp& now) {
   look_ = false;
   for (FollowedFile& f : places_) f.seen = false;
   tracks_.ForEach(owner_, [](Track& track) {
-    track.named = false;
+    track.named = track.replaced = false;
     if (track.spent == 1) track.spent = 2;
   });
   directory_count_ = 0;
@@ -95,6 +95,10 @@ void FileSource::Discover(const Stamp& now) {
   if (AnyLost()) Walk(Aim::kLost);
   if (put_off_) Walk(Aim::kAdopt);
   if (AnyLost()) Walk(Aim::kRest);
+  aim_ = Aim::kFind;
+  for (const FollowedFile& f : places_) {
+    if (f.file >= 0 && f.size == FollowedFile::kUnread) Report(f.name(), {Code::kIo, 0, "read"});
+  }
   if (said_ && !failed_) log_.Info("all files of the source can be read again", {{"source", config_.name}});
   said_ = failed_;
   for (FollowedFile& f : places_) {
@@ -197,9 +201,13 @@ void FileSource::OnName(std::string_view name) {
   path_ << before.text();
 }
 
+bool FileSource::IsExcluded(std::string_view path) const {
+  return AnyGlobMatches(config_.exclude, path) || AnyGlobMatches(config_.exclude, BaseName(path));
+}
+
 /// A name that matches.
 void FileSource::Consider(std::string_view path) {
-  if (AnyGlobMatches(config_.exclude, path) || AnyGlobMatches(config_.exclude, BaseName(path))) return;
+  if (IsExcluded(path)) return;
   const Result<FileFacts> facts = files_.FactsOf(path);
   Report(path, facts.status());
   if (!facts.ok() || !facts.value().regular) return;
@@ -213,17 +221,18 @@ void FileSource::Consider(std::string_view path) {
 
 FollowedFile* FileSource::FindOpen(const FileFacts& facts) {
   for (FollowedFile& f : places_) {
-    if (f.file >= 0 && f.device == facts.device && f.inode == facts.inode && f.track != nullptr) {
+    if (f.file >= 0 && f.identity.device == facts.device && f.identity.inode == facts.inode) {
       return &f;
     }
   }
   return nullptr;
 }
 
-uint64_t FileSource::HashHead(int file, uint64_t bytes) {
+Result<uint64_t> FileSource::HashHead(int file, uint64_t bytes) {
   std::array<char, kHeadMax> head;
   const Result<size_t> got = files_.ReadAt(file, 0, std::span(head).first(static_cast<size_t>(bytes)));
-  return Hash64(std::string_view(head.data(), got.ok() ? got.value() : 0));
+  if (!got.ok()) return got.status();
+  return Hash64(std::string_view(head.data(), got.value()));
 }
 
 bool FileSource::IsOpen(const Track& track) const {
@@ -236,17 +245,26 @@ bool FileSource::IsGone(const Track& track) const {
   return !track.named && !IsOpen(track) && IdentityOf(track).first_seen_ms != 0;
 }
 
+/// What cannot be read just now is not taken for another file.
 bool FileSource::HasHead(int file, const FileIdentity& identity) {
-  return identity.head_bytes == 0 || HashHead(file, identity.head_bytes) == identity.head;
+  if (identity.head_bytes == 0) return true;
+  const Result<uint64_t> head = HashHead(file, identity.head_bytes);
+  return !head.ok() || head.value() == identity.head;
 }
 
-/// Does a track that lacks its file know the inode?
-bool FileSource::HasInode(const FileFacts& facts) {
+bool FileSource::HasInode(const Track& track, const FileFacts& facts) const {
+  const FileIdentity identity = IdentityOf(track);
+  return identity.first_seen_ms != 0 && identity.inode == facts.inode && identity.device == facts.device;
+}
+
+/// It lacks its file, and that had this inode.
+bool FileSource::Claims(const Track& track, const FileFacts& facts) const {
+  return HasInode(track, facts) && IsGone(track);
+}
+
+bool FileSource::IsClaimed(const FileFacts& facts) {
   bool any = false;
-  tracks_.ForEach(owner_, [&](Track& track) {
-    const FileIdentity identity = IdentityOf(track);
-    any = any || (identity.inode == facts.inode && identity.device == facts.device && IsGone(track));
-  });
+  tracks_.ForEach(owner_, [&](Track& track) { any = any || Claims(track, facts); });
   return any;
 }
 
@@ -254,9 +272,7 @@ bool FileSource::HasInode(const FileFacts& facts) {
 Track* FileSource::FindTrack(const FileFacts& facts, int file) {
   Track* best = nullptr;
   tracks_.ForEach(owner_, [&](Track& track) {
-    const FileIdentity identity = IdentityOf(track);
-    if (identity.first_seen_ms == 0 || identity.inode != facts.inode || identity.device != facts.device) return;
-    if (IsOpen(track) || !HasHead(file, identity)) return;
+    if (!HasInode(track, facts) || IsOpen(track) || !HasHead(file, IdentityOf(track))) return;
     if (best == nullptr || track.id > best->id) best = &track;
   });
   return best;
@@ -264,14 +280,22 @@ Track* FileSource::FindTrack(const FileFacts& facts, int file) {
 
 /// A free place, or that of the file that has been quiet longest and is read to its end.
 FollowedFile* FileSource::Place() {
-  FollowedFile* oldest = nullptr;
-  for (FollowedFile& f : places_) {
-    if (f.file < 0) return &f;
-    const bool idle = !f.due && !f.unfinished && f.track->read >= f.size;
-    if (idle && (oldest == nullptr || f.grown < oldest->grown)) oldest = &f;
+  for (;;) {
+    FollowedFile* oldest = nullptr;
+    for (FollowedFile& f : places_) {
+      if (f.file < 0) return &f;
+      const bool idle = !f.due && !f.unfinished && f.track->read >= f.size;
+      if (idle && (oldest == nullptr || f.grown < oldest->grown)) oldest = &f;
+    }
+    if (oldest == nullptr) return nullptr;
+    // It may have grown unheard, and have no name any more.
+    const Result<FileFacts> facts = files_.Facts(oldest->file);
+    oldest->due = facts.ok() && facts.value().size != oldest->track->read;
+    if (!oldest->due) {
+      LetGo(*oldest, oldest->gone);
+      return oldest;
+    }
   }
-  if (oldest != nullptr) LetGo(*oldest, oldest->gone);
-  return oldest;
 }
 
 void FileSource::Open(std::string_view path, Track* track, bool gone) {
@@ -310,10 +334,7 @@ bool FileSource::Follow(int file, std::string_view path, Track* track, bool gone
   if (!known) {
     uint32_t generation = 0;
     track = Begin(file, facts.value(), path, StartOf(file, facts.value()), generation);
-    if (track == nullptr) {
-      ++wanted_;
-      return false;
-    }
+    if (track == nullptr) return false;
     track->named = true;
   }
   track->spent = 0;
@@ -321,8 +342,6 @@ bool FileSource::Follow(int file, std::string_view path, Track* track, bool gone
   f->file = file;
   f->track = track;
   f->identity = IdentityOf(*track);
-  f->device = facts.value().device;
-  f->inode = facts.value().inode;
   f->seen = !gone;
   f->gone = gone;
   f->due = true;
@@ -338,7 +357,7 @@ bool FileSource::Follow(int file, std::string_view path, Track* track, bool gone
   return true;
 }
 
-/// A generation that has not been seen before.
+/// A generation that has not been seen before. Null: there is no track for it yet, or it cannot be read.
 Track* FileSource::Begin(int file, const FileFacts& facts, std::string_view path, uint64_t position,
                          uint32_t generation) {
   FileIdentity identity{.device = facts.device,
@@ -346,14 +365,19 @@ Track* FileSource::Begin(int file, const FileFacts& facts, std::string_view path
                         .first_seen_ms = static_cast<uint64_t>(std::max<int64_t>(now_.wall.ns / 1'000'000, 1)),
                         .generation = generation};
   identity.head_bytes = static_cast<uint32_t>(std::min<uint64_t>(facts.size, kHeadMax));
-  identity.head = HashHead(file, identity.head_bytes);
+  const Result<uint64_t> head = HashHead(file, identity.head_bytes);
+  Report(path, head.status());
+  if (!head.ok()) return nullptr;
+  identity.head = head.value();
   identity.name = NameHash(path);
   uint64_t stream = Hash64(instance_);
   for (const uint64_t part : {identity.device, identity.inode, uint64_t{generation}, identity.head}) {
     stream = Hash64(part, stream);
   }
   identity.stream = static_cast<uint32_t>(stream ^ stream >> 32);
-  return tracks_.Add(owner_, Encode(owner_, identity), position);
+  Track* const track = tracks_.Add(owner_, Encode(owner_, identity), position);
+  if (track == nullptr) ++wanted_;
+  return track;
 }
 
 /// Where a new file is read from: with start_at = end, behind the last line that is there at the very
@@ -407,7 +431,11 @@ bool FileSource::Continues(int file, const FileFacts& facts, const Track& track,
   const FileIdentity identity = IdentityOf(track);
   if (identity.first_seen_ms == 0 || identity.head_bytes < kCopyHeadMin) return false;
   if (identity.head_bytes > facts.size || track.read > facts.size) return false;
-  if (head.bytes != identity.head_bytes) head = {identity.head_bytes, HashHead(file, identity.head_bytes)};
+  if (head.bytes != identity.head_bytes) {
+    const Result<uint64_t> hash = HashHead(file, identity.head_bytes);
+    if (!hash.ok()) return false;
+    head = {identity.head_bytes, hash.value()};
+  }
   if (head.hash != identity.head) return false;
   char last = '\n';
   if (track.read > 0) (void)files_.ReadAt(file, track.read - 1, {&last, 1});
@@ -426,29 +454,29 @@ Track* FileSource::FindCopied(int file, std::string_view path, const FileFacts& 
   return best;
 }
 
-/// Whether the file goes on with the track. Only once it is certain that no name leads to its own.
+/// Whether the file goes on with the track, and is its own from now on. Only once it is certain that no name leads
+/// to the one before.
 bool FileSource::Adopt(Track& track, const FileFacts& facts) {
   put_off_ = put_off_ || (aim_ == Aim::kFind && !track.named);
   if (aim_ == Aim::kFind || track.named) return false;
   FileIdentity identity = IdentityOf(track);
   identity.device = facts.device;
   identity.inode = facts.inode;
+  track.named = true;
   const bool described = tracks_.Describe(track, Encode(owner_, identity), true);
-  track.named = described;
-  track.spent = !described && track.spent > 0 ? 1 : 0;  // Then at the next look.
-  look_ = look_ || !described;
+  if (!described) look_ = true, track.spent = 0;  // Then at the next look.
   return described;
 }
 
 /// All of it is read, and its file is gone.
-void FileSource::Spend(Track& track, const FileIdentity& identity) {
-  if (identity.head_bytes < kCopyHeadMin) return tracks_.Release(track);
+void FileSource::Spend(Track& track) {
   track.spent = 1;
   look_ = true;
 }
 
-/// After all names were looked at: what no copy has gone on with; what was empty and is no longer there, whose
-/// inode may be given to another file; and for those that need a place the oldest of what is no longer there.
+/// After all names were looked at: what no copy has gone on with, of what is at its end or whose inode has another
+/// file or generation; what was empty and is no longer there; and for those that need a place the oldest of what is
+/// no longer there.
 void FileSource::ForgetTracks() {
   if (failed_ && now_.mono - failing_since_ < kFailing) return;  // Not all were.
   // What is open may yet turn out to be a copy.
@@ -456,8 +484,15 @@ void FileSource::ForgetTracks() {
     return f.file >= 0 && f.due && f.identity.head_bytes < kCopyHeadMin;
   });
   tracks_.ForEach(owner_, [&](Track& track) {
-    const bool empty = IdentityOf(track).head_bytes == 0 && track.read == 0;
-    if (IsGone(track) && ((track.spent > 1 && !unsure) || empty)) tracks_.Release(track);
+    if (!IsGone(track)) return;
+    const FileIdentity identity = IdentityOf(track);
+    const FileFacts own{.device = identity.device, .inode = identity.inode};
+    bool replaced = track.replaced;
+    tracks_.ForEach(owner_, [&](Track& other) {
+      replaced = replaced || (other.id > track.id && HasInode(other, own));
+    });
+    const bool empty = identity.head_bytes == 0 && track.read == 0;
+    if (empty || ((track.spent > 1 || replaced) && !unsure)) tracks_.Release(track, track.replaced);
   });
   for (; wanted_ > 0; --wanted_) {
     Track* oldest = nullptr;
@@ -480,15 +515,19 @@ bool FileSource::AnyLost() {
 }
 
 void FileSource::ConsiderLost(std::string_view path) {
-  const Result<FileFacts> facts = files_.FactsOf(path);
+  Result<FileFacts> facts = files_.FactsOf(path);
   if (!facts.ok() || !facts.value().regular || FindOpen(facts.value()) != nullptr) return;
   if (facts.value().size == 0) return;
-  if (aim_ == Aim::kLost && !HasInode(facts.value())) return;  // Not worth opening.
+  if (aim_ == Aim::kLost && !IsClaimed(facts.value())) return;  // Not worth opening.
   const Result<int> file = files_.Open(path);
   if (!file.ok()) return;
+  facts = files_.Facts(file.value());
   Track* track = nullptr;
-  if (aim_ == Aim::kLost) {
+  if (!facts.ok() || FindOpen(facts.value()) != nullptr) {
+    // The name leads elsewhere now.
+  } else if (aim_ == Aim::kLost) {
     track = FindTrack(facts.value(), file.value());
+    if (track == nullptr) track = BeginLost(file.value(), path, facts.value());
     if (track != nullptr && track->named) track = nullptr;  // It waits for a place.
   } else {
     Head head;
@@ -496,10 +535,27 @@ void FileSource::ConsiderLost(std::string_view path) {
       if (facts.value().size <= each.read || !IsGone(each)) return;
       if (Continues(file.value(), facts.value(), each, head)) track = &each;
     });
+    if (track != nullptr && !Adopt(*track, facts.value())) track = nullptr;
   }
   if (track == nullptr || track->read >= facts.value().size || !Follow(file.value(), path, track, true)) {
     files_.Close(file.value());
   }
+}
+
+/// What has the inode of files that are gone, but begins otherwise. If its name is one that theirs would get, it
+/// was written anew and renamed while nobody looked: the next generation. Else, or as a copy, it is a stranger.
+Track* FileSource::BeginLost(int file, std::string_view path, const FileFacts& facts) {
+  FileIdentity before;
+  tracks_.ForEach(owner_, [&](Track& track) {
+    const FileIdentity identity = IdentityOf(track);
+    if (Claims(track, facts) && IsNamedAsCopy(path, identity.name)) before = identity;
+  });
+  if (before.first_seen_ms != 0 && !IsExcluded(path) && !IsCopy(file, path, facts) &&
+      FindCopied(file, path, facts) == nullptr) {
+    return Begin(file, facts, path, 0, before.generation + 1);
+  }
+  tracks_.ForEach(owner_, [&](Track& track) { track.replaced = track.replaced || Claims(track, facts); });
+  return nullptr;
 }
 
 // Generations
@@ -509,10 +565,7 @@ bool FileSource::Renew(FollowedFile& f, const FileFacts& facts) {
   Track* const before = f.track;
   const FileIdentity identity = f.identity;
   Track* const fresh = Begin(f.file, facts, f.name(), 0, identity.generation + 1);
-  if (fresh == nullptr) {
-    ++wanted_;
-    return false;
-  }
+  if (fresh == nullptr) return false;
   fresh->named = before->named;
   before->named = false;
   f.track = fresh;
@@ -535,8 +588,9 @@ void FileSource::LookForRest(Track& track, const FileIdentity& identity, std::st
     path_.Clear();
     path_ << directory.text();
     WalkInto("*");
+    aim_ = Aim::kFind;
   }
-  if (!IsOpen(track)) Spend(track, identity);
+  if (IsGone(track)) Spend(track);
 }
 
 /// What it is known by grows with the file, as long as that is short.
@@ -548,7 +602,9 @@ void FileSource::Describe(FollowedFile& f, const FileFacts& facts) {
   if (f.identity.head_bytes >= kCopyHeadMin && !soon) return;
   FileIdentity identity = f.identity;
   identity.head_bytes = static_cast<uint32_t>(std::min<uint64_t>(facts.size, kHeadMax));
-  identity.head = HashHead(f.file, identity.head_bytes);
+  const Result<uint64_t> head = HashHead(f.file, identity.head_bytes);
+  if (!head.ok()) return;
+  identity.head = head.value();
   if (tracks_.Describe(*f.track, Encode(owner_, identity), soon)) f.identity = identity;
 }
 

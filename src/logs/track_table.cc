@@ -150,12 +150,13 @@ bool TrackTable::Changed(const Track& track) {
 size_t TrackTable::FillChanges(std::span<TrackChange> into) {
   size_t count = 0;
   bool more = false;
-  for (Track& track : tracks_) {
-    if (track.id == 0 || !Changed(track)) continue;
-    if (count == into.size()) {
-      more = true;
-      break;
-    }
+  // What is new first: an older one may be given up for it.
+  for (size_t i = 0; i < 2 * tracks_.size() && !more; ++i) {
+    Track& track = tracks_[i % tracks_.size()];
+    const bool is_new = i < tracks_.size();
+    if (track.id == 0 || track.on_flash == is_new || !Changed(track)) continue;
+    more = count == into.size();
+    if (more) break;
     track.writing = true;
     track.writing_removal = IsOver(track);
     track.writing_identity = !track.writing_removal && (!track.on_flash || !track.identity_kept);

@@ -32,8 +32,10 @@ struct Track {
   bool in_open = false;      ///< The open batch has some of it.
   bool adopted = false;      ///< Its source knows it.
   bool removed = false;      ///< To be forgotten, on flash too.
-  bool named = false;        ///< Its source's: some name led to its file at the last look,
-  uint8_t spent = 0;         ///< and it is at its end, but a copy may have its name: 1, and 2 once a look has begun since.
+  // Its source's.
+  bool named = false;        ///< Some name led to its file at the last look.
+  bool replaced = false;     ///< Another file had its inode then.
+  uint8_t spent = 0;         ///< It is at its end, but a copy may have its name: 1, and 2 once a look has begun since.
 
   // What flash knows, or is being told.
   bool on_flash = false, identity_kept = false;
