@@ -105,7 +105,7 @@ class FileSource final : public Source, public ChangeHandler, private NameSink {
     kRest,   ///< Copies, under any name, of files that are gone and were not read to their end.
   };
 
-  void Start(const Stamp& now);
+  // Names: file_source_find.cc.
   void Discover(const Stamp& now);
   void Walk(Aim aim);
   bool AnyName() const { return aim_ == Aim::kLost || aim_ == Aim::kRest; }
@@ -115,44 +115,48 @@ class FileSource final : public Source, public ChangeHandler, private NameSink {
   bool IsExcluded(std::string_view path) const;
   void Consider(std::string_view path);
   void ConsiderLost(std::string_view path);
-  void Open(std::string_view path, Track* track, bool gone);
   bool Follow(int file, std::string_view path, Track* track, bool gone);
-  Track* Begin(int file, const FileFacts& facts, std::string_view path, uint64_t position,
-               uint32_t generation);
-  Track* BeginLost(int file, std::string_view path, const FileFacts& facts);
-  uint64_t StartOf(int file, const FileFacts& facts);
-  bool Renew(FollowedFile& f, const FileFacts& facts);
-  void LookForRest(Track& track, const FileIdentity& identity, std::string_view path);
+  FollowedFile* FindOpen(const FileFacts& facts);
+  FollowedFile* Place();
+
+  // Files and their tracks: file_source_tracks.cc.
+  void Start(const Stamp& now);
+  FileIdentity IdentityOf(const Track& track) const;
+  Result<uint64_t> HashHead(int file, uint64_t bytes);
+  bool HasHead(int file, const FileIdentity& identity);
+  bool HasInode(const Track& track, const FileFacts& facts) const;
+  void Describe(FollowedFile& f, const FileFacts& facts);
+  bool IsOpen(const Track& track) const;
+  bool IsGone(const Track& track) const;
   bool AnyLost();
-  bool IsCopy(int file, std::string_view path, const FileFacts& facts);
-  bool TurnsOutACopy(const FollowedFile& f, const FileFacts& facts);
-  bool HasSameEnd(int file, uint64_t end, int other);
+  bool Claims(const Track& track, const FileFacts& facts) const;
+  bool IsClaimed(const FileFacts& facts);
+  Track* FindTrack(const FileFacts& facts, int file);
   /// Of the file that is looked at, as far as it was hashed last: mostly all tracks ask for the same.
   struct Head {
     uint64_t bytes = 0, hash = 0;
   };
+  bool IsCopy(int file, std::string_view path, const FileFacts& facts);
+  bool HasSameEnd(int file, uint64_t end, int other);
+  bool TurnsOutACopy(const FollowedFile& f, const FileFacts& facts);
   bool Continues(int file, const FileFacts& facts, const Track& track, Head& head);
   Track* FindCopied(int file, std::string_view path, const FileFacts& facts);
   bool Adopt(Track& track, const FileFacts& facts);
+  void LookForRest(Track& track, const FileIdentity& identity, std::string_view path);
+  Track* Begin(int file, const FileFacts& facts, std::string_view path, uint64_t position,
+               uint32_t generation);
+  uint64_t StartOf(int file, const FileFacts& facts);
+  Track* BeginLost(int file, std::string_view path, const FileFacts& facts);
+  bool Renew(FollowedFile& f, const FileFacts& facts);
   void Spend(Track& track);
   void ForgetTracks();
+
+  // What is in them: file_source.cc.
   bool Flushes(const FollowedFile& f, MonoTime now) const;
   bool Read(FollowedFile& f, const Stamp& now, LogEncoder& logs, size_t& share);
-  bool Fail(FollowedFile& f, const Status& status);
   bool LongLine(FollowedFile& f, uint64_t known);
+  bool Fail(FollowedFile& f, const Status& status);
   void LetGo(FollowedFile& f, bool finished);
-  FollowedFile* Place();
-  FollowedFile* FindOpen(const FileFacts& facts);
-  bool HasInode(const Track& track, const FileFacts& facts) const;
-  bool Claims(const Track& track, const FileFacts& facts) const;
-  bool IsClaimed(const FileFacts& facts);
-  Track* FindTrack(const FileFacts& facts, int file);
-  bool IsOpen(const Track& track) const;
-  bool IsGone(const Track& track) const;
-  bool HasHead(int file, const FileIdentity& identity);
-  Result<uint64_t> HashHead(int file, uint64_t bytes);
-  FileIdentity IdentityOf(const Track& track) const;
-  void Describe(FollowedFile& f, const FileFacts& facts);
 
   const LogConfig& config_;
   const TrackOwner owner_;
