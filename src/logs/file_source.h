@@ -94,7 +94,7 @@ class FileSource final : public Source, public ChangeHandler, private NameSink {
   std::string_view problem() const { return problem_.text(); }
 
  private:
-  static constexpr size_t kWatchedDirectories = 32;
+  static constexpr size_t kWatchedDirectories = 64;
   static constexpr Duration kAskFirst = Milliseconds(250);  // Of what is not watched, while it grows.
 
   /// What a walk through the names is for, in the order of a look.
@@ -111,6 +111,9 @@ class FileSource final : public Source, public ChangeHandler, private NameSink {
   bool AnyName() const { return aim_ == Aim::kLost || aim_ == Aim::kRest; }
   void Report(std::string_view path, const Status& status);
   void WalkInto(std::string_view pattern);
+  void WalkBehindLinks();
+  void WatchFor(std::string_view directory);
+  void DirectoryOf(const FollowedFile& f, TextBuffer<512>& directory);
   void OnName(std::string_view name) override;
   bool IsExcluded(std::string_view path) const;
   void Consider(std::string_view path);
@@ -142,7 +145,7 @@ class FileSource final : public Source, public ChangeHandler, private NameSink {
   bool Continues(int file, const FileFacts& facts, const Track& track, Head& head);
   Track* FindCopied(int file, std::string_view path, const FileFacts& facts);
   bool Adopt(Track& track, const FileFacts& facts);
-  void LookForRest(Track& track, const FileIdentity& identity, std::string_view path);
+  void LookForRest(Track& track, const FileIdentity& identity, const FollowedFile& f);
   Track* Begin(int file, const FileFacts& facts, std::string_view path, uint64_t position,
                uint32_t generation);
   uint64_t StartOf(int file, const FileFacts& facts);

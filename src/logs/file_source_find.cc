@@ -1,6 +1,8 @@
 // Which files are followed: the part of FileSource that goes through names.
 #include <algorithm>
+#include <array>
 
+#include "base/hash.h"
 #include "logs/file_source.h"
 
 namespace limpet {
@@ -49,6 +51,7 @@ void FileSource::Walk(Aim aim) {
     path_.Clear();
     WalkInto(pattern);
   }
+  WalkBehindLinks();
 }
 
 /// Said once, until nothing fails any more. What is not there, or goes meanwhile, is no failure.
@@ -82,13 +85,7 @@ void FileSource::WalkInto(std::string_view pattern) {
       path_ << pattern;
       Consider(path_.text());
       pattern = {};
-      // Watched for what takes its place.
-      const std::string_view whole = path_.text();
-      const std::string_view parent = whole.substr(0, std::max<size_t>(whole.rfind('/'), 1));
-      if (watch_ != nullptr && aim_ == Aim::kFind && directory_count_ < directories_.size()) {
-        const Result<int> watched = watch_->WatchDirectory(parent);
-        if (watched.ok()) directories_[directory_count_++] = watched.value();
-      }
+      WatchFor(path_.text().substr(0, path_.text().rfind('/') + 1));  // For what takes its place.
       return;
     }
   }
@@ -100,12 +97,51 @@ void FileSource::WalkInto(std::string_view pattern) {
   const std::string_view before = pattern_;
   pattern_ = pattern;
   const std::string_view directory = path_.size() > 1 ? path_.text().substr(0, path_.size() - 1) : "/";
-  if (watch_ != nullptr && aim_ == Aim::kFind && directory_count_ < directories_.size()) {
-    const Result<int> watched = watch_->WatchDirectory(directory);
-    if (watched.ok()) directories_[directory_count_++] = watched.value();
-  }
+  WatchFor(path_.text());
   Report(directory, files_.ListNames(directory, *this));
   pattern_ = before;
+}
+
+/// A directory, with its slash.
+void FileSource::WatchFor(std::string_view directory) {
+  if (watch_ == nullptr || aim_ != Aim::kFind || directory_count_ == directories_.size()) return;
+  if (directory.size() > 1) directory.remove_suffix(1);
+  const Result<int> watched = watch_->WatchDirectory(directory);
+  const auto known = std::span(directories_).first(directory_count_);
+  if (!watched.ok() || std::find(known.begin(), known.end(), watched.value()) != known.end()) return;
+  directories_[directory_count_++] = watched.value();
+}
+
+/// Where the file lies, whatever links lead to it, with its slash.
+void FileSource::DirectoryOf(const FollowedFile& f, TextBuffer<512>& directory) {
+  std::array<char, 512> room;
+  TextBuffer<32> link;
+  link << "/proc/self/fd/" << f.file;
+  const Result<std::string_view> path = files_.ReadLink(link.text(), room);
+  const bool known = path.ok() && path.value().starts_with('/') && path.value().size() < room.size();
+  const std::string_view text = known ? path.value() : f.name();
+  directory << text.substr(0, text.rfind('/') + 1);
+}
+
+/// The directories that only links lead to: there the files that they lead to are rotated.
+void FileSource::WalkBehindLinks() {
+  std::array<uint64_t, kWatchedDirectories> walked;
+  size_t count = 0;
+  for (const FollowedFile& f : places_) {
+    if (f.file < 0 || !f.seen) continue;
+    TextBuffer<512> directory;
+    DirectoryOf(f, directory);
+    const uint64_t hash = Hash64(directory.text());
+    const auto known = std::span(walked).first(count);
+    if (directory.text() == f.name().substr(0, f.name().rfind('/') + 1)) continue;
+    if (std::find(known.begin(), known.end(), hash) != known.end()) continue;
+    if (count < walked.size()) walked[count++] = hash;
+    WatchFor(directory.text());
+    if (!AnyName()) continue;
+    path_.Clear();
+    path_ << directory.text();
+    WalkInto("*");
+  }
 }
 
 void FileSource::OnName(std::string_view name) {

@@ -229,13 +229,11 @@ bool FileSource::Adopt(Track& track, const FileFacts& facts) {
 }
 
 /// Into a copy beside it, or nowhere.
-void FileSource::LookForRest(Track& track, const FileIdentity& identity, std::string_view path) {
+void FileSource::LookForRest(Track& track, const FileIdentity& identity, const FollowedFile& f) {
   if (identity.head_bytes >= kCopyHeadMin) {
-    TextBuffer<512> directory;
-    directory << path.substr(0, path.rfind('/') + 1);
     aim_ = Aim::kRest;
     path_.Clear();
-    path_ << directory.text();
+    DirectoryOf(f, path_);
     WalkInto("*");
     aim_ = Aim::kFind;
   }
@@ -313,7 +311,7 @@ bool FileSource::Renew(FollowedFile& f, const FileFacts& facts) {
   f.size = 0;
   f.due = true;
   f.gone = false;
-  LookForRest(*before, identity, f.name());
+  LookForRest(*before, identity, f);
   return true;
 }
 

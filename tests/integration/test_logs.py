@@ -255,3 +255,46 @@ def test_copies_with_a_matching_name_are_not_read_again(limpet, endpoint, folder
     time.sleep(1.5)
     append(path, "end")
     wait_for(endpoint, [*expected, "end"])
+
+
+@pytest.fixture
+def linked(folder):
+    """A link as kubelet makes them, to a file that is rotated where it lies: (what path= is, the file)."""
+    (folder / "containers").mkdir()
+    (folder / "pods").mkdir()
+    os.symlink(folder / "pods/0.log", folder / "containers/a.log")
+    return f"log.app.path={folder}/containers/*.log", folder / "pods/0.log"
+
+
+def test_what_a_link_leads_to_is_rotated_faster_than_files_are_looked_for(limpet, endpoint, linked):
+    follow, file = linked
+    append(file, "0")
+    rarely = [one.replace("discover=200ms", "discover=1h") for one in QUICK]
+    limpet(endpoint.url, follow, *rarely, host=False)
+    wait_for(endpoint, ["0"])
+    for turn in range(1, 5):
+        os.rename(file, f"{file}.{turn}")
+        append(file, str(turn))
+        wait_for(endpoint, [str(n) for n in range(turn + 1)])
+
+
+@pytest.mark.parametrize("how", ["renamed", "copied"])
+def test_what_a_link_leads_to_is_rotated_while_limpet_is_down(limpet, endpoint, linked, how):
+    follow, file = linked
+    lines = [f"line {n} of a container" for n in range(60)]
+    append(file, *lines[:20])
+    process = limpet(endpoint.url, follow, *QUICK, host=False)
+    wait_for(endpoint, lines[:20])
+    time.sleep(0.3)  # Its head is known.
+    process.stop()
+    append(file, *lines[20:40])
+    if how == "copied":
+        shutil.copy(file, f"{file}.1")
+        os.truncate(file, 0)
+    else:
+        os.rename(file, f"{file}.1")
+    append(file, *lines[40:])
+    limpet(endpoint.url, follow, *QUICK, host=False)
+    until(lambda: len(bodies(endpoint)) >= 60, 10.0, "all lines")
+    assert sorted(bodies(endpoint)) == sorted(lines)
+    assert len({its["log.record.uid"] for _, its in records(endpoint)}) == 60
