@@ -79,10 +79,11 @@ bool FileSource::Read(FollowedFile& f, const Stamp& now, LogEncoder& logs, size_
   if (!tracks_.Ready(*f.track)) return false;  // T3; OnTime asks again.
   const Result<FileFacts> facts = files_.Facts(f.file);
   if (!facts.ok()) return false;
-  const bool grown = facts.value().size != f.size;
+  const bool again = f.size == FollowedFile::kUnread;
+  const bool grown = !again && facts.value().size != f.size;
   // A watch has something, and yet it ends where it was read to: it may have been written anew as long as before.
   const bool odd = f.watch >= 0 && facts.value().size == f.track->read;
-  if (facts.value().size < f.track->read || ((grown || odd) && !HasHead(f.file, f.identity))) {
+  if (facts.value().size < f.track->read || ((grown || again || odd) && !HasHead(f.file, f.identity, true))) {
     return Renew(f, facts.value());
   }
   if (grown && TurnsOutACopy(f, facts.value())) {

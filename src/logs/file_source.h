@@ -39,7 +39,7 @@ struct FileIdentity {
   uint32_t stream = 0;         ///< The part of the uid that is a hash.
   uint32_t generation = 0;
   uint32_t head_bytes = 0;
-  uint32_t name = 0;           ///< Hash of the path that it was found under.
+  uint32_t name = 0;           ///< Hash of the path that it was found under; 0: it has been gone for long.
 };
 
 /// A file that is open.
@@ -126,7 +126,7 @@ class FileSource final : public Source, public ChangeHandler, private NameSink {
   void Start(const Stamp& now);
   FileIdentity IdentityOf(const Track& track) const;
   Result<uint64_t> HashHead(int file, uint64_t bytes);
-  bool HasHead(int file, const FileIdentity& identity);
+  bool HasHead(int file, const FileIdentity& identity, bool unreadable);
   bool HasInode(const Track& track, const FileFacts& facts) const;
   void Describe(FollowedFile& f, const FileFacts& facts);
   bool IsOpen(const Track& track) const;
@@ -145,11 +145,13 @@ class FileSource final : public Source, public ChangeHandler, private NameSink {
   bool Continues(int file, const FileFacts& facts, const Track& track, Head& head);
   Track* FindCopied(int file, std::string_view path, const FileFacts& facts);
   bool Adopt(Track& track, const FileFacts& facts);
+  Track* FindRest(int file, const FileFacts& facts);
   void LookForRest(Track& track, const FileIdentity& identity, const FollowedFile& f);
   Track* Begin(int file, const FileFacts& facts, std::string_view path, uint64_t position,
                uint32_t generation);
   uint64_t StartOf(int file, const FileFacts& facts);
-  Track* BeginLost(int file, std::string_view path, const FileFacts& facts);
+  Track* FindLost(int file, std::string_view path, const FileFacts& facts);
+  bool IsKnown(int file, const FileFacts& facts);
   bool Renew(FollowedFile& f, const FileFacts& facts);
   void Spend(Track& track);
   void ForgetTracks();

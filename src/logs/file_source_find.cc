@@ -18,7 +18,7 @@ void FileSource::Discover(const Stamp& now) {
   look_ = false;
   for (FollowedFile& f : places_) f.seen = false;
   tracks_.ForEach(owner_, [](Track& track) {
-    track.named = track.replaced = false;
+    track.named = false;
     if (track.spent == 1) track.spent = 2;
   });
   directory_count_ = 0;
@@ -54,9 +54,10 @@ void FileSource::Walk(Aim aim) {
   WalkBehindLinks();
 }
 
-/// Said once, until nothing fails any more. What is not there, or goes meanwhile, is no failure.
+/// Said once, until nothing fails any more. What is not there, or goes meanwhile, is no failure; nor is what bears
+/// another name, but for those that are looked for by their inode.
 void FileSource::Report(std::string_view path, const Status& status) {
-  if (status.ok() || status.code == Code::kNotFound || aim_ != Aim::kFind) return;
+  if (status.ok() || status.code == Code::kNotFound || (aim_ != Aim::kFind && aim_ != Aim::kLost)) return;
   if (!failed_) problem_ << path << ": " << CodeName(status.code);
   failed_ = true;
   if (said_) return;
@@ -194,26 +195,14 @@ void FileSource::ConsiderLost(std::string_view path) {
   if (facts.value().size == 0) return;
   if (aim_ == Aim::kLost && !IsClaimed(facts.value())) return;  // Not worth opening.
   const Result<int> file = files_.Open(path);
+  if (aim_ == Aim::kLost) Report(path, file.status());
   if (!file.ok()) return;
   facts = files_.Facts(file.value());
   Track* track = nullptr;
-  if (!facts.ok() || FindOpen(facts.value()) != nullptr) {
-    // The name leads elsewhere now.
-  } else if (aim_ == Aim::kLost) {
-    track = FindTrack(facts.value(), file.value());
-    if (track == nullptr) track = BeginLost(file.value(), path, facts.value());
-    if (track != nullptr && track->named) track = nullptr;  // It waits for a place.
-  } else {
-    Head head;
-    tracks_.ForEach(owner_, [&](Track& each) {
-      if (facts.value().size <= each.read || !IsGone(each)) return;
-      if (Continues(file.value(), facts.value(), each, head)) track = &each;
-    });
-    if (track != nullptr && !Adopt(*track, facts.value())) track = nullptr;
+  if (facts.ok() && FindOpen(facts.value()) == nullptr) {  // The name may lead elsewhere now.
+    track = aim_ == Aim::kLost ? FindLost(file.value(), path, facts.value()) : FindRest(file.value(), facts.value());
   }
-  if (track == nullptr || track->read >= facts.value().size || !Follow(file.value(), path, track, true)) {
-    files_.Close(file.value());
-  }
+  if (track == nullptr || !Follow(file.value(), path, track, true)) files_.Close(file.value());
 }
 
 bool FileSource::Follow(int file, std::string_view path, Track* track, bool gone) {

@@ -34,18 +34,28 @@ uint32_t NameHash(std::string_view path) {
   return static_cast<uint32_t>(hash ^ hash >> 32);
 }
 
-/// Is the path named as a copy of what has that hash: "app.log.1" of "app.log", or "app-2026.log"? What
-/// merely has the same lines is a file of its own.
-bool IsNamedAsCopy(std::string_view path, uint32_t original) {
+/// What the path adds to that which has the hash: ".1" in "app.log.1" to "app.log", "-2026" in "app-2026.log". Empty: it
+/// is not named after it.
+std::string_view AddedTo(uint32_t original, std::string_view path) {
   const size_t name = path.size() - BaseName(path).size(), dot = path.rfind('.');
   for (size_t end = name + 1; end < path.size(); ++end) {
-    if (NameHash(path.substr(0, end)) == original) return true;
+    if (NameHash(path.substr(0, end)) == original) return path.substr(end);
     if (dot == path.npos || end >= dot) continue;
     TextBuffer<sizeof FollowedFile::path> shorter;
     shorter << path.substr(0, end) << path.substr(dot);
-    if (NameHash(shorter.text()) == original) return true;
+    if (NameHash(shorter.text()) == original) return path.substr(end, dot - end);
   }
-  return false;
+  return {};
+}
+
+/// What merely has the same lines is a file of its own.
+bool IsNamedAsCopy(std::string_view path, uint32_t original) { return !AddedTo(original, path).empty(); }
+
+/// As files are rotated: ".1", "-20261127", ".2026-11-27T10". Not so "app.log.1.xz", "app-error.log".
+bool IsNamedAsRotated(std::string_view path, uint32_t original) {
+  const std::string_view added = AddedTo(original, path);
+  return added.size() > 1 && added.find_first_of("._-") == 0 && added.find_first_not_of("0123456789._-T") == added.npos &&
+         added.find_first_of("0123456789") != added.npos;
 }
 
 }  // namespace
@@ -84,11 +94,11 @@ Result<uint64_t> FileSource::HashHead(int file, uint64_t bytes) {
   return Hash64(std::string_view(head.data(), got.value()));
 }
 
-/// What cannot be read just now is not taken for another file.
-bool FileSource::HasHead(int file, const FileIdentity& identity) {
+/// unreadable: what is said of what cannot be read just now.
+bool FileSource::HasHead(int file, const FileIdentity& identity, bool unreadable) {
   if (identity.head_bytes == 0) return true;
   const Result<uint64_t> head = HashHead(file, identity.head_bytes);
-  return !head.ok() || head.value() == identity.head;
+  return head.ok() ? head.value() == identity.head : unreadable;
 }
 
 bool FileSource::HasInode(const Track& track, const FileFacts& facts) const {
@@ -147,7 +157,7 @@ bool FileSource::IsClaimed(const FileFacts& facts) {
 Track* FileSource::FindTrack(const FileFacts& facts, int file) {
   Track* best = nullptr;
   tracks_.ForEach(owner_, [&](Track& track) {
-    if (!HasInode(track, facts) || IsOpen(track) || !HasHead(file, IdentityOf(track))) return;
+    if (!HasInode(track, facts) || IsOpen(track) || !HasHead(file, IdentityOf(track), false)) return;
     if (best == nullptr || track.id > best->id) best = &track;
   });
   return best;
@@ -161,10 +171,10 @@ bool FileSource::IsCopy(int file, std::string_view path, const FileFacts& facts)
   for (const FollowedFile& f : places_) {
     if (f.file < 0 || f.file == file || f.identity.head_bytes < kCopyHeadMin) continue;
     if (f.identity.head_bytes > facts.size || !IsNamedAsCopy(path, f.identity.name)) continue;
-    if (!HasHead(file, f.identity)) continue;
+    if (!HasHead(file, f.identity, true)) continue;
     const Result<FileFacts> other = files_.Facts(f.file);
     // What was truncated meanwhile has its own say soon.
-    if (!other.ok() || other.value().size < f.track->read || !HasHead(f.file, f.identity)) return true;
+    if (!other.ok() || other.value().size < f.track->read || !HasHead(f.file, f.identity, true)) return true;
     if (facts.size <= other.value().size && HasSameEnd(file, facts.size, f.file)) return true;
   }
   return false;
@@ -228,6 +238,16 @@ bool FileSource::Adopt(Track& track, const FileFacts& facts) {
   return described;
 }
 
+/// The track that the file, a copy, has unread lines of, whatever its name.
+Track* FileSource::FindRest(int file, const FileFacts& facts) {
+  Track* track = nullptr;
+  Head head;
+  tracks_.ForEach(owner_, [&](Track& each) {
+    if (each.read < facts.size && IsGone(each) && Continues(file, facts, each, head)) track = &each;
+  });
+  return track != nullptr && Adopt(*track, facts) ? track : nullptr;
+}
+
 /// Into a copy beside it, or nowhere.
 void FileSource::LookForRest(Track& track, const FileIdentity& identity, const FollowedFile& f) {
   if (identity.head_bytes >= kCopyHeadMin) {
@@ -280,20 +300,39 @@ uint64_t FileSource::StartOf(int file, const FileFacts& facts) {
   return 0;
 }
 
-/// What has the inode of files that are gone, but begins otherwise. If its name is one that theirs would get, it
-/// was written anew and renamed while nobody looked: the next generation. Else, or as a copy, it is a stranger.
-Track* FileSource::BeginLost(int file, std::string_view path, const FileFacts& facts) {
-  FileIdentity before;
+/// The track of what no matching name leads to any more, by its inode, if it has unread lines. What was empty, or
+/// begins otherwise now, has to be named as what was rotated: then it was written anew and renamed while limpet was
+/// down, and is the next generation.
+Track* FileSource::FindLost(int file, std::string_view path, const FileFacts& facts) {
+  const Status readable = HashHead(file, 1).status();
+  Report(path, readable);
+  if (!readable.ok()) return nullptr;
+  Track* track = FindTrack(facts, file);
+  if (track == nullptr || IdentityOf(*track).head_bytes == 0) {
+    Track* before = nullptr;
+    tracks_.ForEach(owner_, [&](Track& each) {
+      if (!Claims(each, facts) || !IsNamedAsRotated(path, IdentityOf(each).name)) return;
+      if (before == nullptr || each.id > before->id) before = &each;
+    });
+    if (before == nullptr || IsExcluded(path)) return nullptr;
+    if (track == nullptr && IsKnown(file, facts)) return nullptr;
+    if (track == nullptr) track = Begin(file, facts, path, 0, IdentityOf(*before).generation + 1);
+  }
+  const bool unread = track != nullptr && !track->named && track->read < facts.size;
+  if (unread) track->named = true;  // Should it have to wait for a place.
+  return unread ? track : nullptr;
+}
+
+/// It begins as a file of some track does: it may be a copy.
+bool FileSource::IsKnown(int file, const FileFacts& facts) {
+  bool known = false;
   tracks_.ForEach(owner_, [&](Track& track) {
     const FileIdentity identity = IdentityOf(track);
-    if (Claims(track, facts) && IsNamedAsCopy(path, identity.name)) before = identity;
+    const uint64_t enough = std::min<uint64_t>(facts.size, kCopyHeadMin);
+    const bool says = identity.head_bytes >= enough && identity.head_bytes <= facts.size;
+    known = known || (says && HasHead(file, identity, true));
   });
-  if (before.first_seen_ms != 0 && !IsExcluded(path) && !IsCopy(file, path, facts) &&
-      FindCopied(file, path, facts) == nullptr) {
-    return Begin(file, facts, path, 0, before.generation + 1);
-  }
-  tracks_.ForEach(owner_, [&](Track& track) { track.replaced = track.replaced || Claims(track, facts); });
-  return nullptr;
+  return known;
 }
 
 /// W3: what was there is gone, what is there begins anew. False: there is no track for it yet.
@@ -321,9 +360,8 @@ void FileSource::Spend(Track& track) {
   look_ = true;
 }
 
-/// After all names were looked at: what no copy has gone on with, of what is at its end or whose inode has another
-/// file or generation; what was empty and is no longer there; and for those that need a place the oldest of what is
-/// no longer there.
+/// After all names were looked at: what no copy has gone on with; what was empty and is no longer there, whose
+/// inode may be given to another file; and for those that need a place the oldest of what is no longer there.
 void FileSource::ForgetTracks() {
   if (failed_ && now_.mono - failing_since_ < kFailing) return;  // Not all were.
   // What is open may yet turn out to be a copy.
@@ -332,14 +370,13 @@ void FileSource::ForgetTracks() {
   });
   tracks_.ForEach(owner_, [&](Track& track) {
     if (!IsGone(track)) return;
-    const FileIdentity identity = IdentityOf(track);
-    const FileFacts own{.device = identity.device, .inode = identity.inode};
-    bool replaced = track.replaced;
-    tracks_.ForEach(owner_, [&](Track& other) {
-      replaced = replaced || (other.id > track.id && HasInode(other, own));
-    });
+    FileIdentity identity = IdentityOf(track);
     const bool empty = identity.head_bytes == 0 && track.read == 0;
-    if (empty || ((track.spent > 1 || replaced) && !unsure)) tracks_.Release(track, track.replaced);
+    if ((track.spent > 1 && !unsure) || empty) return tracks_.Release(track);
+    // From now on another file may get its inode: by that alone none is taken for the next of it.
+    if (unsure || track.spent > 0 || identity.name == 0) return;
+    identity.name = 0;
+    (void)tracks_.Describe(track, Encode(owner_, identity), false);
   });
   for (; wanted_ > 0; --wanted_) {
     Track* oldest = nullptr;

@@ -34,7 +34,6 @@ struct Track {
   bool removed = false;      ///< To be forgotten, on flash too.
   // Its source's.
   bool named = false;        ///< Some name led to its file at the last look.
-  bool replaced = false;     ///< Another file had its inode then.
   uint8_t spent = 0;         ///< It is at its end, but a copy may have its name: 1, and 2 once a look has begun since.
 
   // What flash knows, or is being told.

@@ -27,7 +27,8 @@ class Writer {
     world_.config.log_count = 1;
     LogConfig& log = world_.config.logs[0];
     log.name = "app";
-    log.path = seed % 2 == 0 ? "/log/*" : "/log/*.log";  // With what was rotated and copied, or without.
+    all_match_ = seed % 2 == 0;
+    log.path = all_match_ ? "/log/*" : "/log/*.log";  // With what was rotated and copied, or without.
     log.multiline = "none";
     log.from_beginning = true;
     log.discover = Seconds(2);
@@ -68,6 +69,7 @@ class Writer {
   void Act() {
     const MonoTime now = world_.clock.mono;
     const bool settled = Known() && partial_.empty();
+    if (OneIn(16)) Tend();
     const size_t what = Below(12);
     if (std::getenv("LIMPET_TRACE") != nullptr) {
       std::printf("%.3f act %zu%s, %llu lines, %zu arrived, inode %llu of %zu bytes\n",
@@ -117,11 +119,43 @@ class Writer {
     }
   }
 
+  /// What an operator does: a copy is kept, an old file is removed; what nobody has read of that is gone.
+  void Tend() {
+    if (OneIn(2)) {  // Under a name that matches it would be read once the file has grown and gone (docs/logs.md).
+      if (all_match_ || !Known() || !Large() || !partial_.empty() || file_->contents.size() < 2048) return;
+      tree.Create("/log/app.log.kept" + std::to_string(++rotations_))->contents = file_->contents;
+      return;
+    }
+    std::vector<std::string> old;
+    for (const auto& [name, file] : tree.names) {
+      if (name.starts_with("/log/app.log.") && file != file_) old.push_back(name);
+    }
+    if (old.empty()) return;
+    const std::string name = old[Below(old.size())];
+    const FileTree::File file = tree.names[name];
+    std::vector<uint64_t> lines;
+    for (size_t at = 0; (at = file->contents.find("line ", at)) != std::string::npos; ++at) {
+      lines.push_back(std::strtoull(file->contents.c_str() + at + 5, nullptr, 10));
+    }
+    if (file->readers > 0) deleted_.push_back({file, lines});
+    for (const uint64_t line : lines) {
+      if (file->readers == 0 && !arrived.contains(line)) gone.insert(line);
+    }
+    tree.Unlink(name);
+  }
+
   /// While nobody looks: what nobody has read of the file is gone with it, or it is written anew, at times before
   /// its inode is given to a copy, and moved aside.
   void ActUnseen() {
     const bool settled = Known() && Large() && partial_.empty() && file_->contents.size() >= 2048;
-    switch (Below(6)) {
+    if (OneIn(3)) Tend();
+    switch (Below(7)) {
+      case 2:
+        if (!settled) return;
+        Next("/log/app.log." + std::to_string(++rotations_));
+        Lines(Below(40));
+        if (OneIn(2)) Tend();
+        break;
       case 0:
         if (!settled) return;
         for (const uint64_t line : held_) gone.insert(line);
@@ -149,12 +183,7 @@ class Writer {
 
   /// The process ends: what it had open and what has no name is lost by nature, unless it has come out.
   void OnDeath() {
-    for (const auto& [file, lines] : deleted_) {
-      for (const uint64_t line : lines) {
-        if (!arrived.contains(line)) gone.insert(line);
-      }
-    }
-    deleted_.clear();
+    DeletedIsGone();
     tree.EndProcess();
   }
   void Finish() {
@@ -163,6 +192,14 @@ class Writer {
   }
 
  private:
+  void DeletedIsGone() {
+    for (const auto& [file, lines] : deleted_) {
+      for (const uint64_t line : lines) {
+        if (!arrived.contains(line)) gone.insert(line);
+      }
+    }
+    deleted_.clear();
+  }
   /// At times somebody looks while it is still empty.
   void Copy(const std::string& path) {
     const FileTree::File copy = tree.Create(path);
@@ -207,6 +244,7 @@ class Writer {
   }
 
   AgentWorld& world_;
+  bool all_match_ = false;
   std::mt19937_64 random_;
   FileTree::File file_;
   std::string partial_;
@@ -235,6 +273,13 @@ void RunSeed(uint64_t seed, uint64_t& lines, uint64_t& repeats) {
       if (!known) writer.Unknown();
       for (size_t i = writer.Below(4); i > 0; --i) writer.ActUnseen();
       world.Start();
+      if (writer.OneIn(4)) {  // And again, at once.
+        world.RunFor(Milliseconds(static_cast<int64_t>(writer.Below(800))));
+        world.Kill();
+        writer.OnDeath();
+        if (writer.OneIn(2)) writer.ActUnseen();
+        world.Start();
+      }
     }
     if (testing::Test::HasFailure()) return;
   }
