@@ -365,8 +365,10 @@ void FileSource::Spend(Track& track) {
 void FileSource::ForgetTracks() {
   if (failed_ && now_.mono - failing_since_ < kFailing) return;  // Not all were.
   // What is open may yet turn out to be a copy.
-  const bool unsure = std::any_of(places_.begin(), places_.end(), [](const FollowedFile& f) {
-    return f.file >= 0 && f.due && f.identity.head_bytes < kCopyHeadMin;
+  const bool unsure = std::any_of(places_.begin(), places_.end(), [this](const FollowedFile& f) {
+    if (f.file < 0 || f.identity.head_bytes >= kCopyHeadMin) return false;
+    const Result<FileFacts> facts = files_.Facts(f.file);
+    return f.due || (facts.ok() && facts.value().size != f.size);
   });
   tracks_.ForEach(owner_, [&](Track& track) {
     if (!IsGone(track)) return;
