@@ -424,6 +424,28 @@ TEST(FileSource, ACopyUnderTheInodeOfARotatedFile) {
   ExpectAll(bench, expected);
 }
 
+// A directory that was not mounted at first, or a file that was moved away and back: copies are known as before.
+TEST(FileSource, AFileThatComesBackIsKnownWithItsCopies) {
+  SourceBench bench;
+  bench.config.path = TextList("/log/a.log*");
+  Strings expected;
+  const auto file = bench.tree.Create("/log/a.log");
+  file->contents = Lines("first", 100, expected);
+  bench.Pass(Seconds(5));
+  bench.tree.EndProcess();
+  bench.tree.Rename("/log/a.log", "/elsewhere/a.log");
+  bench.Start();
+  bench.Pass(Seconds(60));
+  bench.tree.Rename("/elsewhere/a.log", "/log/a.log");
+  file->contents += Lines("second", 100, expected);
+  bench.Pass(Seconds(5));
+  bench.tree.Create("/log/a.log.1")->contents = file->contents;
+  bench.Pass(Seconds(5));
+  file->contents = Lines("third", 20, expected);
+  bench.Pass(Seconds(60));
+  ExpectAll(bench, expected);
+}
+
 // The copy with the rest cannot be opened at first; what was truncated has begun anew, under its name or another.
 TEST(FileSource, ACopyThatCannotBeOpenedForAWhile) {
   for (const bool renamed : {false, true}) {

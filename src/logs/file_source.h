@@ -129,6 +129,7 @@ class FileSource final : public Source, public ChangeHandler, private NameSink {
   bool HasHead(int file, const FileIdentity& identity, bool unreadable);
   bool HasInode(const Track& track, const FileFacts& facts) const;
   void Describe(FollowedFile& f, const FileFacts& facts);
+  void NameAgain(FollowedFile& f);
   bool IsOpen(const Track& track) const;
   bool IsGone(const Track& track) const;
   bool AnyLost();

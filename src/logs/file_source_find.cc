@@ -248,6 +248,7 @@ bool FileSource::Follow(int file, std::string_view path, Track* track, bool gone
   f->pause = kAskFirst;
   path.copy(f->path.data(), path.size());
   f->path_bytes = static_cast<uint16_t>(path.size());
+  if (f->identity.name == 0) NameAgain(*f);
   if (watch_ != nullptr) {
     const Result<int> watched = watch_->WatchFile(file);
     if (watched.ok()) f->watch = watched.value();

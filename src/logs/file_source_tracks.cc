@@ -121,6 +121,12 @@ void FileSource::Describe(FollowedFile& f, const FileFacts& facts) {
   if (tracks_.Describe(*f.track, Encode(owner_, identity), soon)) f.identity = identity;
 }
 
+/// It has been gone, and is there again.
+void FileSource::NameAgain(FollowedFile& f) {
+  f.identity.name = NameHash(f.name());
+  (void)tracks_.Describe(*f.track, Encode(owner_, f.identity), false);
+}
+
 // Tracks and their files
 
 bool FileSource::IsOpen(const Track& track) const {
