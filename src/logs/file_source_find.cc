@@ -108,8 +108,10 @@ void FileSource::WatchFor(std::string_view directory) {
   if (watch_ == nullptr || aim_ != Aim::kFind || directory_count_ == directories_.size()) return;
   if (directory.size() > 1) directory.remove_suffix(1);
   const Result<int> watched = watch_->WatchDirectory(directory);
-  const auto known = std::span(directories_).first(directory_count_);
-  if (!watched.ok() || std::find(known.begin(), known.end(), watched.value()) != known.end()) return;
+  if (!watched.ok()) return;
+  for (const int known : std::span(directories_).first(directory_count_)) {
+    if (known == watched.value()) return;
+  }
   directories_[directory_count_++] = watched.value();
 }
 
