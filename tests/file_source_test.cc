@@ -295,6 +295,14 @@ std::string Lines(const std::string& name, int count, Strings& expected) {
   return text;
 }
 
+/// "/log/a.log" with a hundred lines, which are read and known by their beginning.
+sim::FileTree::File ReadFirst(SourceBench& bench, Strings& expected) {
+  const sim::FileTree::File file = bench.tree.Create("/log/a.log");
+  file->contents = Lines("first", 100, expected);
+  bench.Pass(Seconds(5));
+  return file;
+}
+
 // A copytruncate, more lines, and a rename to a name that does not match, while limpet is down.
 TEST(FileSource, AFileThatWasWrittenAnewAndRenamedUnseen) {
   const char* const names[] = {"/log/a.log.1", "/log/a.log-20261127", "/log/a-20261127.log", "/log/a.log.2026-11-27T10"};
@@ -304,8 +312,7 @@ TEST(FileSource, AFileThatWasWrittenAnewAndRenamedUnseen) {
     SourceBench bench;
     bench.config.path = TextList("/log/a.log, /log/secret.log");
     Strings expected;
-    bench.tree.Create("/log/a.log")->contents = Lines("first", 100, expected);
-    bench.Pass(Seconds(5));
+    ReadFirst(bench, expected);
     bench.tree.names["/log/a.log"]->contents = Lines("second", counts[i], expected);
     bench.tree.Rename("/log/a.log", names[i]);
     // Beside what can never be read no look is whole.
@@ -373,9 +380,7 @@ TEST(FileSource, ACopyUnderTheInodeOfADeletedFile) {
       SCOPED_TRACE(testing::Message() << count << " lines, more " << more);
       SourceBench bench;
       Strings expected;
-      const auto old = bench.tree.Create("/log/a.log");
-      old->contents = Lines("old", 100, expected);
-      bench.Pass(Seconds(5));
+      const auto old = ReadFirst(bench, expected);
       const auto now = bench.tree.Create("/log/new");
       now->contents = Lines("new", count, expected);
       bench.tree.Rename("/log/new", "/log/a.log");
@@ -405,9 +410,7 @@ TEST(FileSource, ACopyUnderTheInodeOfADeletedFile) {
 TEST(FileSource, ACopyUnderTheInodeOfARotatedFile) {
   SourceBench bench;
   Strings expected;
-  const auto old = bench.tree.Create("/log/a.log");
-  old->contents = Lines("old", 100, expected);
-  bench.Pass(Seconds(5));
+  const auto old = ReadFirst(bench, expected);
   bench.tree.Rename("/log/a.log", "/log/a.log.1");
   const auto now = bench.tree.Create("/log/a.log");
   now->contents = Lines("now", 100, expected);
@@ -429,9 +432,7 @@ TEST(FileSource, AFileThatComesBackIsKnownWithItsCopies) {
   SourceBench bench;
   bench.config.path = TextList("/log/a.log*");
   Strings expected;
-  const auto file = bench.tree.Create("/log/a.log");
-  file->contents = Lines("first", 100, expected);
-  bench.Pass(Seconds(5));
+  const auto file = ReadFirst(bench, expected);
   bench.tree.EndProcess();
   bench.tree.Rename("/log/a.log", "/elsewhere/a.log");
   bench.Start();
@@ -451,9 +452,7 @@ TEST(FileSource, ACopyThatCannotBeOpenedForAWhile) {
   for (const bool renamed : {false, true}) {
     SourceBench bench;
     Strings expected;
-    const auto file = bench.tree.Create("/log/a.log");
-    file->contents = Lines("read", 100, expected);
-    bench.Pass(Seconds(5));
+    const auto file = ReadFirst(bench, expected);
     bench.tree.EndProcess();
     file->contents += Lines("unread", 100, expected);
     bench.tree.Create(bench.tree.secret = "/log/copy")->contents = file->contents;
@@ -489,9 +488,7 @@ TEST(FileSource, AnEmptyFileThatWasRenamedUnseenWaitsForAPlace) {
 TEST(FileSource, ACopyUnderTheInodeOfWhatWasCopiedBefore) {
   SourceBench bench;
   Strings expected;
-  const auto first = bench.tree.Create("/log/a.log");
-  first->contents = Lines("first", 100, expected);
-  bench.Pass(Seconds(5));
+  const auto first = ReadFirst(bench, expected);
   first->contents += Lines("first then", 100, expected);
   bench.tree.Create("/log/a.log.1")->contents = first->contents;
   Strings unread;
@@ -551,9 +548,7 @@ TEST(FileSource, ARenamedFileThatCannotBeReadForAWhile) {
       SCOPED_TRACE(testing::Message() << "anew " << anew << " opens " << opens);
       SourceBench bench;
       Strings expected;
-      const auto file = bench.tree.Create("/log/a.log");
-      file->contents = Lines("read", 100, expected);
-      bench.Pass(Seconds(5));
+      const auto file = ReadFirst(bench, expected);
       bench.tree.EndProcess();
       const std::string more = Lines("unread", 100, expected);
       file->contents = anew ? more : file->contents + more;

@@ -8,6 +8,9 @@
 namespace limpet {
 namespace {
 
+/// With its slash.
+std::string_view DirectoryPart(std::string_view path) { return path.substr(0, path.rfind('/') + 1); }
+
 bool HasPattern(std::string_view text) { return text.find_first_of("*?[") != std::string_view::npos; }
 
 }  // namespace
@@ -78,7 +81,7 @@ void FileSource::WalkInto(std::string_view pattern) {
     pattern.remove_prefix(slash + 1);
   }
   if (!HasPattern(pattern)) {
-    const std::string_view directory = pattern.substr(0, pattern.rfind('/') + 1);
+    const std::string_view directory = DirectoryPart(pattern);
     if (AnyName()) {
       path_ << directory;
       pattern = "*";
@@ -86,7 +89,7 @@ void FileSource::WalkInto(std::string_view pattern) {
       path_ << pattern;
       Consider(path_.text());
       pattern = {};
-      WatchFor(path_.text().substr(0, path_.text().rfind('/') + 1));  // For what takes its place.
+      WatchFor(DirectoryPart(path_.text()));  // For what takes its place.
       return;
     }
   }
@@ -122,12 +125,12 @@ void FileSource::DirectoryOf(const FollowedFile& f, TextBuffer<512>& directory) 
   link << "/proc/self/fd/" << f.file;
   const Result<std::string_view> path = files_.ReadLink(link.text(), room);
   const bool known = path.ok() && path.value().starts_with('/') && path.value().size() < room.size();
-  const std::string_view text = known ? path.value() : f.name();
-  directory << text.substr(0, text.rfind('/') + 1);
+  directory << DirectoryPart(known ? path.value() : f.name());
 }
 
 /// The directories that only links lead to: there the files that they lead to are rotated.
 void FileSource::WalkBehindLinks() {
+  if (!AnyName() && (aim_ != Aim::kFind || watch_ == nullptr)) return;
   std::array<uint64_t, kWatchedDirectories> walked;
   size_t count = 0;
   for (const FollowedFile& f : places_) {
@@ -136,7 +139,7 @@ void FileSource::WalkBehindLinks() {
     DirectoryOf(f, directory);
     const uint64_t hash = Hash64(directory.text());
     const auto known = std::span(walked).first(count);
-    if (directory.text() == f.name().substr(0, f.name().rfind('/') + 1)) continue;
+    if (directory.text() == DirectoryPart(f.name())) continue;
     if (std::find(known.begin(), known.end(), hash) != known.end()) continue;
     if (count < walked.size()) walked[count++] = hash;
     WatchFor(directory.text());

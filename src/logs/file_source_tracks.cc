@@ -332,9 +332,9 @@ Track* FileSource::FindLost(int file, std::string_view path, const FileFacts& fa
 /// It begins as a file of some track does: it may be a copy.
 bool FileSource::IsKnown(int file, const FileFacts& facts) {
   bool known = false;
+  const uint64_t enough = std::min<uint64_t>(facts.size, kCopyHeadMin);
   tracks_.ForEach(owner_, [&](Track& track) {
     const FileIdentity identity = IdentityOf(track);
-    const uint64_t enough = std::min<uint64_t>(facts.size, kCopyHeadMin);
     const bool says = identity.head_bytes >= enough && identity.head_bytes <= facts.size;
     known = known || (says && HasHead(file, identity, true));
   });
